@@ -1,0 +1,118 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text.Json;
+
+namespace Keyreeve.Core.Audit;
+
+/// <summary>What became of it.</summary>
+public enum AuditOutcome
+{
+    /// <summary>A credential was issued or a question answered with yes.</summary>
+    Granted,
+
+    /// <summary>A refusal.</summary>
+    Refused,
+
+    /// <summary>State was changed.</summary>
+    Changed,
+}
+
+/// <summary>One line of the audit: who asked for what, and what became of it. Never a secret, never a whole token.</summary>
+public sealed record AuditEntry
+{
+    /// <summary>Dotted name of the event, as "token.authorization_code", "km.request", "client.saved".</summary>
+    public required string Kind { get; init; }
+
+    /// <summary>What became of it.</summary>
+    public required AuditOutcome Outcome { get; init; }
+
+    /// <summary>Unix milliseconds.</summary>
+    public required long At { get; init; }
+
+    /// <summary>Who acted: a subject, "operator:THUMBPRINT" or "system".</summary>
+    public string? Actor { get; init; }
+
+    /// <summary>The client in whose name.</summary>
+    public string? ClientId { get; init; }
+
+    /// <summary>The user or record concerned.</summary>
+    public string? Subject { get; init; }
+
+    /// <summary>For the operator: the reason of a refusal, what was changed.</summary>
+    public string? Detail { get; init; }
+
+    /// <summary>Address of the peer.</summary>
+    public string? Source { get; init; }
+
+    /// <summary>Ties the line to the log and to what the peer was told.</summary>
+    public string? CorrelationId { get; init; }
+
+    /// <summary>The octets that are hashed: one JSON object, members always in this order, absent ones left out.</summary>
+    public byte[] ToCanonicalJson()
+    {
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("kind"u8, Kind);
+            json.WriteString("outcome"u8, Outcome.ToString());
+            json.WriteNumber("at"u8, At);
+            Write(json, "actor", Actor);
+            Write(json, "clientId", ClientId);
+            Write(json, "subject", Subject);
+            Write(json, "detail", Detail);
+            Write(json, "source", Source);
+            Write(json, "correlationId", CorrelationId);
+            json.WriteEndObject();
+        }
+        return buffer.WrittenSpan.ToArray();
+
+        static void Write(Utf8JsonWriter json, string name, string? value)
+        {
+            if (value is not null)
+                json.WriteString(name, value);
+        }
+    }
+}
+
+/// <summary>
+/// The hash chain of one node: hash(n) = SHA-256( hash(n-1) || seq as 8 octets, big endian || canonical JSON ). Whoever changes,
+/// removes or inserts a line breaks every hash after it.
+/// </summary>
+public static class AuditChain
+{
+    /// <summary>The hash before the first line: 32 zero octets.</summary>
+    public static byte[] Genesis => new byte[32];
+
+    /// <summary>The hash of line <paramref name="sequence"/> (counted from 1).</summary>
+    public static byte[] Next(ReadOnlySpan<byte> previous, long sequence, ReadOnlySpan<byte> canonicalJson)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Span<byte> number = stackalloc byte[8];
+        System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(number, sequence);
+        hash.AppendData(previous);
+        hash.AppendData(number);
+        hash.AppendData(canonicalJson);
+        return hash.GetHashAndReset();
+    }
+}
+
+/// <summary>One stored line with its place in the chain.</summary>
+/// <param name="Node">The node that wrote it.</param>
+/// <param name="Sequence">From 1, without gaps.</param>
+/// <param name="Json">The canonical JSON as it was hashed.</param>
+/// <param name="Hash">The chain's hash after this line.</param>
+public sealed record AuditLine(string Node, long Sequence, byte[] Json, byte[] Hash);
+
+/// <summary>The audit as the store keeps it: append-only.</summary>
+public interface IAuditStore
+{
+    /// <summary>Appends entries that have no state change of their own (grants, refusals), in one transaction.</summary>
+    Task AppendAsync(IReadOnlyList<AuditEntry> entries, CancellationToken cancel);
+
+    /// <summary>Lines of a node in order, after a sequence number.</summary>
+    Task<IReadOnlyList<AuditLine>> ReadAsync(string node, long after, int limit, CancellationToken cancel);
+
+    /// <summary>All nodes that have written, with sequence and hash of their last line.</summary>
+    Task<IReadOnlyList<(string Node, long Sequence, byte[] Hash)>> HeadsAsync(CancellationToken cancel);
+}

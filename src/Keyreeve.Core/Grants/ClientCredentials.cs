@@ -1,0 +1,34 @@
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Policy;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Wire.OAuth;
+
+namespace Keyreeve.Core.Grants;
+
+/// <summary>A client asks in its own name (RFC 6749 4.4): a VAL server for SEAL-S and KM-S, an API invoker.</summary>
+[Spec("RFC 6749", "4.4")]
+public static class ClientCredentials
+{
+    /// <summary>The scope to be granted. No refresh token goes with it (TS 33.434 A.5).</summary>
+    public static Outcome<ScopeList> Decide(ScopeList asked, AuthenticatedClient client, ScopeCatalogue catalogue)
+    {
+        var registered = client.Client;
+        if (asked.Count == 0)
+        {
+            var all = registered.Scopes.Where(s => catalogue.Find(s) is { Kind: ScopeKind.ValService or ScopeKind.Seal });
+            return all.Count > 0 ? all : Refuse($"client {registered.ClientId} has no scope for this grant: register one", null);
+        }
+        foreach (var value in asked)
+        {
+            if (!registered.Scopes.Contains(value) || catalogue.Find(value) is not { } scope)
+                return Refuse($"client {registered.ClientId} asked for scope {value}: unknown, or not in its registration", value);
+            // There is no user whom openid or profile could speak of; operator tokens are bound to certificates and not issued here.
+            if (scope.Kind is ScopeKind.OpenId or ScopeKind.Operator)
+                return Refuse($"scope {value} does not exist for this grant", value);
+        }
+        return asked;
+    }
+
+    private static Refusal Refuse(string why, string? scope) =>
+        new(RefusalCode.ScopeNotAllowed, "a scope is unknown or not allowed for this client", why) { Param = scope is null ? null : "scope" };
+}

@@ -1,0 +1,122 @@
+using System.Collections.Immutable;
+using Keyreeve.Wire.Jose;
+using Keyreeve.Wire.OAuth;
+
+namespace Keyreeve.Core.Identity;
+
+/// <summary>Which rules a client lives under.</summary>
+public enum ClientProfile
+{
+    /// <summary>The OpenID Connect profile for VAL, strict (TS 33.434 Annex A): the default for SEAL clients.</summary>
+    Seal,
+
+    /// <summary>Plain OpenID Connect and OAuth 2.0 with RFC 9700.</summary>
+    OpenId,
+}
+
+/// <summary>How a client proves itself at the token endpoint; names as RFC 8414's registry writes them.</summary>
+public enum ClientAuthMethod
+{
+    /// <summary>Public client: <c>none</c>.</summary>
+    None,
+
+    /// <summary><c>client_secret_basic</c></summary>
+    SecretBasic,
+
+    /// <summary><c>client_secret_post</c></summary>
+    SecretPost,
+
+    /// <summary><c>private_key_jwt</c> (RFC 7523 section 2.2)</summary>
+    PrivateKeyJwt,
+}
+
+/// <summary>The grants this server has.</summary>
+public enum GrantType
+{
+    /// <summary><c>authorization_code</c></summary>
+    AuthorizationCode,
+
+    /// <summary><c>refresh_token</c></summary>
+    RefreshToken,
+
+    /// <summary><c>client_credentials</c></summary>
+    ClientCredentials,
+}
+
+/// <summary>When the user is asked.</summary>
+public enum ConsentRule
+{
+    /// <summary>Once per set of scopes; remembered.</summary>
+    Remember,
+
+    /// <summary>Every time: public clients cannot prove who they are (RFC 6819 4.4.1.10).</summary>
+    Always,
+
+    /// <summary>Never: the operator has agreed for the users (first-party clients).</summary>
+    Implied,
+}
+
+/// <summary>A registered client: SIM-C, VAL server, or any OAuth client (TS 33.434 A.3).</summary>
+[Spec("TS 33.434", "A.3")]
+public sealed record Client
+{
+    /// <summary>1 to 255 printable ASCII characters; never of the form of a user's subject.</summary>
+    public required string ClientId { get; init; }
+
+    /// <summary>Shown to users.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The rules it lives under.</summary>
+    public ClientProfile Profile { get; init; } = ClientProfile.Seal;
+
+    /// <summary>The methods it may authenticate by; <see cref="ClientAuthMethod.None"/> stands alone.</summary>
+    public ImmutableArray<ClientAuthMethod> AuthMethods { get; init; } = [ClientAuthMethod.SecretBasic];
+
+    /// <summary>At most two live secrets, for rotation.</summary>
+    public ImmutableArray<ClientSecret> Secrets { get; init; } = [];
+
+    /// <summary>Public keys for private_key_jwt.</summary>
+    public JsonWebKeySet? Keys { get; init; }
+
+    /// <summary>Compared as strings (<see cref="RedirectUri"/>).</summary>
+    public ImmutableArray<string> RedirectUris { get; init; } = [];
+
+    /// <summary>The grants it may use.</summary>
+    public ImmutableArray<GrantType> Grants { get; init; } = [GrantType.AuthorizationCode, GrantType.RefreshToken];
+
+    /// <summary>The scopes it may ask for.</summary>
+    public ScopeList Scopes { get; init; } = ScopeList.Empty;
+
+    /// <summary>A confidential client of the plain profile may be registered without PKCE; all others need it.</summary>
+    public bool PkceOptional { get; init; }
+
+    /// <summary>When users are asked.</summary>
+    public ConsentRule Consent { get; init; } = ConsentRule.Remember;
+
+    /// <summary>As a resource server: the audience whose tokens it may introspect.</summary>
+    public string? Audience { get; init; }
+
+    /// <summary>As a VAL server: the VAL services it owns.</summary>
+    public ImmutableArray<string> OwnedServices { get; init; } = [];
+
+    /// <summary>SHA-256 thumbprints (lower-case hex) of certificates registered for it.</summary>
+    public ImmutableArray<string> CertificateThumbprints { get; init; } = [];
+
+    /// <summary>What ID tokens are signed with.</summary>
+    public JwsAlgorithm IdTokenAlgorithm { get; init; } = JwsAlgorithm.ES256;
+
+    /// <summary>Access token lifetime in seconds, or null for the server's setting.</summary>
+    public int? AccessTokenSeconds { get; init; }
+
+    /// <summary>Switched off by an operator.</summary>
+    public bool Disabled { get; init; }
+
+    /// <summary>Row version, the ETag of the admin API.</summary>
+    public long Version { get; init; }
+
+    /// <summary>True when the client cannot keep a credential.</summary>
+    public bool IsPublic => AuthMethods.Contains(ClientAuthMethod.None);
+
+    /// <summary>"code without PKCE" exists only for a confidential client of the plain profile that was registered so.</summary>
+    public bool RequiresPkce => Profile == ClientProfile.Seal || IsPublic || !PkceOptional;
+}

@@ -1,0 +1,138 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Buffers.Text;
+using Keyreeve.Wire.Jose;
+
+namespace Keyreeve.Core.Keys;
+
+/// <summary>
+/// A signing key in use. It signs and tells its public half; nothing gets the private one out again.
+/// Instances are used by many threads: each thread takes its own handle on the key, because the framework does not promise
+/// that one is safe to share.
+/// </summary>
+public sealed class SigningKey : IJwsSigner, IDisposable
+{
+    private readonly ThreadLocal<AsymmetricAlgorithm> _private;
+
+    private SigningKey(SigningKeyRow row, byte[] pkcs8, JsonWebKey jwk)
+    {
+        Row = row;
+        PublicKey = jwk;
+        _private = new(() => Import(row.Algorithm, pkcs8), trackAllValues: true);
+        HeaderAccessToken = JwsWriter.Header(this, "at+jwt");
+        HeaderIdToken = JwsWriter.Header(this, "JWT");
+    }
+
+    /// <summary>The row it was made from.</summary>
+    public SigningKeyRow Row { get; }
+
+    /// <inheritdoc />
+    public JwsAlgorithm Algorithm => Row.Algorithm;
+
+    /// <inheritdoc />
+    public string KeyId => Row.KeyId;
+
+    /// <inheritdoc />
+    public int SignatureSize => Algorithm.SignatureSize();
+
+    /// <summary>The public half, with kid, alg and use.</summary>
+    public JsonWebKey PublicKey { get; }
+
+    /// <summary>The JOSE header of access tokens, written once.</summary>
+    public byte[] HeaderAccessToken { get; }
+
+    /// <summary>The JOSE header of ID tokens, written once.</summary>
+    public byte[] HeaderIdToken { get; }
+
+    /// <summary>Makes a key and its sealed row.</summary>
+    public static (SigningKeyRow Row, SigningKey Key) Generate(JwsAlgorithm algorithm, int generation, DateTimeOffset now, DateTimeOffset activates, Kek kek)
+    {
+        using AsymmetricAlgorithm made = algorithm switch
+        {
+            JwsAlgorithm.ES256 => ECDsa.Create(ECCurve.NamedCurves.nistP256),
+            JwsAlgorithm.ES384 => ECDsa.Create(ECCurve.NamedCurves.nistP384),
+            JwsAlgorithm.RS256 or JwsAlgorithm.PS256 => RSA.Create(3072),
+            JwsAlgorithm.HS256 => throw new ArgumentOutOfRangeException(nameof(algorithm), "a signing key is asymmetric"),
+        };
+        var pkcs8 = made.ExportPkcs8PrivateKey();
+        var jwk = PublicOf(made, algorithm);
+        var row = new SigningKeyRow
+        {
+            KeyId = jwk.Kid!,
+            Algorithm = algorithm,
+            Generation = generation,
+            SealedPrivateKey = [],
+            CreatedAt = now.ToUnixTimeSeconds(),
+            ActivatesAt = activates.ToUnixTimeSeconds(),
+        };
+        row = row with { SealedPrivateKey = kek.Seal(row.Purpose, pkcs8) };
+        return (row, new SigningKey(row, pkcs8, jwk));
+    }
+
+    /// <summary>Opens a stored key; null when this KEK does not open it.</summary>
+    public static SigningKey? Open(SigningKeyRow row, Kek kek)
+    {
+        if (!kek.TryOpen(row.Purpose, row.SealedPrivateKey, out var pkcs8))
+            return null;
+        using var key = Import(row.Algorithm, pkcs8);
+        return new(row, pkcs8, PublicOf(key, row.Algorithm));
+    }
+
+    /// <inheritdoc />
+    public int Sign(ReadOnlySpan<byte> signingInput, Span<byte> signature) => _private.Value switch
+    {
+        ECDsa ec => ec.SignData(signingInput, signature, Algorithm == JwsAlgorithm.ES384 ? HashAlgorithmName.SHA384 : HashAlgorithmName.SHA256),
+        RSA rsa => rsa.SignData(signingInput, signature, HashAlgorithmName.SHA256, Algorithm == JwsAlgorithm.PS256 ? RSASignaturePadding.Pss : RSASignaturePadding.Pkcs1),
+        _ => throw new InvalidOperationException("no such key kind"),
+    };
+
+    /// <inheritdoc />
+    public void Dispose()
+    {
+        foreach (var key in _private.Values)
+            key.Dispose();
+        _private.Dispose();
+    }
+
+    /// <inheritdoc />
+    public override string ToString() => $"{Algorithm} {KeyId}";
+
+    private static AsymmetricAlgorithm Import(JwsAlgorithm algorithm, byte[] pkcs8)
+    {
+        AsymmetricAlgorithm key = algorithm is JwsAlgorithm.RS256 or JwsAlgorithm.PS256 ? RSA.Create() : ECDsa.Create();
+        key.ImportPkcs8PrivateKey(pkcs8, out _);
+        return key;
+    }
+
+    private static JsonWebKey PublicOf(AsymmetricAlgorithm key, JwsAlgorithm algorithm)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            if (key is ECDsa ec)
+            {
+                var p = ec.ExportParameters(includePrivateParameters: false);
+                json.WriteString("kty", "EC");
+                json.WriteString("crv", algorithm == JwsAlgorithm.ES384 ? "P-384" : "P-256");
+                json.WriteString("x", Base64Url.EncodeToString(p.Q.X));
+                json.WriteString("y", Base64Url.EncodeToString(p.Q.Y));
+            }
+            else
+            {
+                var p = ((RSA)key).ExportParameters(includePrivateParameters: false);
+                json.WriteString("kty", "RSA");
+                json.WriteString("n", Base64Url.EncodeToString(p.Modulus));
+                json.WriteString("e", Base64Url.EncodeToString(p.Exponent));
+            }
+            json.WriteString("use", "sig");
+            json.WriteString("alg", algorithm.Name());
+            json.WriteEndObject();
+        }
+        if (!JsonWebKey.TryRead(buffer.WrittenSpan, out var jwk, out var error))
+            throw new InvalidOperationException($"our own public key does not read: {error}");
+        return jwk with { Kid = jwk.Thumbprint() };
+    }
+}

@@ -1,0 +1,121 @@
+using System.Collections.Frozen;
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Tokens;
+using Keyreeve.Wire.OAuth;
+
+namespace Keyreeve.Core.Policy;
+
+/// <summary>Who a scope is for.</summary>
+public enum ScopeKind
+{
+    /// <summary>OpenID Connect's own: openid, profile, email, offline_access.</summary>
+    OpenId,
+
+    /// <summary>One VAL service; users need the service mapped to them.</summary>
+    ValService,
+
+    /// <summary>A SEAL service of this server or another SEAL server.</summary>
+    Seal,
+
+    /// <summary>Operators; never granted to a user at the authorization endpoint.</summary>
+    Operator,
+}
+
+/// <summary>One scope: which audience it opens and how the consent page names it.</summary>
+/// <param name="Name">The scope value.</param>
+/// <param name="Kind">Who it is for.</param>
+/// <param name="Audience">The <c>aud</c> of tokens that carry it.</param>
+/// <param name="Title">For the consent page.</param>
+/// <param name="Description">For the consent page: what the client will be able to do.</param>
+/// <param name="ServiceId">The VAL service, for that kind.</param>
+public sealed record ScopeDefinition(string Name, ScopeKind Kind, string Audience, string Title, string Description, string? ServiceId = null);
+
+/// <summary>
+/// All scopes at one moment, immutable. The specification leaves SEAL's names to us (annex A.4.2.2, NOTE); a setting renames each.
+/// </summary>
+public sealed class ScopeCatalogue
+{
+    /// <summary>Asks for an ID token.</summary>
+    public const string OpenId = "openid";
+
+    private readonly FrozenDictionary<string, ScopeDefinition> _byName;
+
+    /// <summary>The built-in scopes under their (possibly renamed) names, and one <c>val:S</c> per VAL service.</summary>
+    public ScopeCatalogue(string issuer, IEnumerable<ValService> services, IReadOnlyDictionary<string, string>? renamed = null)
+    {
+        string Name(string builtIn) => renamed is not null && renamed.TryGetValue(builtIn, out var other) ? other : builtIn;
+        KeyManagement = Name("seal:key_management");
+        KeyProvisioning = Name("seal:key_provisioning");
+        UserInfoAudience = issuer + "/userinfo";
+        KeyManagementAudience = issuer + "/seal/km";
+        var all = new List<ScopeDefinition>
+        {
+            new(OpenId, ScopeKind.OpenId, UserInfoAudience, "Your identity", "Know who you are in this domain."),
+            new("profile", ScopeKind.OpenId, UserInfoAudience, "Your profile", "See your name."),
+            new("email", ScopeKind.OpenId, UserInfoAudience, "Your e-mail address", "See your e-mail address."),
+            new("offline_access", ScopeKind.OpenId, UserInfoAudience, "Stay connected", "Keep access while you are not there."),
+            new(KeyManagement, ScopeKind.Seal, KeyManagementAudience, "Key material", "Fetch the key material of your VAL services."),
+            new(KeyProvisioning, ScopeKind.Seal, KeyManagementAudience, "Provision keys", "Provide key material for VAL services."),
+            new(Name("seal:configuration_management"), ScopeKind.Seal, issuer + "/seal/cm", "Configuration", "Read the configuration of your VAL services."),
+            new(Name("seal:group_management"), ScopeKind.Seal, issuer + "/seal/gm", "Groups", "See and manage your groups."),
+            new(Name("seal:location_management"), ScopeKind.Seal, issuer + "/seal/lm", "Location", "Use location services for you."),
+            new(Name("seal:identity_provisioning"), ScopeKind.Seal, issuer + "/ss-ipp", "Identity provisioning", "Provide VAL service identities."),
+            new(Name("seal:user_profile"), ScopeKind.Seal, issuer + "/ss-upr", "VAL profile", "Read your VAL service profile."),
+            new(Name("keyreeve.admin"), ScopeKind.Operator, issuer + "/admin", "Administration", "Administer this server."),
+            new(Name("keyreeve.audit.read"), ScopeKind.Operator, issuer + "/admin", "Audit", "Read the audit."),
+        };
+        all.AddRange(services.Select(s => new ScopeDefinition("val:" + s.ServiceId, ScopeKind.ValService, s.Audience, s.Name, $"Use the service {s.Name} in your name.", s.ServiceId)));
+        // A renamed scope may not hide another one.
+        _byName = all.GroupBy(s => s.Name, StringComparer.Ordinal).ToFrozenDictionary(g => g.Key, g => g.First(), StringComparer.Ordinal);
+        Supported = [.. all.Where(s => s.Kind is ScopeKind.OpenId or ScopeKind.Seal).Select(s => s.Name)];
+    }
+
+    /// <summary>Scope of SEAL key management (TS 33.434 5.3.1: "an access token scoped for key management services").</summary>
+    public string KeyManagement { get; }
+
+    /// <summary>Scope of SEAL key provisioning.</summary>
+    public string KeyProvisioning { get; }
+
+    /// <summary>Audience of the userinfo endpoint.</summary>
+    public string UserInfoAudience { get; }
+
+    /// <summary>Audience of the SKM-S.</summary>
+    public string KeyManagementAudience { get; }
+
+    /// <summary>For the metadata: scopes that do not tell which VAL services exist.</summary>
+    public IReadOnlyList<string> Supported { get; }
+
+    /// <summary>The scope of a name, or null.</summary>
+    public ScopeDefinition? Find(string name) => _byName.GetValueOrDefault(name);
+
+    /// <summary>The audiences that a set of scopes opens, in the order of the scopes; never empty for known scopes.</summary>
+    public IReadOnlyList<string> AudienceOf(ScopeList scopes)
+    {
+        if (scopes.Count == 1)
+            return [_byName[scopes.First()].Audience];
+        var audience = new List<string>(4);
+        foreach (var scope in scopes)
+            if (_byName.TryGetValue(scope, out var definition) && !audience.Contains(definition.Audience))
+                audience.Add(definition.Audience);
+        return audience;
+    }
+
+    /// <summary>
+    /// What a user can really grant: a VAL service scope needs the service mapped to the user, operator scopes are nobody's here.
+    /// The rest is dropped and the answer states the scope granted (RFC 6749 3.3).
+    /// </summary>
+    [Spec("TS 33.434", "5.2.6")]
+    public ScopeList GrantableTo(User user, ScopeList asked) => asked.Where(name => Find(name) is { } scope && scope.Kind switch
+    {
+        ScopeKind.OpenId or ScopeKind.Seal => true,
+        ScopeKind.ValService => user.ValServiceIds.Contains(scope.ServiceId, StringComparer.Ordinal),
+        ScopeKind.Operator => false,
+    });
+
+    /// <summary>VAL claims for tokens of a user: SEAL clients always learn them, others when they asked for a SEAL or VAL scope.</summary>
+    [Spec("TS 33.434", "A.2.1.3")]
+    public ValClaims? ValClaimsOf(Client client, User user, ScopeList scopes) =>
+        client.Profile == ClientProfile.Seal || scopes.Any(s => Find(s)?.Kind is ScopeKind.ValService or ScopeKind.Seal)
+            ? new ValClaims { ValUserId = user.ValUserId, ValServiceIds = user.ValServiceIds, ValUeId = user.ValUeId }
+            : null;
+}

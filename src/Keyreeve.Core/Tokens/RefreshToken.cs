@@ -1,0 +1,63 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
+
+namespace Keyreeve.Core.Tokens;
+
+/// <summary>
+/// A refresh token on the wire: <c>family.secret</c>. The family finds the one row of the grant by its primary key; the secret
+/// is compared by its hash. All characters are of RFC 6749 appendix A.17.
+/// </summary>
+/// <param name="FamilyId">22 characters of base64url.</param>
+/// <param name="Secret">The part that proves possession.</param>
+public sealed record RefreshToken(string FamilyId, OpaqueToken Secret)
+{
+    /// <summary>Reads a token as presented.</summary>
+    public static bool TryRead(string text, [NotNullWhen(true)] out RefreshToken? token)
+    {
+        token = null;
+        if (text.Length != 22 + 1 + 43 || text[22] != '.')
+            return false;
+        foreach (var c in text.AsSpan(0, 22))
+            if (!char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_'))
+                return false;
+        if (!OpaqueToken.TryRead(text.AsSpan(23), out var secret))
+            return false;
+        token = new(text[..22], secret);
+        return true;
+    }
+
+    /// <summary>The text for the wire.</summary>
+    public string Reveal() => FamilyId + "." + Secret.Reveal();
+
+    /// <summary>
+    /// Seals the successor for whoever presents <paramref name="presented"/> again within the grace: a lost response or a
+    /// parallel request then gets the same successor, not a sibling. AES-256-GCM; the key seals once, so the nonce is fixed.
+    /// </summary>
+    public static byte[] SealSuccessor(OpaqueToken presented, OpaqueToken successor)
+    {
+        var plain = System.Text.Encoding.ASCII.GetBytes(successor.Reveal());
+        var output = new byte[plain.Length + 16];
+        using var aes = new AesGcm(presented.DeriveKey("keyreeve refresh successor"), 16);
+        aes.Encrypt(stackalloc byte[12], plain, output.AsSpan(0, plain.Length), output.AsSpan(plain.Length));
+        return output;
+    }
+
+    /// <summary>Opens what <see cref="SealSuccessor"/> sealed for this token.</summary>
+    public static bool TryOpenSuccessor(OpaqueToken presented, ReadOnlySpan<byte> sealedSuccessor, [NotNullWhen(true)] out OpaqueToken? successor)
+    {
+        successor = null;
+        if (sealedSuccessor.Length != 43 + 16)
+            return false;
+        var plain = new byte[43];
+        using var aes = new AesGcm(presented.DeriveKey("keyreeve refresh successor"), 16);
+        try
+        {
+            aes.Decrypt(stackalloc byte[12], sealedSuccessor[..43], sealedSuccessor[43..], plain);
+        }
+        catch (AuthenticationTagMismatchException)
+        {
+            return false;
+        }
+        return OpaqueToken.TryRead(System.Text.Encoding.ASCII.GetString(plain), out successor);
+    }
+}

@@ -1,0 +1,56 @@
+using Keyreeve.Wire.Jose;
+using Keyreeve.Wire.OAuth;
+
+namespace Keyreeve.Core.Tokens;
+
+/// <summary>
+/// An access token that passed every check. Only <see cref="TokenVerifier"/> can make one: a method that takes it cannot be
+/// called with a token nobody looked at.
+/// </summary>
+public sealed class VerifiedToken
+{
+    internal VerifiedToken(JwtClaims claims, string subject, string clientId, ScopeList scope)
+    {
+        Claims = claims;
+        Subject = subject;
+        ClientId = clientId;
+        Scope = scope;
+        GrantId = claims.GetString("grant_id");
+        ValUserId = claims.GetString("val_user_id");
+        ValUeId = claims.GetString("val_ue_id");
+        ValServiceIds = claims.GetStrings("val_service_ids");
+    }
+
+    /// <summary>All claims as signed.</summary>
+    public JwtClaims Claims { get; }
+
+    /// <summary><c>sub</c></summary>
+    public string Subject { get; }
+
+    /// <summary><c>client_id</c></summary>
+    public string ClientId { get; }
+
+    /// <summary><c>scope</c></summary>
+    public ScopeList Scope { get; }
+
+    /// <summary><c>grant_id</c>, or null.</summary>
+    public string? GrantId { get; }
+
+    /// <summary><c>val_user_id</c>, or null.</summary>
+    public string? ValUserId { get; }
+
+    /// <summary><c>val_ue_id</c>, or null.</summary>
+    public string? ValUeId { get; }
+
+    /// <summary><c>val_service_ids</c>, or none.</summary>
+    public IReadOnlyList<string> ValServiceIds { get; }
+
+    /// <summary><c>exp</c>, Unix seconds.</summary>
+    public long ExpiresAt => Claims.ExpiresAt!.Value;
+
+    /// <summary><c>iat</c>, Unix seconds.</summary>
+    public long IssuedAt => Claims.IssuedAt!.Value;
+
+    /// <summary>True when no user takes part: the client speaks for itself.</summary>
+    public bool IsClients => string.Equals(Subject, ClientId, StringComparison.Ordinal);
+}
