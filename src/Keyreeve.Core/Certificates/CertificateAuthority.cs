@@ -77,7 +77,7 @@ public sealed class CertificateAuthority : IDisposable
         if (role == CaRole.Root) throw new ArgumentException("A root is made by CreateRoot.", nameof(role));
         if (root.Role != CaRole.Root) throw new ArgumentException("Only the root signs authorities.", nameof(root));
         var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest(NameOf(role), key, HashAlgorithmName.SHA256);
+        var request = new CertificateRequest(NameOf(role), key, root.Hash); // the hash belongs to the signer's curve
         AddAuthorityExtensions(request, pathLength: 0);
         foreach (var extension in root.Certificate.Extensions)
         {
