@@ -40,6 +40,13 @@ public static class PageHeaders
         headers["Cross-Origin-Opener-Policy"] = "same-origin";
         headers["Cross-Origin-Resource-Policy"] = "same-origin";
         headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
+
+        // The component renderer adds a header of its own for a script we do not have; it would only name our framework.
+        response.OnStarting(static state =>
+        {
+            ((IHeaderDictionary)state).Remove("blazor-enhanced-nav");
+            return Task.CompletedTask;
+        }, headers);
     }
 
     /// <summary>

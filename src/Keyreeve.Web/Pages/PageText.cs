@@ -27,7 +27,7 @@ public static class PageText
     internal const string Consent = "Allow access?";
     internal const string ConsentLead = "This application asks for access in your name.";
     internal const string SignedInAs = "Signed in as";
-    internal const string ScopesHeading = "If you allow it, it can";
+    internal const string ScopesHeading = "If you allow, it can";
     internal const string NoScopes = "Know that you signed in, and nothing else.";
     internal const string Allow = "Allow";
     internal const string Deny = "Deny";
@@ -50,7 +50,7 @@ public static class PageText
     internal const string OAuthMetadata = "OAuth 2.0 server metadata";
     internal const string Jwks = "Public keys (JWKS)";
     internal const string DemoHeading = "Demo mode";
-    internal const string DemoWarning = "Demo keys and demo users are public knowledge. Do not use this server for anything real.";
+    internal const string DemoWarning = "This server runs with demo users and with an authority of its own making. Do not use it for anything real.";
     internal const string DemoUsers = "Demo users";
     internal const string TryNext = "What to try next";
 
