@@ -1,8 +1,4 @@
-using System.Buffers;
 using System.Security.Cryptography;
-using System.Text;
-using System.Text.Json;
-using System.Buffers.Text;
 using Keyreeve.Wire.Jose;
 
 namespace Keyreeve.Core.Keys;
@@ -14,12 +10,16 @@ namespace Keyreeve.Core.Keys;
 /// </summary>
 public sealed class SigningKey : IJwsSigner, IDisposable
 {
+    /// <summary>RSA 3072: 2048 is the least, 3072 what the profile prefers.</summary>
+    private const int RsaBits = 3072;
+
     private readonly ThreadLocal<AsymmetricAlgorithm> _private;
 
     private SigningKey(SigningKeyRow row, byte[] pkcs8, JsonWebKey jwk)
     {
         Row = row;
         PublicKey = jwk;
+        SignatureSize = row.Algorithm.SignatureSize(RsaBits / 8);
         _private = new(() => Import(row.Algorithm, pkcs8), trackAllValues: true);
         HeaderAccessToken = JwsWriter.Header(this, "at+jwt");
         HeaderIdToken = JwsWriter.Header(this, "JWT");
@@ -35,7 +35,7 @@ public sealed class SigningKey : IJwsSigner, IDisposable
     public string KeyId => Row.KeyId;
 
     /// <inheritdoc />
-    public int SignatureSize => Algorithm.SignatureSize();
+    public int SignatureSize { get; }
 
     /// <summary>The public half, with kid, alg and use.</summary>
     public JsonWebKey PublicKey { get; }
@@ -53,7 +53,7 @@ public sealed class SigningKey : IJwsSigner, IDisposable
         {
             JwsAlgorithm.ES256 => ECDsa.Create(ECCurve.NamedCurves.nistP256),
             JwsAlgorithm.ES384 => ECDsa.Create(ECCurve.NamedCurves.nistP384),
-            JwsAlgorithm.RS256 or JwsAlgorithm.PS256 => RSA.Create(3072),
+            JwsAlgorithm.RS256 or JwsAlgorithm.PS256 => RSA.Create(RsaBits),
             JwsAlgorithm.HS256 => throw new ArgumentOutOfRangeException(nameof(algorithm), "a signing key is asymmetric"),
         };
         var pkcs8 = made.ExportPkcs8PrivateKey();
@@ -108,31 +108,7 @@ public sealed class SigningKey : IJwsSigner, IDisposable
 
     private static JsonWebKey PublicOf(AsymmetricAlgorithm key, JwsAlgorithm algorithm)
     {
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            if (key is ECDsa ec)
-            {
-                var p = ec.ExportParameters(includePrivateParameters: false);
-                json.WriteString("kty", "EC");
-                json.WriteString("crv", algorithm == JwsAlgorithm.ES384 ? "P-384" : "P-256");
-                json.WriteString("x", Base64Url.EncodeToString(p.Q.X));
-                json.WriteString("y", Base64Url.EncodeToString(p.Q.Y));
-            }
-            else
-            {
-                var p = ((RSA)key).ExportParameters(includePrivateParameters: false);
-                json.WriteString("kty", "RSA");
-                json.WriteString("n", Base64Url.EncodeToString(p.Modulus));
-                json.WriteString("e", Base64Url.EncodeToString(p.Exponent));
-            }
-            json.WriteString("use", "sig");
-            json.WriteString("alg", algorithm.Name());
-            json.WriteEndObject();
-        }
-        if (!JsonWebKey.TryRead(buffer.WrittenSpan, out var jwk, out var error))
-            throw new InvalidOperationException($"our own public key does not read: {error}");
-        return jwk with { Kid = jwk.Thumbprint() };
+        var jwk = key is ECDsa ec ? JsonWebKey.FromEcdsa(ec) : JsonWebKey.FromRsa((RSA)key, algorithm);
+        return jwk.WithKid(jwk.Thumbprint());
     }
 }
