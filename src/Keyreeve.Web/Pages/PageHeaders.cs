@@ -20,6 +20,7 @@ public static class PageHeaders
     /// A text that is not exactly such a source is left out: the browser then refuses more, never less.
     /// </param>
     /// <exception cref="ArgumentException">The nonce has a character that is not a letter or a digit: a fault of the caller.</exception>
+    [Spec("RFC 9700", "4.2.4")]
     [Spec("RFC 9700", "4.16")]
     public static void Apply(HttpResponse response, string? scriptNonce = null, IReadOnlyList<string>? formTargets = null)
     {
@@ -54,7 +55,7 @@ public static class PageHeaders
     /// application's own scheme. Null when it cannot be said: the browser then stops at the redirect, and the caller should not offer it.
     /// </summary>
     /// <remarks>
-    /// A CSP host source cannot hold an IPv6 literal. For the loopback address [::1] of RFC 8252 7.3 we give the scheme source
+    /// A CSP host source cannot hold an IPv6 literal (Chromium drops it as an invalid source). For the loopback address [::1] of RFC 8252 7.3 we give the scheme source
     /// <c>http:</c> (or <c>https:</c>): wider than wished, but only on pages of a client that registered [::1], and form-action is the
     /// second wall behind encoded output. Every other IPv6 literal is null.
     /// </remarks>

@@ -85,6 +85,7 @@ public sealed class PageHeadersTests
         Assert.Null(PageHeaders.FormTarget("https://a.example/" + new string('x', 100_000)));
 
     [Fact]
+    [Proves("RFC 9700", "4.2.4")]
     [Proves("RFC 9700", "4.16")]
     public async Task A_page_carries_exactly_these_headers()
     {
