@@ -1,7 +1,10 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Snapshots;
 using Keyreeve.Wire.Jose;
 using Keyreeve.Wire.OAuth;
 
@@ -14,7 +17,7 @@ namespace Keyreeve.Core.Tokens;
 [Spec("TS 33.434", "A.7.2")]
 public sealed class TokenVerifier(string issuer, Func<KeyRing> ring, Func<RevocationList> revocations, TimeProvider clock, TimeSpan leeway)
 {
-    private readonly TokenCache _cache = new(capacity: 20_000);
+    private Remembered _remembered = new(new([]));
 
     /// <summary>"to account for clock skew (not to exceed 30 seconds)"</summary>
     [Spec("TS 33.434", "A.2.2.2")]
@@ -27,15 +30,18 @@ public sealed class TokenVerifier(string issuer, Func<KeyRing> ring, Func<Revoca
     {
         if (token.Length is 0 or > JoseLimits.MaxTokenLength)
             return Invalid("its length");
-        Span<byte> hash = stackalloc byte[32];
-        HashOf(token, hash);
+        var hash = HashOf(token);
         var keys = ring();
-        if (!_cache.TryGet(hash, keys, out var verified))
+        var remembered = Volatile.Read(ref _remembered);
+        // A new key ring forgets everything: what a revoked key has signed is out at once.
+        if (!ReferenceEquals(remembered.Ring, keys))
+            Volatile.Write(ref _remembered, remembered = new(keys));
+        if (!remembered.Tokens.TryGet(hash, out var verified))
         {
             var outcome = CheckSignature(token, keys);
             if (!outcome.Succeeded(out verified, out var refusal))
                 return refusal;
-            _cache.Add(hash, keys, verified);
+            remembered.Tokens.Add(hash, verified);
         }
         return CheckNow(verified, audience);
     }
@@ -89,11 +95,26 @@ public sealed class TokenVerifier(string issuer, Func<KeyRing> ring, Func<Revoca
 
     private static Refusal Invalid(string why) => new(RefusalCode.TokenInvalid, "the access token is not valid", "an access token was refused for " + why);
 
-    private static void HashOf(ReadOnlySpan<char> token, Span<byte> hash)
+    private static TokenHash HashOf(ReadOnlySpan<char> token)
     {
-        var octets = System.Buffers.ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(token.Length));
-        var length = Encoding.UTF8.GetBytes(token, octets);
-        SHA256.HashData(octets.AsSpan(0, length), hash);
-        System.Buffers.ArrayPool<byte>.Shared.Return(octets, clearArray: true);
+        var octets = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(token.Length));
+        Span<byte> hash = stackalloc byte[32];
+        SHA256.HashData(octets.AsSpan(0, Encoding.UTF8.GetBytes(token, octets)), hash);
+        ArrayPool<byte>.Shared.Return(octets, clearArray: true);
+        return MemoryMarshal.Read<TokenHash>(hash);
+    }
+
+    /// <summary>The tokens whose signature was checked under one ring.</summary>
+    private sealed class Remembered(KeyRing ring)
+    {
+        public KeyRing Ring { get; } = ring;
+
+        public GenerationCache<TokenHash, VerifiedToken> Tokens { get; } = new(capacity: 20_000);
+    }
+
+    /// <summary>A SHA-256 value. Its first octets spread well enough: nobody chooses them.</summary>
+    private readonly record struct TokenHash(long A, long B, long C, long D)
+    {
+        public override int GetHashCode() => A.GetHashCode();
     }
 }

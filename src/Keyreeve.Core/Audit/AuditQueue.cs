@@ -1,0 +1,97 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using Keyreeve.Core.Refusals;
+
+namespace Keyreeve.Core.Audit;
+
+/// <summary>
+/// What is audited without a state change of its own: grants and refusals wait here at most a second and are written in batches.
+/// Refusals of peers who proved nothing are counted per source and minute, so that junk cannot fill the disk.
+/// </summary>
+public sealed class AuditQueue(TimeProvider clock)
+{
+    /// <summary>Entries waiting at most. Our choice: a second of the fastest traffic we measured.</summary>
+    private const int Capacity = 50_000;
+
+    /// <summary>Sources counted apart in one minute; the rest is counted as "other".</summary>
+    private const int MaxSources = 1000;
+
+    private readonly Channel<AuditEntry> _waiting = Channel.CreateBounded<AuditEntry>(new BoundedChannelOptions(Capacity)
+    {
+        FullMode = BoundedChannelFullMode.Wait,
+        SingleReader = true,
+    });
+
+    private ConcurrentDictionary<(string Source, string Kind, RefusalCode Code), int> _counts = new();
+
+    /// <summary>Queues an entry. False when the queue is full: then the caller refuses the request, because what is not audited is not done.</summary>
+    public bool TryAdd(AuditEntry entry) => _waiting.Writer.TryWrite(entry);
+
+    /// <summary>Counts a refusal of a peer who proved nothing.</summary>
+    public void Count(string? source, string kind, RefusalCode code)
+    {
+        var counts = Volatile.Read(ref _counts);
+        var key = (counts.Count < MaxSources ? source ?? "unknown" : "other", kind, code);
+        counts.AddOrUpdate(key, 1, static (_, n) => n + 1);
+    }
+
+    /// <summary>Writes what waits, until cancelled; then writes the rest.</summary>
+    public async Task RunAsync(IAuditStore store, Action<Exception> failed, CancellationToken cancel)
+    {
+        var batch = new List<AuditEntry>();
+        var minute = clock.GetUtcNow();
+        using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(250), clock);
+        while (true)
+        {
+            var more = true;
+            try
+            {
+                more = await tick.WaitForNextTickAsync(cancel);
+            }
+            catch (OperationCanceledException)
+            {
+                more = false;
+            }
+            if (!more || clock.GetUtcNow() - minute >= TimeSpan.FromMinutes(1))
+            {
+                minute = clock.GetUtcNow();
+                batch.AddRange(TakeCounts());
+            }
+            do
+            {
+                while (batch.Count < 2000 && _waiting.Reader.TryRead(out var entry))
+                    batch.Add(entry);
+                if (batch.Count == 0)
+                    break;
+                try
+                {
+                    await store.AppendAsync(batch, CancellationToken.None);
+                    batch.Clear();
+                }
+                catch (Exception e) when (more)
+                {
+                    // The batch is kept and tried again; meanwhile the queue fills and requests are refused: fail closed.
+                    failed(e);
+                    break;
+                }
+            }
+            while (true);
+            if (!more)
+                return;
+        }
+    }
+
+    private List<AuditEntry> TakeCounts()
+    {
+        var counts = Interlocked.Exchange(ref _counts, new());
+        var now = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        return [.. counts.Select(c => new AuditEntry
+        {
+            Kind = c.Key.Kind,
+            Outcome = AuditOutcome.Refused,
+            At = now,
+            Source = c.Key.Source,
+            Detail = $"{c.Value} x {c.Key.Code} within a minute",
+        })];
+    }
+}

@@ -1,0 +1,147 @@
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Keys;
+using Keyreeve.Core.Policy;
+using Keyreeve.Core.Tokens;
+
+namespace Keyreeve.Core.Snapshots;
+
+/// <summary>
+/// The hot data of this node: immutable values swapped whole when the store says that their topic changed. Reading costs a
+/// reference; nothing here is written by a request that only asks.
+/// </summary>
+public sealed class SnapshotState : IDisposable
+{
+    /// <summary>Clients remembered. Our choice: a few kilobytes each.</summary>
+    private const int ClientCapacity = 20_000;
+
+    private readonly IDirectory _directory;
+    private readonly ISigningKeyStore _keyStore;
+    private readonly IRevocationStore _revocationStore;
+    private readonly IChangeFeed _feed;
+    private readonly Kek _kek;
+    private readonly string _issuer;
+    private readonly IReadOnlyDictionary<string, string>? _renamedScopes;
+    private readonly TimeProvider _clock;
+    private readonly SemaphoreSlim _oneAtATime = new(1, 1);
+
+    private Dictionary<Topic, long> _seen = [];
+    private KeyRing _keys = new([]);
+    private RevocationList _revocations = RevocationList.Empty;
+    private ScopeCatalogue _scopes;
+    private GenerationCache<string, Client> _clients = new(ClientCapacity);
+    private GenerationCache<string, string> _certificates = new(ClientCapacity);
+
+    /// <summary>Empty until <see cref="RefreshAsync"/> ran.</summary>
+    public SnapshotState(IDirectory directory, ISigningKeyStore keyStore, IRevocationStore revocationStore, IChangeFeed feed, Kek kek,
+        string issuer, IReadOnlyDictionary<string, string>? renamedScopes, TimeProvider clock)
+    {
+        (_directory, _keyStore, _revocationStore, _feed) = (directory, keyStore, revocationStore, feed);
+        (_kek, _issuer, _renamedScopes, _clock) = (kek, issuer, renamedScopes, clock);
+        _scopes = new ScopeCatalogue(issuer, [], renamedScopes);
+    }
+
+    /// <summary>Signing keys.</summary>
+    public KeyRing Keys => Volatile.Read(ref _keys);
+
+    /// <summary>The revocation list.</summary>
+    public RevocationList Revocations => Volatile.Read(ref _revocations);
+
+    /// <summary>Scopes and audiences.</summary>
+    public ScopeCatalogue Scopes => Volatile.Read(ref _scopes);
+
+    /// <summary>The client of an identifier, remembered until a client changes.</summary>
+    public ValueTask<Client?> FindClientAsync(string clientId, CancellationToken cancel)
+    {
+        // The cache is taken before the store is read: what is read goes into that one, and if the topic changes meanwhile the cache
+        // is thrown away with it. A stale client cannot survive a change.
+        var cache = Volatile.Read(ref _clients);
+        return cache.TryGet(clientId, out var client) ? new(client) : new(LoadAsync());
+
+        async Task<Client?> LoadAsync()
+        {
+            var loaded = await _directory.FindClientAsync(clientId, cancel);
+            if (loaded is not null)
+                cache.Add(clientId, loaded);
+            return loaded;
+        }
+    }
+
+    /// <summary>The client that a certificate is registered for, by SHA-256 thumbprint.</summary>
+    public async ValueTask<Client?> FindClientByCertificateAsync(string thumbprint, CancellationToken cancel)
+    {
+        var cache = Volatile.Read(ref _certificates);
+        if (cache.TryGet(thumbprint, out var clientId))
+            return await FindClientAsync(clientId, cancel);
+        var client = await _directory.FindClientByCertificateAsync(thumbprint, cancel);
+        if (client is not null)
+            cache.Add(thumbprint, client.ClientId);
+        return client;
+    }
+
+    /// <summary>
+    /// Brings this node up to the store: reads the counters and reloads what changed. Called after every own change (so that the
+    /// next request sees it) and twice a second for the others'.
+    /// </summary>
+    public async Task RefreshAsync(CancellationToken cancel)
+    {
+        await _oneAtATime.WaitAsync(cancel);
+        try
+        {
+            // The counters are read first: a change that comes while we load raises them again and is loaded by the next round.
+            var versions = await _feed.ReadAsync(cancel);
+            var first = _seen.Count == 0;
+            foreach (var topic in Enum.GetValues<Topic>())
+            {
+                var version = versions.GetValueOrDefault(topic);
+                if (!first && _seen.GetValueOrDefault(topic) == version)
+                    continue;
+                await LoadAsync(topic, cancel);
+                _seen[topic] = version;
+            }
+        }
+        finally
+        {
+            _oneAtATime.Release();
+        }
+    }
+
+    /// <inheritdoc />
+    public void Dispose() => _oneAtATime.Dispose();
+
+    private async Task LoadAsync(Topic topic, CancellationToken cancel)
+    {
+        switch (topic)
+        {
+            case Topic.Clients:
+                Volatile.Write(ref _clients, new(ClientCapacity));
+                Volatile.Write(ref _certificates, new(ClientCapacity));
+                break;
+            case Topic.Services:
+                Volatile.Write(ref _scopes, new ScopeCatalogue(_issuer, await _directory.ListServicesAsync(cancel), _renamedScopes));
+                break;
+            case Topic.SigningKeys:
+                Volatile.Write(ref _keys, OpenRing(await _keyStore.LoadAsync(cancel)));
+                break;
+            case Topic.Revocations:
+                Volatile.Write(ref _revocations, new RevocationList(await _revocationStore.LoadAsync(_clock.GetUtcNow().ToUnixTimeSeconds(), cancel)));
+                break;
+        }
+    }
+
+    private KeyRing OpenRing(IReadOnlyList<SigningKeyRow> rows)
+    {
+        var now = _clock.GetUtcNow().ToUnixTimeSeconds();
+        var open = Keys.Keys.ToDictionary(k => k.KeyId, StringComparer.Ordinal);
+        var keys = new List<SigningKey>();
+        foreach (var row in rows.Where(r => !r.Revoked && (r.ExpiresAt == 0 || r.ExpiresAt > now)))
+        {
+            if (open.TryGetValue(row.KeyId, out var known) && known.Row == row with { SealedPrivateKey = known.Row.SealedPrivateKey })
+                keys.Add(known);
+            else if (SigningKey.Open(row, _kek) is { } opened)
+                keys.Add(opened);
+            else
+                throw new InvalidOperationException($"signing key {row.KeyId} does not open with {_kek}: it was sealed by KEK {Kek.IdOf(row.SealedPrivateKey)}; put that key back");
+        }
+        return new KeyRing(keys);
+    }
+}

@@ -1,0 +1,28 @@
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Snapshots;
+using Keyreeve.Wire.OAuth;
+using Microsoft.AspNetCore.Http;
+
+namespace Keyreeve.Web.Clients;
+
+/// <summary>Finds and checks the client of a request to the token, introspection and revocation endpoints.</summary>
+public sealed class ClientAuthenticator(SnapshotState state, ServerIdentity server, AssertionMemory assertions, TimeProvider clock)
+{
+    /// <summary>The authenticated client. Reads the cache; writes nothing.</summary>
+    public async ValueTask<Outcome<AuthenticatedClient>> AuthenticateAsync(HttpRequest request, ParameterList form)
+    {
+        var header = request.Headers.Authorization;
+        if (header.Count > 1)
+            return Refusal.Of(RefusalCode.Malformed, "more than one Authorization header was sent");
+        if (!PresentedCredential.Read(header.Count == 0 ? null : header[0], form).Succeeded(out var presented, out var refusal))
+            return refusal;
+        var client = await state.FindClientAsync(presented.ClientId, request.HttpContext.RequestAborted);
+        return ClientAuthentication.Decide(presented, client, server.Issuer, server.Issuer + "/token", assertions.FirstUse, clock.GetUtcNow());
+    }
+}
+
+/// <summary>What the server calls itself: fixed by configuration, never taken from a request.</summary>
+/// <param name="Issuer">https URL without trailing slash.</param>
+/// <param name="MtlsBase">Base URL of the mtls listener, or null when it is off.</param>
+public sealed record ServerIdentity(string Issuer, string? MtlsBase);

@@ -1,0 +1,38 @@
+using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Tokens;
+using Microsoft.AspNetCore.Http;
+
+namespace Keyreeve.Web.Http;
+
+/// <summary>Bearer tokens in the Authorization header, and nowhere else (TS 33.434 A.6, RFC 6750 2.1).</summary>
+[Spec("TS 33.434", "A.6")]
+public static class BearerToken
+{
+    /// <summary>The verified token for an audience and a scope.</summary>
+    public static Outcome<VerifiedToken> Check(HttpRequest request, TokenVerifier verifier, string audience, string? scope)
+    {
+        var header = request.Headers.Authorization;
+        // A token in the query ends up in logs and histories: refused even when it would be good.
+        if (request.Query.ContainsKey("access_token"))
+            return new Refusal(RefusalCode.TokenMissing, "the access token belongs into the Authorization header", "a token was sent in the query");
+        if (header.Count != 1 || header[0] is not { Length: > 7 } value || !value.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase))
+            return new Refusal(RefusalCode.TokenMissing, "an access token is required", "no bearer token was sent");
+        if (!verifier.Verify(value.AsSpan(7).Trim(' '), audience).Succeeded(out var token, out var refusal))
+            return refusal;
+        if (scope is not null && !token.Scope.Contains(scope))
+            return new Refusal(RefusalCode.InsufficientScope, "the access token lacks the scope", $"token {token.Claims.JwtId} has [{token.Scope}], not {scope}");
+        return token;
+    }
+
+    /// <summary>The challenge that goes with a refusal (RFC 6750 section 3): no error attribute when no token was sent.</summary>
+    [Spec("RFC 6750", "3")]
+    public static void Challenge(HttpResponse response, Refusal refusal, string? scope)
+    {
+        response.Headers.WWWAuthenticate = refusal.Code switch
+        {
+            RefusalCode.TokenMissing => "Bearer realm=\"keyreeve\"",
+            RefusalCode.InsufficientScope => $"Bearer realm=\"keyreeve\", error=\"insufficient_scope\", scope=\"{scope}\"",
+            _ => $"Bearer realm=\"keyreeve\", error=\"invalid_token\", error_description=\"{refusal.Peer}\"",
+        };
+    }
+}
