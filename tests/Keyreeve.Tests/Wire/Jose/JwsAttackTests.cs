@@ -66,8 +66,16 @@ public sealed class JwsAttackTests : IDisposable
         byte[] zero = new byte[order.Length];
         byte[] ones = [.. Enumerable.Repeat((byte)0xff, order.Length)];
 
+        byte[] most = [.. order];
+        most[^1]--; // both orders end in an odd byte
+        byte[] one = [.. new byte[order.Length - 1], 1];
+        Assert.True(algorithm.IsSignatureShaped((byte[])[.. one, .. most]));
+        Assert.True(algorithm.IsSignatureShaped((byte[])[.. most, .. one]));
+
         foreach (byte[] outside in (byte[][])[zero, order, ones])
         {
+            Assert.False(algorithm.IsSignatureShaped((byte[])[.. outside, .. one]));
+            Assert.False(algorithm.IsSignatureShaped((byte[])[.. one, .. outside]));
             Assert.False(verifier.Verify(algorithm, "input"u8, [.. outside, .. s]));
             Assert.False(verifier.Verify(algorithm, "input"u8, [.. r, .. outside]));
         }
