@@ -18,25 +18,12 @@ public static class DetachedJws
     /// <exception cref="ArgumentException">The body is longer than <see cref="JoseLimits.MaxDetachedBodyLength"/>.</exception>
     public static string Write(ReadOnlySpan<byte> body, IJwsSigner signer, bool unencoded = true)
     {
-        byte[] header = unencoded ? UnencodedHeader(signer) : JwsWriter.Header(signer, typ: null);
-        return Write(header, body, signer, unencoded);
-    }
-
-    /// <summary>True if <paramref name="detached"/> is <paramref name="key"/>'s signature of <paramref name="body"/>.</summary>
-    public static bool TryVerify(ReadOnlySpan<char> detached, ReadOnlySpan<byte> body, JwsKey key, out JoseError error)
-    {
-        error = Verify(detached, body, key);
-        return error == JoseError.None;
-    }
-
-    /// <summary>As the public one, with a header that the caller wrote.</summary>
-    internal static string Write(ReadOnlySpan<byte> headerJson, ReadOnlySpan<byte> body, IJwsSigner signer, bool unencoded)
-    {
         if (body.Length > JoseLimits.MaxDetachedBodyLength)
         {
             throw new ArgumentException("The body is too long to be signed.", nameof(body));
         }
 
+        byte[] headerJson = unencoded ? UnencodedHeader(signer) : JwsWriter.Header(signer, typ: null);
         byte[] header = Encoding.ASCII.GetBytes(Base64UrlStrict.Encode(headerJson));
         byte[] rented = RentInput(header, body, unencoded, out int length);
         try
@@ -51,6 +38,13 @@ public static class DetachedJws
         {
             ArrayPool<byte>.Shared.Return(rented, clearArray: true);
         }
+    }
+
+    /// <summary>True if <paramref name="detached"/> is <paramref name="key"/>'s signature of <paramref name="body"/>.</summary>
+    public static bool TryVerify(ReadOnlySpan<char> detached, ReadOnlySpan<byte> body, JwsKey key, out JoseError error)
+    {
+        error = Verify(detached, body, key);
+        return error == JoseError.None;
     }
 
     private static JoseError Verify(ReadOnlySpan<char> detached, ReadOnlySpan<byte> body, JwsKey key)

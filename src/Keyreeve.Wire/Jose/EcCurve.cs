@@ -41,11 +41,7 @@ internal sealed class EcCurve
         ? curve.Oid.Value switch { "1.2.840.10045.3.1.7" => P256, "1.3.132.0.34" => P384, _ => null }
         : null;
 
-    /// <summary>
-    /// True if the signature is r || s of the exact length with both in 1..n-1. All-zero signatures have verified under any key in
-    /// libraries that left this to the provider.
-    /// </summary>
-    [Spec("RFC 7518", "3.4")]
+    /// <summary>True if the signature is r || s of the exact length with both in 1..n-1.</summary>
     internal bool IsSignatureInRange(ReadOnlySpan<byte> signature) =>
         signature.Length == 2 * FieldSize && IsInRange(signature[..FieldSize]) && IsInRange(signature[FieldSize..]);
 

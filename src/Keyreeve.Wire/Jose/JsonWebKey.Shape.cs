@@ -47,6 +47,9 @@ public sealed partial record JsonWebKey
         return jwk with { Kid = kid ?? jwk.Thumbprint() };
     }
 
+    /// <summary>The public members alone; private ones are the caller's to refuse or to use.</summary>
+    [Spec("RFC 7518", "6.2.1")]
+    [Spec("RFC 7518", "6.3.1")]
     internal static JoseError FromPublicMembers(in JwkMembers members, out JsonWebKey? key)
     {
         key = null;

@@ -105,6 +105,21 @@ public static class JwsAlgorithms
         JwsAlgorithm.HS256 => 32,
     };
 
+    /// <summary>
+    /// True if <paramref name="signature"/> could be one of this algorithm: its exact length and, for ECDSA, r and s both in 1..n-1.
+    /// All-zero signatures have verified under any key in libraries that left this to the provider.
+    /// </summary>
+    [Spec("RFC 7518", "3.4")]
+    public static bool IsSignatureShaped(this JwsAlgorithm algorithm, ReadOnlySpan<byte> signature, int rsaModulusBytes = 0) =>
+        signature.Length == algorithm.SignatureSize(rsaModulusBytes) && algorithm switch
+        {
+            JwsAlgorithm.ES256 => EcCurve.P256.IsSignatureInRange(signature),
+            JwsAlgorithm.ES384 => EcCurve.P384.IsSignatureInRange(signature),
+            JwsAlgorithm.RS256 => true,
+            JwsAlgorithm.PS256 => true,
+            JwsAlgorithm.HS256 => true,
+        };
+
     private static readonly JwsAlgorithm[] Enumerated = [.. All];
 
     private static ReadOnlySpan<byte> Utf8Name(JwsAlgorithm algorithm) => algorithm switch

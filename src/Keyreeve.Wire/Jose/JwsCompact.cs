@@ -65,26 +65,26 @@ public sealed class JwsCompact
             return false;
         }
 
-        int headerLength = Base64UrlStrict.DecodedLength(firstDot);
-        int payloadLength = Base64UrlStrict.DecodedLength(secondDot - firstDot - 1);
+        int headerBytes = Base64UrlStrict.DecodedLength(firstDot);
+        int payloadBytes = Base64UrlStrict.DecodedLength(secondDot - firstDot - 1);
         int signatureText = token.Length - secondDot - 1;
-        int signatureLength = Base64UrlStrict.DecodedLength(signatureText);
-        if (headerLength > JoseLimits.MaxHeaderLength || signatureLength > JwsAlgorithms.MaxSignatureSize)
+        int signatureBytes = Base64UrlStrict.DecodedLength(signatureText);
+        if (headerBytes > JoseLimits.MaxHeaderLength || signatureBytes > JwsAlgorithms.MaxSignatureSize)
         {
             error = JoseError.TooLarge;
             return false;
         }
 
-        byte[] bytes = new byte[secondDot + headerLength + payloadLength + signatureLength];
-        Span<byte> input = bytes.AsSpan(0, secondDot);
+        byte[] whole = new byte[secondDot + headerBytes + payloadBytes + signatureBytes];
+        Span<byte> input = whole.AsSpan(0, secondDot);
         if (Ascii.FromUtf16(token[..secondDot], input, out _) != OperationStatus.Done
-            || !TryDecode(input[..firstDot], bytes.AsSpan(secondDot, headerLength)))
+            || !TryDecode(input[..firstDot], whole.AsSpan(secondDot, headerBytes)))
         {
             error = JoseError.BadBase64Url;
             return false;
         }
 
-        if (!JwsHeader.TryRead(bytes.AsMemory(secondDot, headerLength), out JwsHeader? header, out error))
+        if (!JwsHeader.TryRead(whole.AsMemory(secondDot, headerBytes), out JwsHeader? header, out error))
         {
             return false;
         }
@@ -97,14 +97,14 @@ public sealed class JwsCompact
 
         Span<byte> signature = stackalloc byte[signatureText];
         if (Ascii.FromUtf16(token[(secondDot + 1)..], signature, out _) != OperationStatus.Done
-            || !TryDecode(signature, bytes.AsSpan(secondDot + headerLength + payloadLength))
-            || !TryDecode(input[(firstDot + 1)..], bytes.AsSpan(secondDot + headerLength, payloadLength)))
+            || !TryDecode(signature, whole.AsSpan(secondDot + headerBytes + payloadBytes))
+            || !TryDecode(input[(firstDot + 1)..], whole.AsSpan(secondDot + headerBytes, payloadBytes)))
         {
             error = JoseError.BadBase64Url;
             return false;
         }
 
-        jws = new JwsCompact(header, bytes, secondDot, headerLength, payloadLength);
+        jws = new JwsCompact(header, whole, secondDot, headerBytes, payloadBytes);
         return true;
     }
 

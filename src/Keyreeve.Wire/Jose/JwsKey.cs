@@ -10,7 +10,6 @@ namespace Keyreeve.Wire.Jose;
 [Spec("RFC 8725", "3.1")]
 public sealed class JwsKey : IDisposable
 {
-    private readonly EcCurve? curve;
     private readonly ProviderPool<ECDsa>? ecdsa;
     private readonly ProviderPool<RSA>? rsa;
     private readonly int rsaModulusBytes;
@@ -19,7 +18,7 @@ public sealed class JwsKey : IDisposable
 
     private JwsKey(string? kid, EcCurve curve, ECParameters publicKey)
     {
-        (Kid, Algorithms, this.curve) = (kid, [curve.Algorithm], curve);
+        (Kid, Algorithms) = (kid, [curve.Algorithm]);
         ecdsa = new ProviderPool<ECDsa>(() => ECDsa.Create(publicKey));
     }
 
@@ -80,8 +79,8 @@ public sealed class JwsKey : IDisposable
     public static JwsKey FromEcdsa(ECDsa publicKey, string? kid)
     {
         ECParameters parameters = publicKey.ExportParameters(includePrivateParameters: false);
-        EcCurve curve = EcCurve.Of(parameters.Curve) ?? throw new ArgumentException("Only P-256 and P-384 are supported.", nameof(publicKey));
-        return new JwsKey(kid, curve, parameters);
+        EcCurve known = EcCurve.Of(parameters.Curve) ?? throw new ArgumentException("Only P-256 and P-384 are supported.", nameof(publicKey));
+        return new JwsKey(kid, known, parameters);
     }
 
     /// <summary>From a provider's key, of which only the public half is copied, for one algorithm.</summary>
@@ -113,9 +112,9 @@ public sealed class JwsKey : IDisposable
     [Spec("RFC 7518", "3.5")]
     public bool Verify(JwsAlgorithm algorithm, ReadOnlySpan<byte> signingInput, ReadOnlySpan<byte> signature)
     {
-        if (disposed || !Algorithms.Contains(algorithm))
+        if (disposed || !Algorithms.Contains(algorithm) || !algorithm.IsSignatureShaped(signature, rsaModulusBytes))
         {
-            return false;
+            return false; // before the provider sees it
         }
 
         try
@@ -146,11 +145,6 @@ public sealed class JwsKey : IDisposable
 
     private bool VerifyEcdsa(HashAlgorithmName hash, ReadOnlySpan<byte> signingInput, ReadOnlySpan<byte> signature)
     {
-        if (!curve!.IsSignatureInRange(signature))
-        {
-            return false; // before the provider sees it
-        }
-
         ECDsa provider = ecdsa!.Take();
         try
         {
@@ -164,11 +158,6 @@ public sealed class JwsKey : IDisposable
 
     private bool VerifyRsa(RSASignaturePadding padding, ReadOnlySpan<byte> signingInput, ReadOnlySpan<byte> signature)
     {
-        if (signature.Length != rsaModulusBytes)
-        {
-            return false;
-        }
-
         RSA provider = rsa!.Take();
         try
         {
