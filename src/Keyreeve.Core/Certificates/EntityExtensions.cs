@@ -27,11 +27,11 @@ internal static class EntityExtensions
         Demand(request.CrlUri is null || request.CrlUri is { IsAbsoluteUri: true, Scheme: "http" }, "The address of the revocation list must be http.");
         Demand(request.DnsNames.Count + request.Uris.Count + request.Addresses.Count <= CertificateNames.MaxNames, "Too many names.");
         Demand(KeyRules.Admits(publicKey), "The key must be RSA of 2048 bits or more, P-256 or P-384.");
+    }
 
-        static void Demand(bool holds, string otherwise)
-        {
-            if (!holds) throw new ArgumentException(otherwise, nameof(request));
-        }
+    private static void Demand(bool holds, string otherwise)
+    {
+        if (!holds) throw new ArgumentException(otherwise);
     }
 
     /// <summary>Everything but the authority key identifier, which is the issuer's to add.</summary>
