@@ -128,7 +128,9 @@ public sealed class CertificateAuthority : IDisposable
     [Spec("TS 33.310", "6.1.3a")]
     public X509Certificate2 Issue(EntityRequest request, PublicKey publicKey, DateTimeOffset now)
     {
-        EntityExtensions.ThrowIfOutsideProfile(request, publicKey);
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(publicKey);
+        if (EntityExtensions.BeyondProfile(request, publicKey) is { } beyond) throw new ArgumentException(beyond, nameof(request));
         var allowed = Role switch
         {
             CaRole.Root => EntityUse.None,
