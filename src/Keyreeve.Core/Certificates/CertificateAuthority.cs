@@ -128,14 +128,16 @@ public sealed class CertificateAuthority : IDisposable
     [Spec("TS 33.310", "6.1.3a")]
     public X509Certificate2 Issue(EntityRequest request, PublicKey publicKey, DateTimeOffset now)
     {
-        EntityExtensions.ThrowIfOutsideProfile(request, publicKey);
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(publicKey);
+        if (EntityExtensions.BeyondProfile(request, publicKey) is { } beyond) throw new ArgumentException(beyond, nameof(request));
         var allowed = Role switch
         {
             CaRole.Root => EntityUse.None,
             CaRole.Operators => EntityUse.Client,
             CaRole.Servers or CaRole.ValMc or CaRole.Capif => EntityUse.Client | EntityUse.Server,
         };
-        if ((request.Use & ~allowed) != 0)
+        if ((request.Use & ~allowed) != EntityUse.None)
             throw new InvalidOperationException($"The {Role} authority does not issue certificates for {request.Use}.");
 
         var name = new X500DistinguishedNameBuilder();
@@ -145,7 +147,7 @@ public sealed class CertificateAuthority : IDisposable
         var certificate = Sign(template, now, notBefore => notBefore + request.Validity);
 
         // Whoever checks it would refuse a name outside the constraints; better said now, to the one who asked.
-        var check = PeerCertificates.Check(certificate, [], [Certificate], request.Use, certificate.NotBefore, revokedSerials: null);
+        var check = PeerCertificates.Check(certificate, [], [Certificate], request.Use, StartOf(certificate), revokedSerials: null);
         if (check.Verified is not null) return certificate;
         certificate.Dispose();
         throw new ArgumentException($"The certificate would be refused ({check.Refusal}): is a name outside the authority's constraints?", nameof(request));
@@ -190,7 +192,7 @@ public sealed class CertificateAuthority : IDisposable
 
     private X509Certificate2 Sign(CertificateRequest template, DateTimeOffset now, Func<DateTimeOffset, DateTimeOffset> endOf)
     {
-        DateTimeOffset ownStart = Certificate.NotBefore, ownEnd = Certificate.NotAfter;
+        DateTimeOffset ownStart = StartOf(Certificate), ownEnd = new(Certificate.NotAfter.ToUniversalTime());
         if (now < ownStart || now >= ownEnd) throw new InvalidOperationException($"The {Role} authority is not valid at this time.");
         var notBefore = WholeSeconds(now) - ClockSkew;
         if (notBefore < ownStart) notBefore = ownStart;
@@ -239,6 +241,9 @@ public sealed class CertificateAuthority : IDisposable
         serial[0] = (byte)((serial[0] & 0x7F) | 0x40);
         return serial;
     }
+
+    // The platform gives a certificate's times as local ones.
+    private static DateTimeOffset StartOf(X509Certificate2 certificate) => new(certificate.NotBefore.ToUniversalTime());
 
     private static DateTimeOffset WholeSeconds(DateTimeOffset time) => DateTimeOffset.FromUnixTimeSeconds(time.ToUnixTimeSeconds());
 }

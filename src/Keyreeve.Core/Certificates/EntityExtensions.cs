@@ -12,26 +12,24 @@ internal static class EntityExtensions
 
     private const int MaxCommonName = 64; // RFC 5280 appendix A.1, ub-common-name
 
-    /// <exception cref="ArgumentException">Says which part.</exception>
-    public static void ThrowIfOutsideProfile(EntityRequest request, PublicKey publicKey)
+    /// <summary>What a request or its key asks beyond the profile, in words for the operator; null when nothing.</summary>
+    public static string? BeyondProfile(EntityRequest request, PublicKey publicKey)
     {
-        ArgumentNullException.ThrowIfNull(request);
-        ArgumentNullException.ThrowIfNull(publicKey);
-        Demand(request.CommonName.Length is > 0 and <= MaxCommonName && !request.CommonName.Any(char.IsControl),
-            "The common name must have 1 to 64 characters and no control characters.");
-        Demand(request.Use is EntityUse.Client or EntityUse.Server or (EntityUse.Client | EntityUse.Server), "The use must be client, server or both.");
-        Demand(request.Validity >= TimeSpan.FromSeconds(1) && request.Validity <= CertificateAuthority.MaxEntityValidity,
-            "The validity must be between one second and three years.");
-        Demand(request.DnsNames.All(CertificateNames.IsDnsName), "A DNS name is not one.");
-        Demand(request.Uris.All(static u => u.IsAbsoluteUri && CertificateNames.IsVisibleAscii(u.OriginalString)), "A URI is not absolute or not ASCII.");
-        Demand(request.CrlUri is null || request.CrlUri is { IsAbsoluteUri: true, Scheme: "http" }, "The address of the revocation list must be http.");
-        Demand(request.DnsNames.Count + request.Uris.Count + request.Addresses.Count <= CertificateNames.MaxNames, "Too many names.");
-        Demand(KeyRules.Admits(publicKey), "The key must be RSA of 2048 bits or more, P-256 or P-384.");
-
-        static void Demand(bool holds, string otherwise)
-        {
-            if (!holds) throw new ArgumentException(otherwise, nameof(request));
-        }
+        if (request.CommonName.Length is 0 or > MaxCommonName || request.CommonName.Any(char.IsControl))
+            return "The common name must have 1 to 64 characters and no control characters.";
+        if (request.Use is not (EntityUse.Client or EntityUse.Server or (EntityUse.Client | EntityUse.Server)))
+            return "The use must be client, server or both.";
+        if (request.Validity < TimeSpan.FromSeconds(1) || request.Validity > CertificateAuthority.MaxEntityValidity)
+            return "The validity must be between one second and three years.";
+        if (request.DnsNames.Count + request.Uris.Count + request.Addresses.Count > CertificateNames.MaxNames)
+            return "There are too many names.";
+        if (!request.DnsNames.All(CertificateNames.IsDnsName))
+            return "A DNS name is not one.";
+        if (!request.Uris.All(static u => u.IsAbsoluteUri && CertificateNames.IsVisibleAscii(u.OriginalString)))
+            return "A URI is not absolute or not ASCII.";
+        if (request.CrlUri is not (null or { IsAbsoluteUri: true, Scheme: "http" }))
+            return "The address of the revocation list must be http.";
+        return KeyRules.Admits(publicKey) ? null : "The key must be RSA of 2048 bits or more, P-256 or P-384.";
     }
 
     /// <summary>Everything but the authority key identifier, which is the issuer's to add.</summary>

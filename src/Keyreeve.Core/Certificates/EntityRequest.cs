@@ -38,7 +38,8 @@ public enum EntityUse
 /// <summary>What an end-entity certificate shall say. Its identity stands in the subjectAltName; the common name is for readers.</summary>
 public sealed record EntityRequest
 {
-    /// <summary>1 to 64 characters (ub-common-name of RFC 5280), no control characters. For an API invoker: its API invoker ID.</summary>
+    /// <summary>1 to 64 characters (ub-common-name of RFC 5280), no control characters. For an API invoker: its API invoker ID.
+    /// One that reads as a host name (with a dot) falls under the authority's name constraints, so identifiers are better without dots.</summary>
     public required string CommonName { get; init; }
 
     /// <summary>In which role of TLS; at least one.</summary>

@@ -12,7 +12,7 @@ public static class PeerCertificates
     /// <summary>Our choice, octets of one DER certificate; an entity certificate has one or two thousand.</summary>
     public const int MaxCertificateLength = 16 * 1024;
 
-    private const X509ChainStatusFlags NotThatWay =
+    private const X509ChainStatusFlags NotUnderstood =
         X509ChainStatusFlags.HasNotSupportedCriticalExtension | X509ChainStatusFlags.InvalidExtension;
 
     /// <summary>
@@ -110,7 +110,7 @@ public static class PeerCertificates
         // At least one step: a certificate is not its own authority, even if it was pinned by mistake.
         if (path.Count < 2 || !Holds(anchors, path[^1].Certificate)) return PeerCertificateRefusal.UntrustedIssuer;
 
-        X509ChainStatusFlags found = 0;
+        var found = X509ChainStatusFlags.NoError;
         for (var i = 0; i < path.Count; i++)
         {
             var certificate = path[i].Certificate;
@@ -126,23 +126,23 @@ public static class PeerCertificates
         // and the last element has just been compared with the anchors, octet by octet.
         found &= ~X509ChainStatusFlags.PartialChain;
         const X509ChainStatusFlags judgedHere = X509ChainStatusFlags.NotTimeValid | X509ChainStatusFlags.NotValidForUsage;
-        if ((found & NotThatWay) != 0) return PeerCertificateRefusal.Malformed;
-        if ((found & ~judgedHere) != 0) return PeerCertificateRefusal.UntrustedIssuer;
+        if ((found & NotUnderstood) != X509ChainStatusFlags.NoError) return PeerCertificateRefusal.Malformed;
+        if ((found & ~judgedHere) != X509ChainStatusFlags.NoError) return PeerCertificateRefusal.UntrustedIssuer;
         if (revokedSerials is not null && path.SkipLast(1).Any(e => IsRevoked(e.Certificate, revokedSerials))) return PeerCertificateRefusal.Revoked;
         foreach (var element in path)
         {
-            if (now > (DateTimeOffset)element.Certificate.NotAfter) return PeerCertificateRefusal.Expired;
-            if (now < (DateTimeOffset)element.Certificate.NotBefore) return PeerCertificateRefusal.NotYetValid;
+            if (now.UtcDateTime > element.Certificate.NotAfter.ToUniversalTime()) return PeerCertificateRefusal.Expired;
+            if (now.UtcDateTime < element.Certificate.NotBefore.ToUniversalTime()) return PeerCertificateRefusal.NotYetValid;
         }
 
         if (found.HasFlag(X509ChainStatusFlags.NotTimeValid)) return PeerCertificateRefusal.Expired;
-        return found == 0 ? null : PeerCertificateRefusal.WrongUsage;
+        return found == X509ChainStatusFlags.NoError ? null : PeerCertificateRefusal.WrongUsage;
     }
 
     /// <summary>The profile demands keyUsage and extendedKeyUsage; a certificate that leaves them out is good for everything and so for nothing.</summary>
     private static PeerCertificateRefusal? WrongUsage(X509Certificate2 leaf, EntityUse use)
     {
-        X509KeyUsageFlags keyUsage = 0;
+        var keyUsage = X509KeyUsageFlags.None;
         List<string> extended = [];
         foreach (var extension in leaf.Extensions)
         {

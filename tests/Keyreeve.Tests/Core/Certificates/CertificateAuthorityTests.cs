@@ -169,6 +169,14 @@ public sealed class CertificateAuthorityTests : IDisposable
     }
 
     [Fact]
+    public void A_common_name_that_reads_as_a_host_falls_under_the_name_constraints()
+    {
+        Assert.Throws<ArgumentException>(() => _authorities.Capif.Issue(TestAuthorities.Client("invoker.example"), TestAuthorities.NewKey(), TestAuthorities.Now));
+        _authorities.Capif.Issue(TestAuthorities.Client("invoker.localhost"), TestAuthorities.NewKey(), TestAuthorities.Now).Dispose();
+        _authorities.Capif.Issue(TestAuthorities.Client("invoker-example"), TestAuthorities.NewKey(), TestAuthorities.Now).Dispose();
+    }
+
+    [Fact]
     public void An_authority_issues_for_its_role_alone()
     {
         Assert.Throws<InvalidOperationException>(() => _authorities.Root.Issue(TestAuthorities.Client(), TestAuthorities.NewKey(), TestAuthorities.Now));

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Xunit;
 
 namespace Keyreeve.Tests.Core.Certificates;
@@ -26,10 +27,13 @@ public sealed class OpenSslTool : IDisposable
         return File(name);
     }
 
-    public Task<Result> Run(params string[] arguments) => Run(input: "", arguments);
+    public Task<Result> Run(params string[] arguments) => Converse(expect: null, say: "", closeInput: true, arguments);
 
-    /// <summary>Ends the tool's input after <paramref name="input"/>; null keeps it open until the peer closes.</summary>
-    public async Task<Result> Run(string? input, string[] arguments)
+    /// <summary>
+    /// Waits until the tool has printed <paramref name="expect"/> (or has ended), then says <paramref name="say"/>; with
+    /// <paramref name="closeInput"/> false the input stays open, so that the tool ends by what its peer does.
+    /// </summary>
+    public async Task<Result> Converse(string? expect, string say, bool closeInput, string[] arguments)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         timeout.CancelAfter(Bound);
@@ -43,20 +47,43 @@ public sealed class OpenSslTool : IDisposable
         using var process = StartOrSkip(start);
         try
         {
-            var output = process.StandardOutput.ReadToEndAsync(timeout.Token);
             var errors = process.StandardError.ReadToEndAsync(timeout.Token);
-            if (input is not null)
+            var output = new StringBuilder();
+            var buffer = new char[4096];
+            var said = false;
+            while (true)
             {
-                await process.StandardInput.WriteAsync(input);
-                process.StandardInput.Close();
+                if (!said && (expect is null || output.ToString().Contains(expect, StringComparison.Ordinal)))
+                {
+                    said = true;
+                    await Say(process.StandardInput, say, closeInput);
+                }
+
+                var count = await process.StandardOutput.ReadAsync(buffer, timeout.Token);
+                if (count == 0) break;
+                output.Append(buffer, 0, count);
             }
 
             await process.WaitForExitAsync(timeout.Token);
-            return new(process.ExitCode, await output, await errors);
+            return new(process.ExitCode, output.ToString(), await errors);
         }
         finally
         {
             if (!process.HasExited) process.Kill();
+        }
+    }
+
+    private static async Task Say(StreamWriter input, string text, bool close)
+    {
+        try
+        {
+            await input.WriteAsync(text);
+            await input.FlushAsync();
+            if (close) input.Close();
+        }
+        catch (IOException)
+        {
+            // The tool ended first: what it printed is the result.
         }
     }
 

@@ -22,10 +22,12 @@ public sealed class ProfileServer : IAsyncDisposable
     private readonly List<Task> _connections = [];
     private readonly Task _accepting;
 
-    public ProfileServer(X509Certificate2 certificate, X509Certificate2Collection intermediates, bool askForClientCertificate = false)
+    /// <param name="withProfile">False: the platform's own choices, for what a test needs to compare with.</param>
+    public ProfileServer(
+        X509Certificate2 certificate, X509Certificate2Collection intermediates, bool askForClientCertificate = false, bool withProfile = true)
     {
         _options.ServerCertificateContext = SslStreamCertificateContext.Create(certificate, intermediates, offline: true);
-        TlsProfile.ConfigureServer(_options, askForClientCertificate);
+        if (withProfile) TlsProfile.ConfigureServer(_options, askForClientCertificate);
         _listener.Start();
         _accepting = Accept();
     }
@@ -38,11 +40,12 @@ public sealed class ProfileServer : IAsyncDisposable
     public System.Threading.Channels.Channel<Seen> Connections { get; } = System.Threading.Channels.Channel.CreateUnbounded<Seen>();
 
     /// <summary>A server of the authorities' own, for localhost.</summary>
-    public static ProfileServer Of(TestAuthorities authorities, AsymmetricAlgorithm key, bool askForClientCertificate = false, EntityRequest? request = null) =>
+    public static ProfileServer Of(TestAuthorities authorities, AsymmetricAlgorithm key, bool askForClientCertificate = false, EntityRequest? request = null, bool withProfile = true) =>
         new(
             CertificateOf(authorities.Servers, key, request ?? TestAuthorities.Server("localhost")),
             [authorities.Servers.Certificate],
-            askForClientCertificate);
+            askForClientCertificate,
+            withProfile);
 
     public static X509Certificate2 CertificateOf(CertificateAuthority issuer, AsymmetricAlgorithm key, EntityRequest request)
     {
@@ -61,8 +64,8 @@ public sealed class ProfileServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        _listener.Stop();
         await _accepting;
+        _listener.Stop();
         await Task.WhenAll(_connections);
         _stop.Dispose();
     }
@@ -79,10 +82,6 @@ public sealed class ProfileServer : IAsyncDisposable
         catch (OperationCanceledException)
         {
             // the test is over
-        }
-        catch (SocketException)
-        {
-            // the listener was stopped
         }
     }
 
