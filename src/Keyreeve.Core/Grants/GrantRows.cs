@@ -34,7 +34,7 @@ public sealed record AuthorizationCode
     /// <summary>How and when the user authenticated.</summary>
     public required Authentication Authentication { get; init; }
 
-    /// <summary>Names the authorization; also the refresh family.</summary>
+    /// <summary>Identifies the authorization; becomes the refresh family's identifier. Secret: others see <see cref="RefreshToken.GrantNameOf"/>.</summary>
     public required string GrantId { get; init; }
 
     /// <summary>The login session.</summary>
@@ -53,7 +53,7 @@ public sealed record AuthorizationCode
 /// </summary>
 public sealed record RefreshFamily
 {
-    /// <summary>22 characters of base64url; also the grant_id of its access tokens.</summary>
+    /// <summary>22 characters of base64url. Secret: its access tokens carry <see cref="RefreshToken.GrantNameOf"/>.</summary>
     public required string FamilyId { get; init; }
 
     /// <summary>Bound to this client.</summary>

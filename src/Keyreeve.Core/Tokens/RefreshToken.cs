@@ -1,5 +1,7 @@
+using System.Buffers.Text;
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
+using System.Text;
 
 namespace Keyreeve.Core.Tokens;
 
@@ -26,6 +28,13 @@ public sealed record RefreshToken(string FamilyId, OpaqueToken Secret)
         return true;
     }
 
+    /// <summary>
+    /// The name of the grant for tokens, revocations and the audit: a hash, because resource servers see it, and who knows a
+    /// family's identifier itself could end it by presenting a wrong secret.
+    /// </summary>
+    public static string GrantNameOf(string familyId) =>
+        Base64Url.EncodeToString(SHA256.HashData(Encoding.ASCII.GetBytes("keyreeve grant " + familyId)).AsSpan(0, 16));
+
     /// <summary>The text for the wire.</summary>
     public string Reveal() => FamilyId + "." + Secret.Reveal();
 
@@ -35,7 +44,7 @@ public sealed record RefreshToken(string FamilyId, OpaqueToken Secret)
     /// </summary>
     public static byte[] SealSuccessor(OpaqueToken presented, OpaqueToken successor)
     {
-        var plain = System.Text.Encoding.ASCII.GetBytes(successor.Reveal());
+        var plain = Encoding.ASCII.GetBytes(successor.Reveal());
         var output = new byte[plain.Length + 16];
         using var aes = new AesGcm(presented.DeriveKey("keyreeve refresh successor"), 16);
         aes.Encrypt(stackalloc byte[12], plain, output.AsSpan(0, plain.Length), output.AsSpan(plain.Length));
@@ -58,6 +67,6 @@ public sealed record RefreshToken(string FamilyId, OpaqueToken Secret)
         {
             return false;
         }
-        return OpaqueToken.TryRead(System.Text.Encoding.ASCII.GetString(plain), out successor);
+        return OpaqueToken.TryRead(Encoding.ASCII.GetString(plain), out successor);
     }
 }

@@ -54,6 +54,15 @@ public static class PageText
     internal const string DemoUsers = "Demo users";
     internal const string TryNext = "What to try next";
 
+    internal const string FormExpired = "This form is no longer valid. Please start again in the application.";
+    internal const string SignInExpired = "This sign-in has expired. Please start again in the application.";
+    internal const string RequestRefusedTitle = "This request cannot be completed";
+    internal const string RequestRefusedWhatToDo = "Go back to the application and try again. If it happens again, give the reference below to those who run the application.";
+    internal const string BusyTitle = "Too many people sign in at this moment. Please try again shortly.";
+    internal const string SignInFailed = "User name or password is not right.";
+    internal const string ServerErrorTitle = "Something went wrong on our side";
+    internal const string ServerError = "The request could not be completed. Please try again later.";
+
     /// <summary>The text in the browser's tab: the page first, since tabs are cut at the end.</summary>
     internal static string TabTitle(string title) => title + " \u2013 " + Product;
 

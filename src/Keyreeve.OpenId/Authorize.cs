@@ -1,0 +1,185 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Grants;
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Tokens;
+using Keyreeve.Web.Http;
+using Keyreeve.Web.Login;
+using Keyreeve.Wire.OAuth;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Keyreeve.OpenId;
+
+/// <summary>
+/// The authorization endpoint. 1 client and redirect URI, 2 the request, 3 the user's session, 4 consent, 5 a code.
+/// What is missing is asked for on a page; the request waits in a protected ticket that the browser carries.
+/// </summary>
+[Spec("TS 33.434", "5.2.4")]
+[Spec("TS 33.434", "A.4.2.2")]
+public static class Authorize
+{
+    /// <summary>Where a request goes on after a page.</summary>
+    public const string ResumePath = "/authorize/resume";
+
+    internal static async Task HandleGetAsync(HttpContext context)
+    {
+        if (!FormBody.ReadQuery(context.Request).Succeeded(out var asked, out var refusal))
+        {
+            await RefusePageAsync(context, null, refusal);
+            return;
+        }
+        var text = context.Request.QueryString.Value ?? "";
+        await GoOnAsync(context, asked, text.Length > 0 ? text[1..] : "", AskedAt(context), denied: false);
+    }
+
+    /// <summary>A request posted from another site comes without our cookie (SameSite=Lax): it is turned into a GET of our own.</summary>
+    internal static async Task HandlePostAsync(HttpContext context)
+    {
+        if (!(await FormBody.ReadFormAsync(context.Request)).Succeeded(out var asked, out var refusal))
+        {
+            await RefusePageAsync(context, null, refusal);
+            return;
+        }
+        var services = context.RequestServices;
+        var openId = services.GetRequiredService<OpenIdContext>();
+        if (await TargetAsync(context, openId, asked) is not { } target)
+            return;
+        var text = Encode(asked);
+        if (text.Length > OAuthLimits.MaxQuery)
+        {
+            await RefusePageAsync(context, target.Client.ClientId, Refusal.Of(RefusalCode.TooLarge, "the request is too long"));
+            return;
+        }
+        SeeOther(context, ResumePath, services.GetRequiredService<LoginTickets>().Protect(Ticket(target, text, AskedAt(context), asked)));
+    }
+
+    internal static async Task HandleResumeAsync(HttpContext context)
+    {
+        if (context.RequestServices.GetRequiredService<LoginTickets>().Read(context.Request.Query["ticket"]) is not { } ticket
+            || !ParameterList.TryRead(Encoding.UTF8.GetBytes(ticket.Parameters), out var asked, out _))
+        {
+            await RefusePageAsync(context, null, Refusal.Of(RefusalCode.Malformed, "this sign-in has expired; please start again in the application"));
+            return;
+        }
+        await GoOnAsync(context, asked, ticket.Parameters, ticket.AskedAt, denied: context.Request.Query["denied"] == "1");
+    }
+
+    private static async Task GoOnAsync(HttpContext context, ParameterList asked, string text, long askedAt, bool denied)
+    {
+        var services = context.RequestServices;
+        var openId = services.GetRequiredService<OpenIdContext>();
+        if (await TargetAsync(context, openId, asked) is not { } target)
+            return;
+        if (!AuthorizationRequest.Decide(asked, target, openId.State.Scopes).Succeeded(out var request, out var refusal))
+        {
+            await RefuseAsync(context, openId, target, null, refusal);
+            return;
+        }
+        if (denied)
+        {
+            await RefuseAsync(context, openId, target, null, Refusal.Of(RefusalCode.AccessDenied, "the user cancelled"));
+            return;
+        }
+        var user = await services.GetRequiredService<BrowserSessions>().FindAsync(context);
+        var consent = user is null ? null : await openId.Grants.FindConsentAsync(user.User.Subject, target.Client.ClientId, context.RequestAborted);
+        switch (AuthorizationStep.Decide(request, user, consent, openId.State.Scopes, askedAt, openId.Now))
+        {
+            case AuthorizationStep.AskLogin:
+                SeeOther(context, LoginPages.Path, services.GetRequiredService<LoginTickets>().Protect(Ticket(target, text, askedAt, asked)));
+                break;
+            case AuthorizationStep.AskConsent:
+                SeeOther(context, "/consent", services.GetRequiredService<LoginTickets>().Protect(Ticket(target, text, askedAt, asked)));
+                break;
+            case AuthorizationStep.Refuse refuse:
+                await RefuseAsync(context, openId, target, user, refuse.Reason);
+                break;
+            case AuthorizationStep.Issue issue:
+                await IssueAsync(context, openId, request, issue);
+                break;
+        }
+    }
+
+    private static async Task IssueAsync(HttpContext context, OpenIdContext openId, AuthorizationRequest request, AuthorizationStep.Issue issue)
+    {
+        var target = request.Target;
+        var code = OpaqueToken.Generate();
+        await openId.Grants.AddCodeAsync(
+            new AuthorizationCode
+            {
+                Hash = code.Hash,
+                ClientId = target.Client.ClientId,
+                Subject = issue.User.User.Subject,
+                RedirectUri = target.RedirectUri,
+                RedirectUriSent = target.RedirectUriSent,
+                Challenge = request.Challenge?.Value,
+                Nonce = request.Nonce,
+                Scope = issue.Scope,
+                Authentication = issue.User.Authentication,
+                GrantId = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16)),
+                SessionId = issue.User.Session.SessionId,
+                ExpiresAt = (openId.Now + openId.Policy.Code).ToUnixTimeSeconds(),
+            },
+            openId.Entry(context, "authorize", AuditOutcome.Granted, issue.User.User.Subject, target.Client.ClientId, issue.User.User.Subject, $"[{issue.Scope}]"),
+            context.RequestAborted);
+        await AuthorizationResponse.CodeAsync(context, target, openId.Server.Issuer, code.Reveal());
+    }
+
+    private static async Task<AuthorizationTarget?> TargetAsync(HttpContext context, OpenIdContext openId, ParameterList asked)
+    {
+        var client = asked.TrySingle("client_id", out var clientId) && clientId is { Length: <= OAuthLimits.MaxIdentity }
+            ? await openId.State.FindClientAsync(clientId, context.RequestAborted)
+            : null;
+        if (AuthorizationTarget.Decide(asked, client).Succeeded(out var target, out var refusal))
+            return target;
+        await RefusePageAsync(context, client?.ClientId, refusal);
+        return null;
+    }
+
+    private static Task RefuseAsync(HttpContext context, OpenIdContext openId, AuthorizationTarget target, AuthenticatedUser? user, Refusal refusal)
+    {
+        // The request proves nothing about the client yet, so without a user it is counted, not written line by line.
+        openId.Refused(context, "authorize", user is null ? null : target.Client.ClientId, user?.User.Subject, refusal);
+        return AuthorizationResponse.ErrorAsync(context, target, openId.Server.Issuer, refusal);
+    }
+
+    private static Task RefusePageAsync(HttpContext context, string? clientId, Refusal refusal)
+    {
+        var said = clientId is null ? refusal : refusal with { Operator = $"client {clientId}: {refusal.Operator}" };
+        context.RequestServices.GetRequiredService<OpenIdContext>().Refused(context, "authorize", null, null, said);
+        return AuthorizationResponse.PageAsync(context, refusal);
+    }
+
+    private static LoginTicket Ticket(AuthorizationTarget target, string parameters, long askedAt, ParameterList asked) => new()
+    {
+        ResumePath = ResumePath,
+        Parameters = parameters,
+        AskedAt = askedAt,
+        ClientName = target.Client.Name,
+        ClientHost = HostOf(target.RedirectUri),
+        RedirectUri = target.RedirectUri,
+        LoginHint = asked.TrySingle("login_hint", out var hint) && hint is { Length: <= OAuthLimits.MaxIdentity } ? hint : null,
+    };
+
+    /// <summary>The host for the page, or the scheme for an app: what tells a counterfeit client from the real one (RFC 6819 4.4.1.4).</summary>
+    private static string HostOf(string redirectUri)
+    {
+        var uri = new Uri(redirectUri);
+        return uri.Host.Length > 0 ? uri.Host : uri.Scheme;
+    }
+
+    private static string Encode(ParameterList asked) =>
+        string.Join('&', asked.Pairs.Select(p => Uri.EscapeDataString(p.Key) + "=" + Uri.EscapeDataString(p.Value)));
+
+    private static long AskedAt(HttpContext context) => context.RequestServices.GetRequiredService<OpenIdContext>().Now.ToUnixTimeMilliseconds();
+
+    internal static void SeeOther(HttpContext context, string path, string ticket)
+    {
+        OpenIdRefusals.NoStore(context.Response);
+        context.Response.StatusCode = StatusCodes.Status303SeeOther;
+        context.Response.Headers.Location = path + "?ticket=" + ticket;
+    }
+}

@@ -1,0 +1,93 @@
+using System.Text;
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Grants;
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Web.Http;
+using Keyreeve.Web.Login;
+using Keyreeve.Web.Pages;
+using Keyreeve.Wire.OAuth;
+using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Keyreeve.OpenId;
+
+/// <summary>Shows what a client asks for and records the user's answer, with what was shown.</summary>
+public static class ConsentPages
+{
+    internal static async Task HandleGetAsync(HttpContext context)
+    {
+        var ticketText = context.Request.Query["ticket"].ToString();
+        if (await WaitingAsync(context, ticketText) is not { } waiting)
+            return;
+        var antiforgery = context.RequestServices.GetRequiredService<IAntiforgery>().GetAndStoreTokens(context);
+        PageHeaders.Apply(context.Response, formTargets: PageHeaders.FormTarget(waiting.Ticket.RedirectUri) is { } source ? [source] : []);
+        await new RazorComponentResult<ConsentPage>(new Dictionary<string, object?>
+        {
+            [nameof(ConsentPage.Ticket)] = ticketText,
+            [nameof(ConsentPage.ClientName)] = waiting.Ticket.ClientName,
+            [nameof(ConsentPage.ClientHost)] = waiting.Ticket.ClientHost,
+            [nameof(ConsentPage.UserName)] = waiting.Ask.User.User.DisplayName ?? waiting.Ask.User.User.Username,
+            [nameof(ConsentPage.Scopes)] = Shown(context, waiting.Ask.Scope),
+            [nameof(ConsentPage.AntiforgeryFieldName)] = antiforgery.FormFieldName,
+            [nameof(ConsentPage.AntiforgeryToken)] = antiforgery.RequestToken,
+        }).ExecuteAsync(context);
+    }
+
+    internal static async Task HandlePostAsync(HttpContext context)
+    {
+        if (await PostedForm.ReadAsync(context) is not { } form)
+            return;
+        form.TrySingle("ticket", out var ticketText);
+        if (await WaitingAsync(context, ticketText) is not { } waiting)
+            return;
+        form.TrySingle("decision", out var decision);
+        // Anything but a clear yes is a no.
+        if (decision != "allow")
+        {
+            Authorize.SeeOther(context, Authorize.ResumePath, ticketText + "&denied=1");
+            return;
+        }
+        var openId = context.RequestServices.GetRequiredService<OpenIdContext>();
+        var (subject, clientId) = (waiting.Ask.User.User.Subject, waiting.Request.Target.Client.ClientId);
+        var before = await openId.Grants.FindConsentAsync(subject, clientId, context.RequestAborted);
+        var scope = ScopeList.Of(waiting.Ask.Scope.Concat(before?.Scope ?? ScopeList.Empty));
+        var shown = string.Join("; ", Shown(context, waiting.Ask.Scope).Select(s => s.Title));
+        await openId.Grants.SaveConsentAsync(
+            new Consent(subject, clientId, scope, openId.Now.ToUnixTimeMilliseconds()),
+            openId.Entry(context, "consent", AuditOutcome.Changed, subject, clientId, subject, $"[{waiting.Ask.Scope}] shown as: {shown}"),
+            context.RequestAborted);
+        Authorize.SeeOther(context, Authorize.ResumePath, ticketText!);
+    }
+
+    /// <summary>The request behind a ticket, decided anew with the session of this browser. Null when it does not wait for consent: then the answer was sent.</summary>
+    private static async Task<(LoginTicket Ticket, AuthorizationRequest Request, AuthorizationStep.AskConsent Ask)?> WaitingAsync(HttpContext context, string? ticketText)
+    {
+        var services = context.RequestServices;
+        var openId = services.GetRequiredService<OpenIdContext>();
+        if (services.GetRequiredService<LoginTickets>().Read(ticketText) is { } ticket
+            && ParameterList.TryRead(Encoding.UTF8.GetBytes(ticket.Parameters), out var asked, out _)
+            && asked.TrySingle("client_id", out var clientId) && clientId is not null
+            && AuthorizationTarget.Decide(asked, await openId.State.FindClientAsync(clientId, context.RequestAborted)).Succeeded(out var target, out _)
+            && AuthorizationRequest.Decide(asked, target, openId.State.Scopes).Succeeded(out var request, out _))
+        {
+            var user = await services.GetRequiredService<BrowserSessions>().FindAsync(context);
+            var consent = user is null ? null : await openId.Grants.FindConsentAsync(user.User.Subject, clientId, context.RequestAborted);
+            if (AuthorizationStep.Decide(request, user, consent, openId.State.Scopes, ticket.AskedAt, openId.Now) is AuthorizationStep.AskConsent ask)
+                return (ticket, request, ask);
+            // Logged out meanwhile, or consented in another tab: the request itself knows what comes next.
+            Authorize.SeeOther(context, Authorize.ResumePath, ticketText!);
+            return null;
+        }
+        await AuthorizationResponse.PageAsync(context, Refusal.Of(RefusalCode.Malformed, "this request has expired; please start again in the application"));
+        return null;
+    }
+
+    private static List<ScopeLine> Shown(HttpContext context, ScopeList scope)
+    {
+        var scopes = context.RequestServices.GetRequiredService<OpenIdContext>().State.Scopes;
+        return [.. scope.Select(scopes.Find).OfType<Core.Policy.ScopeDefinition>().Select(s => new ScopeLine(s.Name, s.Title, s.Description))];
+    }
+}

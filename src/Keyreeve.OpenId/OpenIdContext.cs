@@ -1,0 +1,88 @@
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Grants;
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Policy;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Snapshots;
+using Keyreeve.Core.Tokens;
+using Keyreeve.Web.Clients;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Keyreeve.OpenId;
+
+/// <summary>What the operations of this slice share, and the one way in which they audit and log.</summary>
+public sealed partial class OpenIdContext(
+    SnapshotState state,
+    ServerIdentity server,
+    TokenPolicy policy,
+    TokenMinter minter,
+    TokenVerifier verifier,
+    ClientAuthenticator clients,
+    IDirectory directory,
+    IGrantStore grants,
+    IRevocationStore revocations,
+    AuditQueue audit,
+    TimeProvider clock,
+    ILogger<OpenIdContext> log)
+{
+    /// <summary>Signing keys, scopes, clients, revocations.</summary>
+    public SnapshotState State { get; } = state;
+
+    /// <summary>Who we are.</summary>
+    public ServerIdentity Server { get; } = server;
+
+    /// <summary>Lifetimes.</summary>
+    public TokenPolicy Policy { get; } = policy;
+
+    /// <summary>Makes tokens.</summary>
+    public TokenMinter Minter { get; } = minter;
+
+    /// <summary>Checks tokens.</summary>
+    public TokenVerifier Verifier { get; } = verifier;
+
+    /// <summary>Checks clients.</summary>
+    public ClientAuthenticator Clients { get; } = clients;
+
+    /// <summary>Users.</summary>
+    public IDirectory Directory { get; } = directory;
+
+    /// <summary>Codes, families, consents.</summary>
+    public IGrantStore Grants { get; } = grants;
+
+    /// <summary>The revocation list's store.</summary>
+    public IRevocationStore Revocations { get; } = revocations;
+
+    /// <summary>Now.</summary>
+    public DateTimeOffset Now => clock.GetUtcNow();
+
+    /// <summary>An audit entry of this request.</summary>
+    public AuditEntry Entry(HttpContext context, string kind, AuditOutcome outcome, string? actor, string? clientId, string? subject, string? detail) => new()
+    {
+        Kind = kind,
+        Outcome = outcome,
+        At = clock.GetUtcNow().ToUnixTimeMilliseconds(),
+        Actor = actor,
+        ClientId = clientId,
+        Subject = subject,
+        Detail = detail,
+        Source = context.Connection.RemoteIpAddress?.ToString(),
+        CorrelationId = context.TraceIdentifier,
+    };
+
+    /// <summary>Audits what has no state change of its own. False when the audit is full: the caller then refuses.</summary>
+    public bool TryAudit(AuditEntry entry) => audit.TryAdd(entry);
+
+    /// <summary>Logs and audits a refusal: of a known client line by line, of a peer who proved nothing as a count.</summary>
+    public void Refused(HttpContext context, string kind, string? clientId, string? subject, Refusal refusal)
+    {
+        LogRefused(log, kind, refusal.Code, clientId ?? "-", refusal.Operator, context.TraceIdentifier);
+        if (clientId is null)
+            audit.Count(context.Connection.RemoteIpAddress?.ToString(), kind, refusal.Code);
+        else
+            audit.TryAdd(Entry(context, kind, AuditOutcome.Refused, clientId, clientId, subject, $"{refusal.Code}: {refusal.Operator}"));
+    }
+
+    [LoggerMessage(EventId = 1, Level = LogLevel.Information, Message = "{Kind} refused: {Code} for client {ClientId}: {Why} (request {CorrelationId})")]
+    private static partial void LogRefused(ILogger log, string kind, RefusalCode code, string clientId, string why, string correlationId);
+}

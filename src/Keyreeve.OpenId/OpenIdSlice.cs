@@ -1,0 +1,37 @@
+using Keyreeve.Web.Http;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Keyreeve.OpenId;
+
+/// <summary>OAuth 2.0 and OpenID Connect endpoints: the SIM-S of SEAL (TS 33.434 Annex A), and plain OpenID for everything else.</summary>
+public static class OpenIdSlice
+{
+    /// <summary>The slice's services.</summary>
+    public static IServiceCollection AddOpenId(this IServiceCollection services) => services
+        .AddSingleton<OpenIdContext>()
+        .AddSingleton<Metadata>()
+        .AddSingleton<TokenAnswer>();
+
+    /// <summary>The slice's endpoints, in the order of a flow.</summary>
+    public static void MapOpenId(this IEndpointRouteBuilder routes)
+    {
+        string[] pages = [Listener.Https], apis = [Listener.Https, Listener.Mtls], get = ["GET", "HEAD"], post = ["POST"];
+
+        routes.MapMethods("/.well-known/openid-configuration", get, Metadata.HandleAsync).On(apis);
+        routes.MapMethods("/.well-known/oauth-authorization-server", get, Metadata.HandleAsync).On(apis);
+        routes.MapMethods("/jwks", get, Jwks.HandleAsync).On(apis);
+
+        routes.MapMethods("/authorize", get, Authorize.HandleGetAsync).On(pages);
+        routes.MapMethods("/authorize", post, Authorize.HandlePostAsync).On(pages);
+        routes.MapMethods(Authorize.ResumePath, get, Authorize.HandleResumeAsync).On(pages);
+        routes.MapMethods("/consent", get, ConsentPages.HandleGetAsync).On(pages);
+        routes.MapMethods("/consent", post, ConsentPages.HandlePostAsync).On(pages);
+
+        routes.MapMethods("/token", post, TokenEndpoint.HandleAsync).On(apis);
+        routes.MapMethods("/introspect", post, Introspect.HandleAsync).On(apis);
+        routes.MapMethods("/revoke", post, Revoke.HandleAsync).On(apis);
+        routes.MapMethods("/userinfo", ["GET", "POST"], UserInfo.HandleAsync).On(apis);
+    }
+}

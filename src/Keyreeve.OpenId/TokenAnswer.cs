@@ -1,0 +1,133 @@
+using System.Buffers;
+using System.Text.Json;
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Keys;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Tokens;
+using Keyreeve.Wire.Jose;
+using Keyreeve.Wire.OAuth;
+using Microsoft.AspNetCore.Http;
+
+namespace Keyreeve.OpenId;
+
+/// <summary>Mints the tokens of a granted request and writes the answer (TS 33.434 A.4.2.5).</summary>
+[Spec("TS 33.434", "A.4.2.5")]
+public sealed class TokenAnswer(OpenIdContext openId)
+{
+    /// <summary>Everything a granted request leads to.</summary>
+    public sealed record Granted
+    {
+        /// <summary>Who asked.</summary>
+        public required Client Client { get; init; }
+
+        /// <summary>The user, or null: then the client speaks for itself.</summary>
+        public User? User { get; init; }
+
+        /// <summary>The access token's scope.</summary>
+        public required ScopeList Scope { get; init; }
+
+        /// <summary>The grant it stands on.</summary>
+        public string? GrantId { get; init; }
+
+        /// <summary>How the user authenticated.</summary>
+        public Authentication? Authentication { get; init; }
+
+        /// <summary>For the ID token.</summary>
+        public string? Nonce { get; init; }
+
+        /// <summary>The login session.</summary>
+        public string? SessionId { get; init; }
+
+        /// <summary>The refresh token, or null.</summary>
+        public RefreshToken? Refresh { get; init; }
+    }
+
+    /// <summary>Writes the answer, or a server error when nothing can sign.</summary>
+    public async Task WriteAsync(HttpContext context, Granted granted)
+    {
+        var now = openId.Now;
+        var ring = openId.State.Keys;
+        if (ring.Current(JwsAlgorithm.ES256, now) is not { } key)
+        {
+            await OpenIdRefusals.WriteAsync(context, new Refusal(RefusalCode.Unavailable, "the server cannot sign at this moment", "there is no active ES256 signing key"));
+            return;
+        }
+        var seconds = granted.Client.AccessTokenSeconds ?? (long)openId.Policy.AccessToken.TotalSeconds;
+        var accessToken = MintAccessToken(granted, key, now, seconds);
+        string? idToken = null;
+        // With scope openid an ID token is always given: table A.4.2.5-1 says OPTIONAL, 5.2.3 and OpenID Connect say it comes.
+        if (granted is { User: { } user, Authentication: { } authentication } && granted.Scope.Contains(Core.Policy.ScopeCatalogue.OpenId))
+        {
+            if (ring.Current(granted.Client.IdTokenAlgorithm, now) is not { } idKey)
+            {
+                await OpenIdRefusals.WriteAsync(context, new Refusal(RefusalCode.Unavailable, "the server cannot sign at this moment", $"there is no active {granted.Client.IdTokenAlgorithm} signing key"));
+                return;
+            }
+            idToken = MintIdToken(granted, user, authentication, accessToken, idKey, now);
+        }
+        await SendAsync(context.Response, accessToken, seconds, granted.Scope, idToken, granted.Refresh);
+    }
+
+    private string MintAccessToken(Granted granted, SigningKey key, DateTimeOffset now, long seconds)
+    {
+        var scopes = openId.State.Scopes;
+        var issuedAt = now.ToUnixTimeSeconds();
+        return openId.Minter.Mint(
+            new AccessTokenClaims
+            {
+                Subject = granted.User?.Subject ?? granted.Client.ClientId,
+                ClientId = granted.Client.ClientId,
+                Scope = granted.Scope.Text,
+                Audience = scopes.AudienceOf(granted.Scope),
+                IssuedAt = issuedAt,
+                ExpiresAt = issuedAt + seconds,
+                JwtId = TokenMinter.NewJwtId(),
+                GrantId = granted.GrantId is { } grant ? RefreshToken.GrantNameOf(grant) : null,
+                Authentication = granted.Authentication,
+                Val = granted.User is { } user ? scopes.ValClaimsOf(granted.Client, user, granted.Scope)
+                    : granted.Client.OwnedServices.Length > 0 ? new ValClaims { ValServiceIds = granted.Client.OwnedServices }
+                    : null,
+                KeyProvisioning = granted.User is null && granted.Scope.Contains(scopes.KeyProvisioning),
+            },
+            key);
+    }
+
+    private string MintIdToken(Granted granted, User user, Authentication authentication, string accessToken, SigningKey key, DateTimeOffset now) => openId.Minter.Mint(
+        new IdTokenClaims
+        {
+            Subject = user.Subject,
+            ClientId = granted.Client.ClientId,
+            IssuedAt = now.ToUnixTimeSeconds(),
+            ExpiresAt = (now + openId.Policy.IdToken).ToUnixTimeSeconds(),
+            Authentication = authentication,
+            Nonce = granted.Nonce,
+            SessionId = granted.SessionId,
+            Val = openId.State.Scopes.ValClaimsOf(granted.Client, user, granted.Scope),
+        },
+        accessToken,
+        key);
+
+    private static async Task SendAsync(HttpResponse response, string accessToken, long seconds, ScopeList scope, string? idToken, RefreshToken? refresh)
+    {
+        OpenIdRefusals.NoStore(response);
+        response.ContentType = "application/json";
+        var buffer = new ArrayBufferWriter<byte>(2048);
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { SkipValidation = true }))
+        {
+            json.WriteStartObject();
+            json.WriteString("access_token"u8, accessToken);
+            // "This field shall be "bearer"": lower case, as the table prints it; RFC 6749 compares it without case.
+            json.WriteString("token_type"u8, "bearer"u8);
+            json.WriteNumber("expires_in"u8, seconds);
+            json.WriteString("scope"u8, scope.Text);
+            if (idToken is not null)
+                json.WriteString("id_token"u8, idToken);
+            if (refresh is not null)
+                json.WriteString("refresh_token"u8, refresh.Reveal());
+            json.WriteEndObject();
+        }
+        response.ContentLength = buffer.WrittenCount;
+        await response.Body.WriteAsync(buffer.WrittenMemory);
+    }
+}

@@ -1,0 +1,183 @@
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Grants;
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Tokens;
+using Keyreeve.Web.Http;
+using Keyreeve.Wire.OAuth;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Keyreeve.OpenId;
+
+/// <summary>The token endpoint: 1 read the form, 2 authenticate the client, 3 decide the grant, 4 record, 5 answer.</summary>
+[Spec("RFC 6749", "3.2")]
+public static class TokenEndpoint
+{
+    internal static async Task HandleAsync(HttpContext context)
+    {
+        var openId = context.RequestServices.GetRequiredService<OpenIdContext>();
+        if (await ClientRequest.ReadAsync(context, openId, "token") is not { } request)
+            return;
+        var (form, client) = request;
+        var outcome = DecideGrantType(form, client.Client);
+        if (!outcome.Succeeded(out var grant, out var refusal))
+        {
+            await RefuseAsync(context, openId, "token", client, refusal);
+            return;
+        }
+        switch (grant)
+        {
+            case "authorization_code":
+                await RedeemAsync(context, openId, form, client);
+                break;
+            case "refresh_token":
+                await RefreshAsync(context, openId, form, client);
+                break;
+            default:
+                await ClientCredentialsAsync(context, openId, form, client);
+                break;
+        }
+    }
+
+    /// <summary>A grant that exists and that the client is registered for.</summary>
+    public static Outcome<string> DecideGrantType(ParameterList form, Client client)
+    {
+        form.TrySingle("grant_type", out var text);
+        GrantType? grant = text switch
+        {
+            "authorization_code" => GrantType.AuthorizationCode,
+            "refresh_token" => GrantType.RefreshToken,
+            "client_credentials" => GrantType.ClientCredentials,
+            _ => null,
+        };
+        if (text is null)
+            return Refusal.About(RefusalCode.MissingParameter, "grant_type", "grant_type is missing");
+        if (grant is null)
+            return Refusal.About(RefusalCode.UnsupportedGrantType, "grant_type", "the grant type is not supported");
+        // A public client has nothing to be granted in its own name (RFC 6749 4.4: "MUST only be used by confidential clients").
+        if (!client.Grants.Contains(grant.Value) || grant == GrantType.ClientCredentials && client.IsPublic)
+            return new Refusal(RefusalCode.GrantNotAllowed, "the client may not use this grant type", $"client {client.ClientId} is not registered for {text}");
+        return text;
+    }
+
+    private static async Task RedeemAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client)
+    {
+        const string kind = "token.authorization_code";
+        if (!RedeemCode.Request.Read(form, client.Client).Succeeded(out var asked, out var refusal))
+        {
+            await RefuseAsync(context, openId, kind, client, refusal);
+            return;
+        }
+        var cancel = context.RequestAborted;
+        var row = await openId.Grants.FindCodeAsync(asked.Code.Hash, cancel);
+        var user = row is null ? null : await openId.Directory.FindUserAsync(row.Subject, cancel);
+        if (!RedeemCode.Decide(asked, client, row, user, openId.Now).Succeeded(out var code, out refusal))
+        {
+            if (refusal.Code == RefusalCode.CodeReplayed)
+                await EndGrant.RunAsync(context, openId, row!.GrantId, row.Subject, client.Client.ClientId, refusal);
+            await RefuseAsync(context, openId, kind, client, refusal);
+            return;
+        }
+        var secret = OpaqueToken.Generate();
+        var family = RedeemCode.StartFamily(code, client.Client, secret, openId.Policy, openId.Now);
+        var entry = openId.Entry(context, kind, AuditOutcome.Granted, code.Subject, code.ClientId, code.Subject, $"grant {RefreshToken.GrantNameOf(code.GrantId)} [{code.Scope}] acr {code.Authentication.Acr}");
+        if (!await openId.Grants.RedeemCodeAsync(code.Hash, openId.Now.ToUnixTimeSeconds(), family, entry, cancel))
+        {
+            // Somebody was faster by a moment: the same as a replay, by a client that sent its code twice or lost it.
+            refusal = new Refusal(RefusalCode.CodeReplayed, "the authorization code is not valid", "the code was redeemed by a parallel request: the grant is ended");
+            await EndGrant.RunAsync(context, openId, code.GrantId, code.Subject, code.ClientId, refusal);
+            await RefuseAsync(context, openId, kind, client, refusal);
+            return;
+        }
+        await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, new TokenAnswer.Granted
+        {
+            Client = client.Client,
+            User = user,
+            Scope = code.Scope,
+            GrantId = code.GrantId,
+            Authentication = code.Authentication,
+            Nonce = code.Nonce,
+            SessionId = code.SessionId,
+            Refresh = family is null ? null : new RefreshToken(family.FamilyId, secret),
+        });
+    }
+
+    private static async Task RefreshAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client)
+    {
+        const string kind = "token.refresh_token";
+        form.TrySingle("refresh_token", out var text);
+        form.TrySingle("scope", out var scopeText);
+        var asked = ScopeList.Empty;
+        Refusal? refusal = text is null ? Refusal.About(RefusalCode.MissingParameter, "refresh_token", "refresh_token is missing")
+            : !ScopeList.TryRead(scopeText, out asked) ? Refusal.About(RefusalCode.ScopeNotAllowed, "scope", "scope is not a list of scope values")
+            : null;
+        RefreshToken? presented = null;
+        if (refusal is null && !RefreshToken.TryRead(text!, out presented))
+            refusal = new Refusal(RefusalCode.RefreshUnknown, "the refresh token is not valid", "it has not the form of a refresh token");
+        if (refusal is not null)
+        {
+            await RefuseAsync(context, openId, kind, client, refusal);
+            return;
+        }
+        var cancel = context.RequestAborted;
+        // Two rounds are enough: who loses the race finds the winner's successor in the second one.
+        for (var round = 0; round < 4; round++)
+        {
+            var family = await openId.Grants.FindFamilyAsync(presented!.FamilyId, cancel);
+            var user = family is null ? null : await openId.Directory.FindUserAsync(family.Subject, cancel);
+            var outcome = RefreshGrant.Decide(presented, asked!, client, family, user, openId.State.Scopes, openId.Policy, OpaqueToken.Generate(), openId.Now);
+            if (!outcome.Succeeded(out var decision, out refusal))
+            {
+                if (refusal.Code is RefusalCode.RefreshReplayed or RefusalCode.UserUnavailable)
+                    await EndGrant.RunAsync(context, openId, family!.FamilyId, family.Subject, client.Client.ClientId, refusal);
+                await RefuseAsync(context, openId, kind, client, refusal);
+                return;
+            }
+            var entry = openId.Entry(context, kind, AuditOutcome.Granted, decision.Family.Subject, client.Client.ClientId, decision.Family.Subject,
+                $"grant {RefreshToken.GrantNameOf(decision.Family.FamilyId)} generation {decision.Family.Generation} [{decision.Scope}]");
+            var recorded = decision.Rotated
+                ? await openId.Grants.RotateAsync(decision.Family, entry, cancel)
+                : await openId.Grants.CountReuseAsync(decision.Family.FamilyId, decision.Family.Generation, openId.Policy.RefreshReuseLimit, cancel) && openId.TryAudit(entry);
+            if (!recorded)
+                continue;
+            await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, new TokenAnswer.Granted
+            {
+                Client = client.Client,
+                User = user,
+                Scope = decision.Scope,
+                GrantId = decision.Family.FamilyId,
+                Authentication = decision.Family.Authentication,
+                SessionId = decision.Family.SessionId,
+                Refresh = decision.Token,
+            });
+            return;
+        }
+        await RefuseAsync(context, openId, kind, client, new Refusal(RefusalCode.Busy, "please try again", $"grant {RefreshToken.GrantNameOf(presented!.FamilyId)} changed four times while it was looked at"));
+    }
+
+    private static async Task ClientCredentialsAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client)
+    {
+        const string kind = "token.client_credentials";
+        form.TrySingle("scope", out var text);
+        Refusal? refusal = null;
+        ScopeList? scope = null;
+        if (!ScopeList.TryRead(text, out var asked))
+            refusal = Refusal.About(RefusalCode.ScopeNotAllowed, "scope", "scope is not a list of scope values");
+        else if (ClientCredentials.Decide(asked, client, openId.State.Scopes).Succeeded(out scope, out refusal)
+            && !openId.TryAudit(openId.Entry(context, kind, AuditOutcome.Granted, client.Client.ClientId, client.Client.ClientId, client.Client.ClientId, scope.Text)))
+            refusal = new Refusal(RefusalCode.Busy, "please try again", "the audit queue is full: is the disk full?");
+        if (refusal is not null)
+        {
+            await RefuseAsync(context, openId, kind, client, refusal);
+            return;
+        }
+        await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, new TokenAnswer.Granted { Client = client.Client, Scope = scope! });
+    }
+
+    private static Task RefuseAsync(HttpContext context, OpenIdContext openId, string kind, AuthenticatedClient client, Refusal refusal)
+    {
+        openId.Refused(context, kind, client.Client.ClientId, null, refusal);
+        return OpenIdRefusals.WriteAsync(context, refusal);
+    }
+}

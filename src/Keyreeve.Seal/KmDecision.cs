@@ -1,0 +1,62 @@
+using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Tokens;
+using Keyreeve.Wire.Seal;
+
+namespace Keyreeve.Seal;
+
+/// <summary>
+/// The checks of a SEAL KM Request that need no store, in the one order that tells an outsider nothing: token (before this),
+/// SKmsUri, Date/Time, replay, ownership; only then the record is looked up. What fails after the token has one and the same text.
+/// </summary>
+[Spec("TS 33.434", "5.3.2")]
+public static class KmDecision
+{
+    /// <summary>Null when the record may be looked up. <paramref name="firstUse"/> is asked only when everything before holds.</summary>
+    public static Refusal? Decide(KmRequest request, VerifiedToken token, SealSettings settings, Func<bool> firstUse, DateTimeOffset now)
+    {
+        // "the SKmsUri is the SKM-S URI of the target SEAL KMS where the key information is stored"
+        if (!settings.SKmsUris.Any(ours => SameUri(ours, request.SKmsUri)))
+            return Refuse(RefusalCode.WrongSKmsUri, $"sKmsUri is not one of ours: {string.Join(", ", settings.SKmsUris)}");
+        // "the Date/Time is within a recent time window (e.g. 5 seconds)"; the same for a clock that runs ahead
+        var skew = now.ToUnixTimeSeconds() - request.DateTime;
+        if (Math.Abs(skew) > (long)settings.Window.TotalSeconds)
+            return Refuse(RefusalCode.OutsideTimeWindow, $"dateTime is {skew} s off: check the client's clock (NTP)");
+        if (!firstUse())
+            return Refuse(RefusalCode.Replayed, "the same request was seen before");
+        return Owns(token, request) ? null : Refuse(RefusalCode.NotOwner, $"{token.Subject} may not ask for {request.Identity.Kind} of service {request.ServiceId}");
+    }
+
+    /// <summary>
+    /// A user's token opens the user's own records and those of its client and device, within its VAL services; a VAL server's token
+    /// opens every record of the services it owns.
+    /// </summary>
+    public static bool Owns(VerifiedToken token, KmRequest request)
+    {
+        if (!token.ValServiceIds.Contains(request.ServiceId, StringComparer.Ordinal))
+            return false;
+        if (token.IsClients)
+            return true;
+        var identity = request.Identity;
+        return identity.Kind switch
+        {
+            KmIdentityKind.Service => true,
+            KmIdentityKind.Client => string.Equals(identity.Value, token.ClientId, StringComparison.Ordinal),
+            KmIdentityKind.Device => string.Equals(identity.Value, token.ValUeId, StringComparison.Ordinal),
+            KmIdentityKind.User => string.Equals(identity.Value, token.ValUserId, StringComparison.Ordinal) || string.Equals(identity.Value, token.Subject, StringComparison.Ordinal),
+        };
+    }
+
+    /// <summary>
+    /// RFC 3986 syntax-based normalisation (6.2.2): scheme and host without case, default port and empty path alike; the path exactly.
+    /// </summary>
+    public static bool SameUri(string ours, string asked)
+    {
+        if (string.Equals(ours, asked, StringComparison.Ordinal))
+            return true;
+        if (!Uri.TryCreate(ours, UriKind.Absolute, out var a) || !Uri.TryCreate(asked, UriKind.Absolute, out var b) || b.UserInfo.Length > 0 || b.Fragment.Length > 0)
+            return false;
+        return a.Scheme == b.Scheme && a.IdnHost == b.IdnHost && a.Port == b.Port && string.Equals(a.PathAndQuery, b.PathAndQuery, StringComparison.Ordinal);
+    }
+
+    private static Refusal Refuse(RefusalCode code, string why) => new(code, "the request could not be validated", why);
+}

@@ -1,0 +1,121 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Tokens;
+using Keyreeve.Web.Http;
+using Keyreeve.Wire.Seal;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Keyreeve.Seal;
+
+/// <summary>
+/// The SEAL key management procedure, figure 5.3.1-1 step 3: "The SKM-S authorizes the request and if valid, sends a SEAL KM
+/// Response message containing the requested key material (or error code)".
+/// </summary>
+[Spec("TS 33.434", "5.3.1")]
+public static class RequestKeyMaterial
+{
+    /// <summary>Where requests are posted (the coding is ours, docs/spec/choices.md).</summary>
+    public const string Path = "/seal/km/v1/requests";
+
+    internal static async Task HandleAsync(HttpContext context)
+    {
+        var seal = context.RequestServices.GetRequiredService<SealContext>();
+        // The message is read first only to echo what was asked; every decision begins with the token.
+        var (request, malformed) = await ReadAsync(context.Request);
+        var scopes = seal.State.Scopes;
+        var checkedToken = BearerToken.Check(context.Request, seal.Verifier, scopes.KeyManagementAudience, scopes.KeyManagement);
+        if (!checkedToken.Succeeded(out var token, out var refusal))
+        {
+            BearerToken.Challenge(context.Response, refusal, scopes.KeyManagement);
+            seal.Refused(context, authenticated: false, refusal);
+            await WriteErrorAsync(context, seal, request, null, refusal);
+            return;
+        }
+        refusal = malformed ?? KmDecision.Decide(request!, token, seal.Settings, () => seal.Replays.FirstUse(token.Subject, request!), seal.Now);
+        byte[]? payload = null;
+        if (refusal is null)
+            (payload, refusal) = await OpenRecordAsync(seal, request!, context.RequestAborted);
+        // What is not audited is not given out.
+        var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), refusal);
+        if (refusal is null && !audited)
+            refusal = new Refusal(RefusalCode.Busy, "please try again", "the audit queue is full: is the disk full?");
+        if (refusal is not null)
+        {
+            seal.Refused(context, authenticated: true, refusal);
+            await WriteErrorAsync(context, seal, request, token, refusal);
+        }
+        else
+        {
+            await WriteAsync(context, Response(seal, request, token) with { Payload = Encoding.UTF8.GetString(payload!) }, StatusCodes.Status200OK);
+        }
+        if (payload is not null)
+            CryptographicOperations.ZeroMemory(payload);
+    }
+
+    private static async Task<(KmRequest? Request, Refusal? Malformed)> ReadAsync(HttpRequest http)
+    {
+        if (!FormBody.IsMediaType(http.ContentType, "application/json"))
+            return (null, Refusal.Of(RefusalCode.Malformed, "the body is application/json"));
+        if (!(await FormBody.ReadAsync(http, KmRequest.MaxLength)).Succeeded(out var body, out var refusal))
+            return (null, refusal);
+        return KmRequest.TryRead(body.Memory, out var request, out var error)
+            ? (request, null)
+            : (null, error.Param is null ? Refusal.Of(RefusalCode.Malformed, error.Reason) : Refusal.About(RefusalCode.InvalidParameter, error.Param, error.Reason));
+    }
+
+    /// <summary>Exact match or nothing: a specific request never falls back to a more general record.</summary>
+    private static async Task<(byte[]? Payload, Refusal? Refusal)> OpenRecordAsync(SealContext seal, KmRequest request, CancellationToken cancel)
+    {
+        var purpose = KeyRecord.Purpose(request.ServiceId, request.Identity);
+        if (await seal.Records.FindAsync(request.ServiceId, request.Identity, cancel) is not { } record)
+            return (null, new Refusal(RefusalCode.KeyInformationNotAvailable, "no key information is available", $"there is no record {purpose}: provision it with 'keyreeve admin key add'"));
+        return seal.Kek.TryOpen(purpose, record.SealedPayload, out var payload)
+            ? (payload, null)
+            : (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} does not open with {seal.Kek}: it was sealed by another KEK, or the row was changed"));
+    }
+
+    private static Task WriteErrorAsync(HttpContext context, SealContext seal, KmRequest? request, VerifiedToken? token, Refusal refusal)
+    {
+        var (code, status) = KmErrors.Of(refusal.Code);
+        return WriteAsync(context, Response(seal, request, token) with { ErrorCode = code }, status);
+    }
+
+    private static KmResponse Response(SealContext seal, KmRequest? request, VerifiedToken? token) => new()
+    {
+        UserUri = token is null ? null : UserUriOf(seal.Server.Issuer, token),
+        SKmsUri = seal.Settings.SKmsUris[0],
+        ServiceId = request?.ServiceId,
+        SKmsId = seal.Settings.SKmsId,
+        // "If this field is present in the SEAL KM Request message then this field shall be present in the SEAL KM Response message and
+        // shall be the same value." (table 5.3.3-1, NOTE)
+        Identity = request?.Identity,
+        DateTime = seal.Now.ToUnixTimeSeconds(),
+    };
+
+    /// <summary>The VAL user ID where it is a URI itself, else a URI of ours for the user or the VAL server (docs/spec/choices.md).</summary>
+    public static string UserUriOf(string issuer, VerifiedToken token)
+    {
+        var name = token.ValUserId ?? token.Subject;
+        if (name.Contains(':', StringComparison.Ordinal) && Uri.TryCreate(name, UriKind.Absolute, out _))
+            return name;
+        return issuer + (token.IsClients ? "/clients/" : "/users/") + Uri.EscapeDataString(name);
+    }
+
+    private static async Task WriteAsync(HttpContext context, KmResponse message, int status)
+    {
+        var response = context.Response;
+        response.StatusCode = status;
+        response.ContentType = "application/json";
+        response.Headers.CacheControl = "no-store";
+        response.Headers.XContentTypeOptions = "nosniff";
+        var buffer = new ArrayBufferWriter<byte>(512);
+        message.Write(buffer);
+        response.ContentLength = buffer.WrittenCount;
+        await response.Body.WriteAsync(buffer.WrittenMemory);
+        if (message.Payload is not null)
+            buffer.Clear();
+    }
+}

@@ -1,0 +1,64 @@
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Keys;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Snapshots;
+using Keyreeve.Core.Tokens;
+using Keyreeve.Web.Clients;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Keyreeve.Seal;
+
+/// <summary>What the operations of this slice share.</summary>
+public sealed partial class SealContext(SnapshotState state, ServerIdentity server, TokenVerifier verifier, SealSettings settings, ReplayMemory replays,
+    IKeyRecordStore records, Kek kek, AuditQueue audit, TimeProvider clock, ILogger<SealContext> log)
+{
+    /// <summary>Scopes.</summary>
+    public SnapshotState State { get; } = state;
+
+    /// <summary>Who we are.</summary>
+    public ServerIdentity Server { get; } = server;
+
+    /// <summary>Checks tokens.</summary>
+    public TokenVerifier Verifier { get; } = verifier;
+
+    /// <summary>Settings.</summary>
+    public SealSettings Settings { get; } = settings;
+
+    /// <summary>Requests seen.</summary>
+    public ReplayMemory Replays { get; } = replays;
+
+    /// <summary>Key records.</summary>
+    public IKeyRecordStore Records { get; } = records;
+
+    /// <summary>Opens payloads.</summary>
+    public Kek Kek { get; } = kek;
+
+    /// <summary>Now.</summary>
+    public DateTimeOffset Now => clock.GetUtcNow();
+
+    /// <summary>Audits a KM request, granted or refused: who, which record, never the payload. False when the audit is full.</summary>
+    public bool TryAudit(HttpContext context, VerifiedToken token, string record, Refusal? refusal) => audit.TryAdd(new AuditEntry
+    {
+        Kind = "km.request",
+        Outcome = refusal is null ? AuditOutcome.Granted : AuditOutcome.Refused,
+        At = clock.GetUtcNow().ToUnixTimeMilliseconds(),
+        Actor = token.Subject,
+        ClientId = token.ClientId,
+        Subject = record,
+        Detail = refusal is null ? null : $"{refusal.Code}: {refusal.Operator}",
+        Source = context.Connection.RemoteIpAddress?.ToString(),
+        CorrelationId = context.TraceIdentifier,
+    });
+
+    /// <summary>Logs a refusal; one without a verified token is counted per source.</summary>
+    public void Refused(HttpContext context, bool authenticated, Refusal refusal)
+    {
+        LogRefused(log, refusal.Code, refusal.Operator, context.TraceIdentifier);
+        if (!authenticated)
+            audit.Count(context.Connection.RemoteIpAddress?.ToString(), "km.request", refusal.Code);
+    }
+
+    [LoggerMessage(EventId = 1, Level = LogLevel.Information, Message = "KM request refused: {Code}: {Why} (request {CorrelationId})")]
+    private static partial void LogRefused(ILogger log, RefusalCode code, string why, string correlationId);
+}

@@ -1,0 +1,34 @@
+using Keyreeve.Web.Http;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Keyreeve.Seal;
+
+/// <summary>SEAL key management over HTTP (TS 33.434 clause 5.3): the SKM-S.</summary>
+public static class SealSlice
+{
+    /// <summary>The slice's services.</summary>
+    public static IServiceCollection AddSeal(this IServiceCollection services, SealSettings settings) => services
+        .AddSingleton(settings)
+        .AddSingleton<ReplayMemory>()
+        .AddSingleton<SealContext>();
+
+    /// <summary>The slice's endpoints.</summary>
+    public static void MapSeal(this IEndpointRouteBuilder routes) =>
+        routes.MapMethods(RequestKeyMaterial.Path, ["POST"], RequestKeyMaterial.HandleAsync).On(Listener.Https, Listener.Mtls);
+}
+
+/// <summary>Settings of the SKM-S.</summary>
+public sealed record SealSettings
+{
+    /// <summary>The URIs that name this SKM-S; the first is the one it answers with.</summary>
+    public required IReadOnlyList<string> SKmsUris { get; init; }
+
+    /// <summary>ID of this SKM-S in responses, at most 255 octets.</summary>
+    public string SKmsId { get; init; } = "skms-1";
+
+    /// <summary>"the Date/Time is within a recent time window (e.g. 5 seconds)": 1 to 30 seconds, to either side.</summary>
+    [Spec("TS 33.434", "5.3.2")]
+    public TimeSpan Window { get; init; } = TimeSpan.FromSeconds(5);
+}

@@ -1,0 +1,44 @@
+using Keyreeve.Core.Refusals;
+using Keyreeve.Web.Pages;
+using Keyreeve.Wire.OAuth;
+using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Keyreeve.Web.Http;
+
+/// <summary>A form that one of our pages posted: read strictly, and only with its antiforgery token.</summary>
+public static class PostedForm
+{
+    /// <summary>The fields, or null when an error page was sent.</summary>
+    public static async Task<ParameterList?> ReadAsync(HttpContext context)
+    {
+        var antiforgery = context.RequestServices.GetRequiredService<IAntiforgery>();
+        if ((await FormBody.ReadFormAsync(context.Request)).Succeeded(out var form, out var refusal))
+        {
+            // Antiforgery looks into the request's form: it gets the one that was read strictly.
+            context.Request.Form = new FormCollection(form.Pairs.GroupBy(p => p.Key, StringComparer.Ordinal)
+                .ToDictionary(g => g.Key, g => new Microsoft.Extensions.Primitives.StringValues(g.Select(p => p.Value).ToArray()), StringComparer.Ordinal));
+            if (await antiforgery.IsRequestValidAsync(context))
+                return form;
+            refusal = Refusal.Of(RefusalCode.Malformed, PageText.FormExpired);
+        }
+        await WriteErrorAsync(context, StatusCodes.Status400BadRequest, refusal.Peer);
+        return null;
+    }
+
+    /// <summary>An error page for people.</summary>
+    public static Task WriteErrorAsync(HttpContext context, int status, string message)
+    {
+        PageHeaders.Apply(context.Response);
+        return new RazorComponentResult<ErrorPage>(new Dictionary<string, object?>
+        {
+            [nameof(ErrorPage.Status)] = status,
+            [nameof(ErrorPage.Title)] = PageText.RequestRefusedTitle,
+            [nameof(ErrorPage.Message)] = message,
+            [nameof(ErrorPage.CorrelationId)] = context.TraceIdentifier,
+            [nameof(ErrorPage.WhatToDo)] = PageText.RequestRefusedWhatToDo,
+        }) { StatusCode = status }.ExecuteAsync(context);
+    }
+}
