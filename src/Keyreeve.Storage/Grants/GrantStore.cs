@@ -1,0 +1,100 @@
+using Dapper;
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Grants;
+using Keyreeve.Core.Tokens;
+
+namespace Keyreeve.Storage;
+
+/// <summary>Codes, refresh families and consents.</summary>
+public sealed class GrantStore(IDatabase database) : IGrantStore
+{
+    /// <inheritdoc />
+    public Task AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    {
+        await CodeTable.AddAsync(unit, code);
+        unit.Audit(entry);
+        return true;
+    }, cancel);
+
+    /// <inheritdoc />
+    public Task<AuthorizationCode?> FindCodeAsync(byte[] hash, CancellationToken cancel) => CodeTable.FindAsync(database, hash, cancel);
+
+    /// <inheritdoc />
+    public Task<bool> RedeemCodeAsync(byte[] hash, long now, RefreshFamily? family, AuditEntry entry, CancellationToken cancel)
+    {
+        // 0 is "not redeemed": a clock at the epoch must not make a code good for ever.
+        ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
+        return database.WriteAsync(async unit =>
+        {
+            if (!await CodeTable.RedeemAsync(unit, hash, now))
+                return false;
+            if (family is not null)
+                await FamilyTable.AddAsync(unit, family);
+            unit.Audit(entry);
+            return true;
+        }, cancel);
+    }
+
+    /// <inheritdoc />
+    public Task<RefreshFamily?> FindFamilyAsync(string familyId, CancellationToken cancel) => FamilyTable.FindAsync(database, familyId, cancel);
+
+    /// <inheritdoc />
+    public Task<bool> RotateAsync(RefreshFamily next, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    {
+        if (!await FamilyTable.RotateAsync(unit, next))
+            return false;
+        unit.Audit(entry);
+        return true;
+    }, cancel);
+
+    /// <inheritdoc />
+    public Task<bool> CountReuseAsync(string familyId, long generation, int limit, CancellationToken cancel) =>
+        database.WriteAsync(unit => FamilyTable.CountReuseAsync(unit, familyId, generation, limit), cancel);
+
+    /// <inheritdoc />
+    public Task EndGrantAsync(string grantId, long now, Revocation revocation, AuditEntry entry, CancellationToken cancel)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
+        return database.WriteAsync(async unit =>
+        {
+            await FamilyTable.EndAsync(unit, grantId, now);
+            await RevocationStore.AddAsync(unit, [revocation]);
+            unit.Audit(entry);
+            return true;
+        }, cancel);
+    }
+
+    /// <inheritdoc />
+    public Task<Consent?> FindConsentAsync(string subject, string clientId, CancellationToken cancel) => database.ReadAsync(async connection =>
+        (await connection.QuerySingleOrDefaultAsync<ConsentRow>(
+            "SELECT subject, client_id, scope, given_at FROM consents WHERE subject = @Subject AND client_id = @ClientId",
+            new { Subject = subject, ClientId = clientId }))?.ToConsent(), cancel);
+
+    /// <inheritdoc />
+    public Task SaveConsentAsync(Consent consent, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    {
+        await unit.ExecuteAsync("""
+            INSERT INTO consents (subject, client_id, scope, given_at) VALUES (@Subject, @ClientId, @Scope, @GivenAt)
+            ON CONFLICT (subject, client_id) DO UPDATE SET scope = excluded.scope, given_at = excluded.given_at
+            """, new { consent.Subject, consent.ClientId, Scope = consent.Scope.Text, consent.GivenAt });
+        unit.Audit(entry);
+        return true;
+    }, cancel);
+
+    /// <inheritdoc />
+    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteAsync(async unit =>
+    {
+        var codes = await CodeTable.DeleteExpiredAsync(unit, now, limit);
+        return codes + await FamilyTable.DeleteExpiredAsync(unit, now * 1000, limit - codes);
+    }, cancel);
+
+    private sealed class ConsentRow
+    {
+        public string Subject { get; init; } = "";
+        public string ClientId { get; init; } = "";
+        public string Scope { get; init; } = "";
+        public long GivenAt { get; init; }
+
+        public Consent ToConsent() => new(Subject, ClientId, StoredText.ReadScope(Scope), GivenAt);
+    }
+}

@@ -1,0 +1,107 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Keyreeve.Core.Identity;
+using Keyreeve.Wire.Jose;
+
+namespace Keyreeve.Storage;
+
+/// <summary>A client as its row: enumerations by name, lists as JSON.</summary>
+internal sealed class ClientRow
+{
+    public const string Columns = """
+        c.client_id, c.name, c.profile, c.auth_methods, c.secrets, c.jwks, c.redirect_uris, c.grants, c.scopes, c.pkce_optional, c.consent,
+        c.audience, c.owned_services, c.id_token_algorithm, c.access_token_seconds, c.disabled, c.version
+        """;
+
+    public const string Insert = """
+        INSERT INTO clients (client_id, name, profile, auth_methods, secrets, jwks, redirect_uris, grants, scopes, pkce_optional, consent,
+                             audience, owned_services, id_token_algorithm, access_token_seconds, disabled, version)
+        VALUES (@ClientId, @Name, @Profile, @AuthMethods, @Secrets, @Jwks, @RedirectUris, @Grants, @Scopes, @PkceOptional, @Consent,
+                @Audience, @OwnedServices, @IdTokenAlgorithm, @AccessTokenSeconds, @Disabled, @Version)
+        """;
+
+    public const string Update = """
+        UPDATE clients SET name = @Name, profile = @Profile, auth_methods = @AuthMethods, secrets = @Secrets, jwks = @Jwks,
+            redirect_uris = @RedirectUris, grants = @Grants, scopes = @Scopes, pkce_optional = @PkceOptional, consent = @Consent,
+            audience = @Audience, owned_services = @OwnedServices, id_token_algorithm = @IdTokenAlgorithm,
+            access_token_seconds = @AccessTokenSeconds, disabled = @Disabled, version = @Version
+        WHERE client_id = @ClientId
+        """;
+
+    public string ClientId { get; init; } = "";
+    public string Name { get; init; } = "";
+    public string Profile { get; init; } = "";
+    public string AuthMethods { get; init; } = "";
+    public string Secrets { get; init; } = "";
+    public string? Jwks { get; init; }
+    public string RedirectUris { get; init; } = "";
+    public string Grants { get; init; } = "";
+    public string Scopes { get; init; } = "";
+    public long PkceOptional { get; init; }
+    public string Consent { get; init; } = "";
+    public string? Audience { get; init; }
+    public string OwnedServices { get; init; } = "";
+    public string IdTokenAlgorithm { get; init; } = "";
+    public long? AccessTokenSeconds { get; init; }
+    public long Disabled { get; init; }
+    public long Version { get; init; }
+    public string? Thumbprint { get; init; }
+
+    public static ClientRow Of(Client client, long version) => new()
+    {
+        ClientId = client.ClientId,
+        Name = client.Name,
+        Profile = client.Profile.ToString(),
+        AuthMethods = StoredText.WriteList(client.AuthMethods.Select(method => method.ToString())),
+        Secrets = JsonSerializer.Serialize(client.Secrets.Select(secret => new StoredSecret(Convert.ToHexStringLower(secret.Hash), secret.CreatedAt)).ToArray()),
+        Jwks = client.Keys is null ? null : Write(client.Keys),
+        RedirectUris = StoredText.WriteList(client.RedirectUris),
+        Grants = StoredText.WriteList(client.Grants.Select(grant => grant.ToString())),
+        Scopes = client.Scopes.Text,
+        PkceOptional = client.PkceOptional ? 1 : 0,
+        Consent = client.Consent.ToString(),
+        Audience = client.Audience,
+        OwnedServices = StoredText.WriteList(client.OwnedServices),
+        IdTokenAlgorithm = client.IdTokenAlgorithm.Name(),
+        AccessTokenSeconds = client.AccessTokenSeconds,
+        Disabled = client.Disabled ? 1 : 0,
+        Version = version,
+    };
+
+    public Client ToClient(IEnumerable<string?> thumbprints) => new()
+    {
+        ClientId = ClientId,
+        Name = Name,
+        Profile = StoredText.ReadName<ClientProfile>(Profile),
+        AuthMethods = [.. StoredText.ReadList(AuthMethods).Select(StoredText.ReadName<ClientAuthMethod>)],
+        Secrets = [.. (JsonSerializer.Deserialize<StoredSecret[]>(Secrets) ?? throw StoredText.Broken("null"))
+            .Select(secret => new ClientSecret { Hash = Convert.FromHexString(secret.Hash), CreatedAt = secret.CreatedAt })],
+        Keys = Jwks is null ? null : Read(Jwks),
+        RedirectUris = [.. StoredText.ReadList(RedirectUris)],
+        Grants = [.. StoredText.ReadList(Grants).Select(StoredText.ReadName<GrantType>)],
+        Scopes = StoredText.ReadScope(Scopes),
+        PkceOptional = PkceOptional != 0,
+        Consent = StoredText.ReadName<ConsentRule>(Consent),
+        Audience = Audience,
+        OwnedServices = [.. StoredText.ReadList(OwnedServices)],
+        CertificateThumbprints = [.. thumbprints.OfType<string>()],
+        IdTokenAlgorithm = JwsAlgorithms.TryParse(IdTokenAlgorithm, out var algorithm) ? algorithm : throw StoredText.Broken(IdTokenAlgorithm),
+        AccessTokenSeconds = (int?)AccessTokenSeconds,
+        Disabled = Disabled != 0,
+        Version = Version,
+    };
+
+    private static string Write(JsonWebKeySet keys)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer))
+            keys.WritePublic(json);
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
+    private static JsonWebKeySet Read(string jwks) =>
+        JsonWebKeySet.TryRead(Encoding.UTF8.GetBytes(jwks), out var keys, out _) ? keys : throw StoredText.Broken(jwks);
+
+    private sealed record StoredSecret(string Hash, long CreatedAt);
+}

@@ -1,0 +1,182 @@
+using System.Data.Common;
+using Dapper;
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Refusals;
+
+namespace Keyreeve.Storage;
+
+/// <summary>Users, their VAL services, and the subjects that were removed.</summary>
+internal sealed class UserTable(IDatabase database)
+{
+    private const string Columns = """
+        subject, username, password_hash, security_stamp, display_name, email, val_user_id, val_ue_id,
+        disabled, failed_logins, lock_count, locked_until, version
+        """;
+
+    private const string Joined = """
+        SELECT u.subject, u.username, u.password_hash, u.security_stamp, u.display_name, u.email, u.val_user_id, u.val_ue_id,
+               u.disabled, u.failed_logins, u.lock_count, u.locked_until, u.version, s.service_id
+        """;
+
+    public Task<User?> FindAsync(string subject, CancellationToken cancel) => database.ReadAsync(connection => FirstAsync(connection,
+        $"{Joined} FROM users u LEFT JOIN user_services s ON s.subject = u.subject WHERE u.subject = @Subject", new { Subject = subject }), cancel);
+
+    public Task<User?> FindByNameAsync(string username, CancellationToken cancel) => NormalizeOrNull(username) is not { } name
+        ? Task.FromResult<User?>(null)
+        : database.ReadAsync(connection => FirstAsync(connection,
+            $"{Joined} FROM users u LEFT JOIN user_services s ON s.subject = u.subject WHERE u.normalized_name = @Name", new { Name = name }), cancel);
+
+    public Task<IReadOnlyList<User>> ListAsync(string? after, int limit, CancellationToken cancel) =>
+        database.ReadAsync<IReadOnlyList<User>>(async connection => ToUsers(await connection.QueryAsync<Row>($"""
+            {Joined} FROM (SELECT {Columns} FROM users WHERE subject > @After ORDER BY subject LIMIT @Limit) u
+            LEFT JOIN user_services s ON s.subject = u.subject ORDER BY u.subject
+            """, new { After = after ?? "", Limit = (long)limit })), cancel);
+
+    public Task<Outcome<User>> SaveAsync(User user, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) =>
+        database.WriteAsync<Outcome<User>>(async unit =>
+        {
+            var stored = await unit.SingleAsync<Row>("SELECT security_stamp, disabled, version FROM users WHERE subject = @Subject", new { user.Subject });
+            if (RowVersion.Refuse("user", stored?.Version, create, expectedVersion) is { } refusal)
+                return refusal;
+            if (stored is null && await unit.SingleAsync<string>("SELECT subject FROM subject_tombstones WHERE subject = @Subject", new { user.Subject }) is not null)
+                return Refusal.Of(RefusalCode.Conflict, "the subject belonged to a removed user and is never given again");
+            var row = Row.Of(user, (stored?.Version ?? 0) + 1);
+            if (await unit.SingleAsync<string>("SELECT subject FROM users WHERE normalized_name = @NormalizedName AND subject <> @Subject", row) is { } owner)
+                return new Refusal(RefusalCode.Conflict, "the username is taken", $"the username is taken by {owner}") { Param = "username" };
+
+            await unit.ExecuteAsync(stored is null
+                ? """
+                  INSERT INTO users (subject, username, normalized_name, password_hash, security_stamp, display_name, email, val_user_id, val_ue_id,
+                                     disabled, failed_logins, lock_count, locked_until, version)
+                  VALUES (@Subject, @Username, @NormalizedName, @PasswordHash, @SecurityStamp, @DisplayName, @Email, @ValUserId, @ValUeId,
+                          @Disabled, @FailedLogins, @LockCount, @LockedUntil, @Version)
+                  """
+                : """
+                  UPDATE users SET username = @Username, normalized_name = @NormalizedName, password_hash = @PasswordHash,
+                      security_stamp = @SecurityStamp, display_name = @DisplayName, email = @Email, val_user_id = @ValUserId, val_ue_id = @ValUeId,
+                      disabled = @Disabled, failed_logins = @FailedLogins, lock_count = @LockCount, locked_until = @LockedUntil, version = @Version
+                  WHERE subject = @Subject
+                  """, row);
+            var services = StoredText.InOrder(user.ValServiceIds);
+            await unit.ExecuteAsync("DELETE FROM user_services WHERE subject = @Subject", row);
+            await unit.ExecuteAsync("INSERT INTO user_services (subject, service_id) VALUES (@Subject, @ServiceId)",
+                services.Select(service => new { user.Subject, ServiceId = service }));
+
+            // The session check compares stamps too; the rows go so that switching the user on again does not bring them back.
+            if (stored is not null && (user.Disabled && stored.Disabled == 0 || !string.Equals(stored.SecurityStamp, user.SecurityStamp, StringComparison.Ordinal)))
+                await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject", row);
+            unit.Audit(entry);
+            return user with { Version = row.Version, ValServiceIds = services };
+        }, cancel);
+
+    public Task<bool> RemoveAsync(string subject, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    {
+        var row = new { Subject = subject, RemovedAt = unit.Now };
+        if (await unit.ExecuteAsync("DELETE FROM users WHERE subject = @Subject", row) == 0)
+            return false;
+        await unit.ExecuteAsync("INSERT INTO subject_tombstones (subject, removed_at) VALUES (@Subject, @RemovedAt)", row);
+        await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject", row);
+        await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE subject = @Subject", row);
+        await unit.ExecuteAsync("DELETE FROM refresh_families WHERE subject = @Subject", row);
+        await unit.ExecuteAsync("DELETE FROM consents WHERE subject = @Subject", row);
+        unit.Audit(entry);
+        return true;
+    }, cancel);
+
+    public Task<int> CountFailedLoginAsync(string subject, CancellationToken cancel) => database.WriteAsync(async unit =>
+        (int)await unit.SingleAsync<long>("UPDATE users SET failed_logins = failed_logins + 1 WHERE subject = @Subject RETURNING failed_logins", new { Subject = subject }), cancel);
+
+    /// <summary>Raises the version as well: a form that was read before the lock must not be able to write the lock away.</summary>
+    public Task LockAsync(string subject, long until, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    {
+        var changed = await unit.ExecuteAsync("""
+            UPDATE users SET failed_logins = 0, lock_count = lock_count + 1, locked_until = @Until, version = version + 1 WHERE subject = @Subject
+            """, new { Subject = subject, Until = until });
+        if (changed > 0)
+            unit.Audit(entry);
+        return changed;
+    }, cancel);
+
+    public Task ClearFailedLoginsAsync(string subject, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync("""
+        UPDATE users SET failed_logins = 0, lock_count = 0, locked_until = 0
+        WHERE subject = @Subject AND (failed_logins <> 0 OR lock_count <> 0 OR locked_until <> 0)
+        """, new { Subject = subject }), cancel);
+
+    public Task ReplacePasswordHashAsync(string subject, string oldHash, string newHash, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync(
+        "UPDATE users SET password_hash = @NewHash WHERE subject = @Subject AND password_hash = @OldHash", new { Subject = subject, OldHash = oldHash, NewHash = newHash }), cancel);
+
+    private static async Task<User?> FirstAsync(DbConnection connection, string sql, object parameters) =>
+        ToUsers(await connection.QueryAsync<Row>(sql, parameters)).FirstOrDefault();
+
+    private static List<User> ToUsers(IEnumerable<Row> rows) =>
+        [.. rows.GroupBy(row => row.Subject, StringComparer.Ordinal).Select(same => same.First().ToUser(same.Select(row => row.ServiceId)))];
+
+    /// <summary>A name that is not well-formed Unicode has no normal form, and nobody has it.</summary>
+    private static string? NormalizeOrNull(string username)
+    {
+        try
+        {
+            return User.NormalizeName(username);
+        }
+        catch (ArgumentException)
+        {
+            return null;
+        }
+    }
+
+    private sealed class Row
+    {
+        public string Subject { get; init; } = "";
+        public string Username { get; init; } = "";
+        public string NormalizedName { get; init; } = "";
+        public string? PasswordHash { get; init; }
+        public string SecurityStamp { get; init; } = "";
+        public string? DisplayName { get; init; }
+        public string? Email { get; init; }
+        public string? ValUserId { get; init; }
+        public string? ValUeId { get; init; }
+        public long Disabled { get; init; }
+        public long FailedLogins { get; init; }
+        public long LockCount { get; init; }
+        public long LockedUntil { get; init; }
+        public long Version { get; init; }
+        public string? ServiceId { get; init; }
+
+        public static Row Of(User user, long version) => new()
+        {
+            Subject = user.Subject,
+            Username = user.Username,
+            NormalizedName = User.NormalizeName(user.Username),
+            PasswordHash = user.PasswordHash,
+            SecurityStamp = user.SecurityStamp,
+            DisplayName = user.DisplayName,
+            Email = user.Email,
+            ValUserId = user.ValUserId,
+            ValUeId = user.ValUeId,
+            Disabled = user.Disabled ? 1 : 0,
+            FailedLogins = user.FailedLogins,
+            LockCount = user.LockCount,
+            LockedUntil = user.LockedUntil,
+            Version = version,
+        };
+
+        public User ToUser(IEnumerable<string?> services) => new()
+        {
+            Subject = Subject,
+            Username = Username,
+            PasswordHash = PasswordHash,
+            SecurityStamp = SecurityStamp,
+            DisplayName = DisplayName,
+            Email = Email,
+            ValUserId = ValUserId,
+            ValUeId = ValUeId,
+            ValServiceIds = StoredText.InOrder(services.OfType<string>()),
+            Disabled = Disabled != 0,
+            FailedLogins = (int)FailedLogins,
+            LockCount = (int)LockCount,
+            LockedUntil = LockedUntil,
+            Version = Version,
+        };
+    }
+}

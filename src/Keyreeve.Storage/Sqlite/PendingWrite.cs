@@ -1,0 +1,46 @@
+namespace Keyreeve.Storage;
+
+/// <summary>A write that waits for its batch. Its caller hears of it once, after the batch's commit.</summary>
+internal abstract class PendingWrite(CancellationToken cancel)
+{
+    /// <summary>Why it was not written, or null.</summary>
+    protected Exception? Failure { get; private set; }
+
+    /// <summary>True when its caller has given up before it began.</summary>
+    public bool IsAbandoned => cancel.IsCancellationRequested;
+
+    /// <summary>The first reason stays: what follows it is its consequence.</summary>
+    public void Fail(Exception failure) => Failure ??= failure;
+
+    /// <summary>Does the work.</summary>
+    public abstract Task RunAsync(UnitOfWork unit);
+
+    /// <summary>Tells the caller.</summary>
+    public abstract void Complete();
+}
+
+/// <inheritdoc />
+internal sealed class PendingWrite<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel) : PendingWrite(cancel)
+{
+    // Continuations run elsewhere: a caller's next step must never run on the writer.
+    private readonly TaskCompletionSource<T> _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationToken _cancel = cancel;
+    private T? _result;
+
+    /// <summary>Completes when the write is on disk, or is known not to be.</summary>
+    public Task<T> Told => _told.Task;
+
+    /// <inheritdoc />
+    public override async Task RunAsync(UnitOfWork unit) => _result = await work(unit);
+
+    /// <inheritdoc />
+    public override void Complete()
+    {
+        if (Failure is OperationCanceledException && _cancel.IsCancellationRequested)
+            _told.SetCanceled(_cancel);
+        else if (Failure is not null)
+            _told.SetException(Failure);
+        else
+            _told.SetResult(_result!);
+    }
+}

@@ -1,0 +1,98 @@
+using System.Data.Common;
+using Microsoft.Data.Sqlite;
+
+namespace Keyreeve.Storage;
+
+/// <summary>
+/// SQLite in one file: write-ahead log, every acknowledged write fsynced, one writer with group commit, several readers. For one
+/// node; several nodes need PostgreSQL.
+/// </summary>
+public sealed class SqliteEngine : IDatabase
+{
+    private readonly SqliteReaders _readers;
+    private readonly SqliteWriter _writer;
+    private int _disposed;
+
+    private SqliteEngine(string path, SqliteConnection writer, TimeProvider clock, string node)
+    {
+        (Clock, Node) = (clock, node);
+        _readers = new(() => OpenConnectionAsync(path, readOnly: true, CancellationToken.None));
+        _writer = new(this, writer, () => OpenConnectionAsync(path, readOnly: false, CancellationToken.None));
+    }
+
+    /// <inheritdoc />
+    public string Node { get; }
+
+    /// <inheritdoc />
+    public TimeProvider Clock { get; }
+
+    /// <summary>Opens the file, makes it if it is not there (readable by its owner only), and brings its schema up to date.</summary>
+    /// <param name="path">The file; its folder exists. <c>-wal</c> and <c>-shm</c> lie beside it.</param>
+    /// <param name="clock">For rows whose time nobody hands in.</param>
+    /// <param name="node">This node's name in the audit.</param>
+    /// <param name="cancel">Stops the opening; a schema step that began is taken back.</param>
+    /// <exception cref="SchemaRefusedException">The file was written by a newer program.</exception>
+    public static async Task<SqliteEngine> OpenAsync(string path, TimeProvider clock, string node, CancellationToken cancel)
+    {
+        NativeSqlite.Bind();
+        path = Path.GetFullPath(path);
+        CreatePrivate(path);
+        var connection = await OpenConnectionAsync(path, readOnly: false, cancel);
+        try
+        {
+            await MigrationRunner.RunAsync(connection, Migration.Known, clock, cancel);
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+        return new(path, connection, clock, node);
+    }
+
+    /// <inheritdoc />
+    public Task<T> ReadAsync<T>(Func<DbConnection, Task<T>> work, CancellationToken cancel) => _readers.ReadAsync(work, cancel);
+
+    /// <inheritdoc />
+    public Task<T> WriteAsync<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel) => _writer.EnqueueAsync(work, cancel);
+
+    /// <summary>Writes what was accepted, checkpoints and closes.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
+        // Readers first: a checkpoint cannot truncate the log under one of them.
+        await _readers.DisposeAsync();
+        await _writer.DisposeAsync();
+    }
+
+    /// <summary>SQLite would make the file by the umask; it gives <c>-wal</c> and <c>-shm</c> the mode of the file.</summary>
+    private static void CreatePrivate(string path)
+    {
+        if (File.Exists(path))
+            return;
+        var options = new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        new FileStream(path, options).Dispose();
+    }
+
+    private static async Task<SqliteConnection> OpenConnectionAsync(string path, bool readOnly, CancellationToken cancel)
+    {
+        var text = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWrite, Pooling = false, ForeignKeys = true };
+        var connection = new SqliteConnection(text.ConnectionString);
+        try
+        {
+            await connection.OpenAsync(cancel);
+            using var pragmas = connection.CreateCommand();
+            pragmas.CommandText = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + (readOnly ? " PRAGMA query_only = ON;" : "");
+            await pragmas.ExecuteNonQueryAsync(cancel);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+}

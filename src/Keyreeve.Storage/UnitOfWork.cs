@@ -1,0 +1,52 @@
+using System.Data.Common;
+using Dapper;
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Snapshots;
+
+namespace Keyreeve.Storage;
+
+/// <summary>
+/// One write in the making: statements, and the audit lines and topic counters that go with them. Those two are written last, by
+/// <see cref="FinishAsync"/>, because their rows are the ones that every writer wants: on an engine with several writers they are
+/// held as shortly as can be, and several lines of one write cost one step of the chain's head.
+/// </summary>
+public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTransaction transaction)
+{
+    private readonly List<AuditEntry> _entries = [];
+    private readonly SortedSet<Topic> _topics = [];
+
+    /// <summary>The connection, for what the shortcuts below do not do.</summary>
+    public DbConnection Connection { get; } = connection;
+
+    /// <summary>The transaction every command of this work belongs to.</summary>
+    public DbTransaction Transaction { get; } = transaction;
+
+    /// <summary>Unix milliseconds by the database's clock.</summary>
+    public long Now => database.Clock.GetUtcNow().ToUnixTimeMilliseconds();
+
+    /// <summary>Writes the line if, and only if, the work is written.</summary>
+    public void Audit(AuditEntry entry) => _entries.Add(entry);
+
+    /// <summary>Tells every node that the topic changed, if, and only if, the work is written.</summary>
+    public void Bump(Topic topic) => _topics.Add(topic);
+
+    /// <summary>Runs a statement (once for each element, when the parameters are a list); returns the rows it changed.</summary>
+    public Task<int> ExecuteAsync(string sql, object parameters) => Connection.ExecuteAsync(sql, parameters, Transaction);
+
+    /// <summary>The only row, or default when there is none.</summary>
+    public Task<T?> SingleAsync<T>(string sql, object parameters) => Connection.QuerySingleOrDefaultAsync<T>(sql, parameters, Transaction);
+
+    /// <summary>The rows.</summary>
+    public async Task<List<T>> QueryAsync<T>(string sql, object parameters) => (await Connection.QueryAsync<T>(sql, parameters, Transaction)).AsList();
+
+    /// <summary>Writes what was collected. The engine calls it, once, when the work has ended well.</summary>
+    public async Task FinishAsync()
+    {
+        foreach (var topic in _topics)
+            await ExecuteAsync(
+                "INSERT INTO topic_versions (topic, version) VALUES (@Topic, 1) ON CONFLICT (topic) DO UPDATE SET version = topic_versions.version + 1",
+                new { Topic = (long)topic });
+        if (_entries.Count > 0)
+            await AuditLines.AppendAsync(this, database.Node, _entries);
+    }
+}
