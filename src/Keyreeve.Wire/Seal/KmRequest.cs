@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
+using Keyreeve.Wire.Jose;
 
 namespace Keyreeve.Wire.Seal;
 
@@ -79,31 +81,69 @@ public sealed record KmRequest
     public static bool TryRead(ReadOnlyMemory<byte> json, [NotNullWhen(true)] out KmRequest? request, [NotNullWhen(false)] out KmRequestError? error)
     {
         request = null;
-        if (json.Length > MaxLength)
+        if (!StrictJson.TryParseObject(json, MaxLength, out var document, out var refused))
         {
-            error = new(null, "the request is longer than 8 KiB");
+            error = new(null, refused == JoseError.TooLarge ? "the request is longer than 8 KiB" : "the body is not one JSON object with distinct members");
             return false;
         }
-        try
-        {
-            using var document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = 4 });
+        using (document)
             return TryRead(document.RootElement, out request, out error);
-        }
-        catch (JsonException)
-        {
-            error = new(null, "the body is not one JSON object with distinct members");
-            return false;
-        }
     }
+
+    /// <summary>Makes a request that <see cref="TryRead(ReadOnlyMemory{byte}, out KmRequest?, out KmRequestError?)"/> will take; never throws.</summary>
+    /// <param name="sKmsUri">The SKM-S it is meant for.</param>
+    /// <param name="serviceId">VAL service ID, 1 to 255 octets.</param>
+    /// <param name="identity">Whose record, 1 to 255 octets, or the service's own.</param>
+    /// <param name="dateTime">Seconds from 1970-01-01T00:00:00Z in UTC.</param>
+    /// <param name="requestId">Up to 64 octets; empty sends none.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="error">The member that is out of range.</param>
+    public static bool TryCreate(
+        string sKmsUri, string serviceId, KmIdentity identity, long dateTime, string requestId,
+        [NotNullWhen(true)] out KmRequest? request, [NotNullWhen(false)] out KmRequestError? error)
+    {
+        request = null;
+        var member = MemberOf(identity.Kind);
+        error = WhyNot("sKmsUri", sKmsUri, 2000)
+            ?? WhyNot("serviceId", serviceId, 255)
+            ?? (member is not null ? WhyNot(member, identity.Value, 255)
+                : identity == KmIdentity.ServiceOnly ? null : new("userId", "a standalone serviceId has no identity beside it"))
+            ?? (requestId.Length == 0 ? null : WhyNot("requestId", requestId, 64))
+            ?? (dateTime < 0 ? new("dateTime", "the number of seconds since 1970-01-01T00:00:00Z, an integer") : null);
+        if (error is not null)
+            return false;
+        request = new KmRequest { SKmsUri = sKmsUri, ServiceId = serviceId, Identity = identity, DateTime = dateTime, RequestId = requestId };
+        return true;
+    }
+
+    /// <summary>Writes the message with its members in the order of table 5.3.2-1.</summary>
+    public void Write(IBufferWriter<byte> output)
+    {
+        using var json = new Utf8JsonWriter(output);
+        json.WriteStartObject();
+        json.WriteString("version"u8, CurrentVersion);
+        json.WriteString("sKmsUri"u8, SKmsUri);
+        json.WriteString("serviceId"u8, ServiceId);
+        if (MemberOf(Identity.Kind) is { } member)
+            json.WriteString(member, Identity.Value);
+        json.WriteNumber("dateTime"u8, DateTime);
+        if (RequestId.Length > 0)
+            json.WriteString("requestId"u8, RequestId);
+        json.WriteEndObject();
+    }
+
+    /// <summary>The JSON member that carries an identity of this kind; null for a standalone ServiceID and for a kind that does not exist.</summary>
+    internal static string? MemberOf(KmIdentityKind kind) => kind switch
+    {
+        KmIdentityKind.Client => "clientId",
+        KmIdentityKind.Device => "deviceId",
+        KmIdentityKind.User => "userId",
+        _ => null,
+    };
 
     private static bool TryRead(JsonElement root, out KmRequest? request, out KmRequestError? error)
     {
         request = null;
-        if (root.ValueKind != JsonValueKind.Object)
-        {
-            error = new(null, "the body is not a JSON object");
-            return false;
-        }
         if (!TryText(root, "version", required: true, 16, out var version, out error)
             || !TryText(root, "sKmsUri", required: true, 2000, out var uri, out error)
             || !TryText(root, "serviceId", required: true, 255, out var service, out error)
@@ -133,17 +173,21 @@ public sealed record KmRequest
         {
             SKmsUri = uri!,
             ServiceId = service!,
-            Identity = client is not null ? new(KmIdentityKind.Client, client)
-                : device is not null ? new(KmIdentityKind.Device, device)
-                : user is not null ? new(KmIdentityKind.User, user)
-                : KmIdentity.ServiceOnly,
+            Identity = IdentityOf(client, device, user),
             DateTime = seconds,
             RequestId = requestId ?? "",
         };
         return true;
     }
 
-    private static bool TryText(JsonElement root, string name, bool required, int max, out string? value, out KmRequestError? error)
+    /// <summary>The tagged union of three members of which at most one is there.</summary>
+    internal static KmIdentity IdentityOf(string? client, string? device, string? user) =>
+        client is not null ? new(KmIdentityKind.Client, client)
+        : device is not null ? new(KmIdentityKind.Device, device)
+        : user is not null ? new(KmIdentityKind.User, user)
+        : KmIdentity.ServiceOnly;
+
+    internal static bool TryText(JsonElement root, string name, bool required, int max, out string? value, out KmRequestError? error)
     {
         value = null;
         error = null;
@@ -158,35 +202,28 @@ public sealed record KmRequest
             error = new(name, "is a string");
             return false;
         }
-        if (!TryString(element, out var text) || text.Length == 0 || System.Text.Encoding.UTF8.GetByteCount(text) > max || HasControl(text))
-        {
-            error = new(name, $"has 1 to {max} octets and no control characters");
-            return false;
-        }
-        value = text;
-        return true;
+        StrictJson.TryGetText(element, out value);
+        error = WhyNot(name, value ?? "", max);
+        return error is null;
     }
 
-    /// <summary>A JSON string may hold lone surrogates, which GetString refuses by an exception.</summary>
-    private static bool TryString(JsonElement element, [NotNullWhen(true)] out string? text)
+    /// <summary>
+    /// Texts are opaque, but bounded, without control characters, and Unicode: a lone surrogate would be written as U+FFFD, and two
+    /// different identities would become one.
+    /// </summary>
+    private static KmRequestError? WhyNot(string name, string text, int max)
     {
-        try
+        if (text.Length is 0 || text.Length > max || System.Text.Encoding.UTF8.GetByteCount(text) > max)
+            return new(name, $"has 1 to {max} octets and no control characters");
+        for (var i = 0; i < text.Length; i++)
         {
-            text = element.GetString();
-            return text is not null;
+            if (char.IsControl(text[i]))
+                return new(name, $"has 1 to {max} octets and no control characters");
+            if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1]))
+                i++;
+            else if (char.IsSurrogate(text[i]))
+                return new(name, "is Unicode text");
         }
-        catch (InvalidOperationException)
-        {
-            text = null;
-            return false;
-        }
-    }
-
-    private static bool HasControl(string text)
-    {
-        foreach (var c in text)
-            if (char.IsControl(c))
-                return true;
-        return false;
+        return null;
     }
 }

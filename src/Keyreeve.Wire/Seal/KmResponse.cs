@@ -1,5 +1,7 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
+using Keyreeve.Wire.Jose;
 
 namespace Keyreeve.Wire.Seal;
 
@@ -20,10 +22,18 @@ public enum KmErrorCode
     NotValidated = 4,
 }
 
+/// <summary>Why a body is no SEAL KM Response, with the member that is wrong.</summary>
+/// <param name="Param">The JSON member, or null when the body as a whole is wrong.</param>
+/// <param name="Reason">What is wrong with it.</param>
+public sealed record KmResponseError(string? Param, string Reason);
+
 /// <summary>The SEAL KM Response message (table 5.3.3-1): success carries the payload, an error its code and never a payload.</summary>
 [Spec("TS 33.434", "5.3.3")]
 public sealed record KmResponse
 {
+    /// <summary>Octets of a response. Our choice: a key set of many users fits, and a peer cannot make us hold more.</summary>
+    public const int MaxLength = 1024 * 1024;
+
     /// <summary>URI of the user for which the response is intended; null only when no user or client was authenticated.</summary>
     public string? UserUri { get; init; }
 
@@ -60,28 +70,96 @@ public sealed record KmResponse
             json.WriteString("serviceId"u8, ServiceId);
         if (SKmsId is not null)
             json.WriteString("sKmsId"u8, SKmsId);
-        if (Identity is { } identity)
-        {
-            switch (identity.Kind)
-            {
-                case KmIdentityKind.Client:
-                    json.WriteString("clientId"u8, identity.Value);
-                    break;
-                case KmIdentityKind.Device:
-                    json.WriteString("deviceId"u8, identity.Value);
-                    break;
-                case KmIdentityKind.User:
-                    json.WriteString("userId"u8, identity.Value);
-                    break;
-                case KmIdentityKind.Service:
-                    break;
-            }
-        }
+        if (Identity is { } identity && KmRequest.MemberOf(identity.Kind) is { } member)
+            json.WriteString(member, identity.Value);
         json.WriteNumber("dateTime"u8, DateTime);
         if (ErrorCode is { } code)
             json.WriteString("errorCode"u8, ((int)code).ToString("X2", System.Globalization.CultureInfo.InvariantCulture));
         else
             json.WriteString("payload"u8, Payload);
         json.WriteEndObject();
+    }
+
+    /// <summary>Reads a response; never throws. Exactly one of payload and errorCode is there, and the code is none of the reserved ones.</summary>
+    public static bool TryRead(ReadOnlyMemory<byte> json, [NotNullWhen(true)] out KmResponse? response, [NotNullWhen(false)] out KmResponseError? error)
+    {
+        response = null;
+        if (!StrictJson.TryParseObject(json, MaxLength, out var document, out var refused))
+        {
+            error = new(null, refused == JoseError.TooLarge ? "the response is longer than 1 MiB" : "the body is not one JSON object with distinct members");
+            return false;
+        }
+        using (document)
+            return TryRead(document.RootElement, out response, out error);
+    }
+
+    /// <summary>The kind of answer; never the payload, which is key material.</summary>
+    public override string ToString() => ErrorCode is { } code ? $"KmResponse {{ ErrorCode = {code} }}" : "KmResponse { with payload }";
+
+    private static bool TryRead(JsonElement root, out KmResponse? response, out KmResponseError? error)
+    {
+        response = null;
+        if (!KmRequest.TryText(root, "userUri", required: false, 2000, out var userUri, out var wrong)
+            || !KmRequest.TryText(root, "sKmsUri", required: true, 2000, out var uri, out wrong)
+            || !KmRequest.TryText(root, "serviceId", required: false, 255, out var service, out wrong)
+            || !KmRequest.TryText(root, "sKmsId", required: false, 255, out var sKmsId, out wrong)
+            || !KmRequest.TryText(root, "clientId", required: false, 255, out var client, out wrong)
+            || !KmRequest.TryText(root, "deviceId", required: false, 255, out var device, out wrong)
+            || !KmRequest.TryText(root, "userId", required: false, 255, out var user, out wrong))
+        {
+            error = new(wrong!.Param, wrong.Reason);
+            return false;
+        }
+        error = null;
+        if ((client is null ? 0 : 1) + (device is null ? 0 : 1) + (user is null ? 0 : 1) > 1)
+            error = new("userId", "at most one of clientId, deviceId and userId may be present");
+        else if (service is null && (client ?? device ?? user) is not null)
+            error = new("serviceId", "an identity stands beside a serviceId");
+        if (!root.TryGetProperty("dateTime", out var dateTime) || dateTime.ValueKind != JsonValueKind.Number
+            || !dateTime.TryGetInt64(out var seconds) || seconds < 0 || dateTime.GetRawText().AsSpan().ContainsAny("eE."))
+        {
+            error ??= new("dateTime", "the number of seconds since 1970-01-01T00:00:00Z, an integer");
+            seconds = 0;
+        }
+        var wrongResult = TakeResult(root, out var payload, out var code);
+        error ??= wrongResult;
+        if (error is not null)
+            return false;
+        response = new KmResponse
+        {
+            UserUri = userUri,
+            SKmsUri = uri!,
+            ServiceId = service,
+            SKmsId = sKmsId,
+            Identity = service is null ? null : KmRequest.IdentityOf(client, device, user),
+            DateTime = seconds,
+            Payload = payload,
+            ErrorCode = code,
+        };
+        return true;
+    }
+
+    private static KmResponseError? TakeResult(JsonElement root, out string? payload, out KmErrorCode? code)
+    {
+        payload = null;
+        code = null;
+        var hasPayload = root.TryGetProperty("payload", out var payloadElement);
+        var hasCode = root.TryGetProperty("errorCode", out var codeElement);
+        // "an error value ... shall be returned in the 'ErrorCode' field ... and the 'Payload' field shall not be present" (5.3.3)
+        if (hasPayload && hasCode)
+            return new("payload", "is not present beside an errorCode");
+        if (hasPayload)
+            return StrictJson.TryGetText(payloadElement, out payload) ? null : new("payload", "is a string");
+        if (!hasCode)
+            return new("payload", "either payload or errorCode is present");
+        code = !StrictJson.TryGetText(codeElement, out var text) ? null : text switch
+        {
+            "01" => KmErrorCode.Unspecified,
+            "02" => KmErrorCode.NotAvailable,
+            "03" => KmErrorCode.Rejected,
+            "04" => KmErrorCode.NotValidated,
+            _ => null,
+        };
+        return code is null ? new("errorCode", "is one of \"01\" to \"04\"; 05 to FF are reserved") : null;
     }
 }

@@ -1,0 +1,61 @@
+using System.Buffers;
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Keyreeve.Wire.Jose;
+using Keyreeve.Wire.OAuth;
+
+namespace Keyreeve.Client;
+
+/// <summary>How a client proves who it is: "client authentication is REQUIRED for native applications" (TS 33.434 A.4.2.4).</summary>
+public abstract class ClientCredential
+{
+    private ClientCredential()
+    {
+    }
+
+    /// <summary>client_secret_basic: "the client secret is sent in the HTTP Authorization Header".</summary>
+    public static ClientCredential OfSecret(ClientSecretText secret) => new Secret(secret);
+
+    /// <summary>private_key_jwt (RFC 7523 section 2.2); the key stays the caller's to dispose.</summary>
+    public static ClientCredential OfKey(IJwsSigner signer) => new Key(signer);
+
+    internal abstract void Put(HttpRequestMessage request, List<KeyValuePair<string, string>> form, string clientId, string issuer, DateTimeOffset now);
+
+    private sealed class Secret(ClientSecretText secret) : ClientCredential
+    {
+        internal override void Put(HttpRequestMessage request, List<KeyValuePair<string, string>> form, string clientId, string issuer, DateTimeOffset now) =>
+            request.Headers.TryAddWithoutValidation("Authorization", BasicCredentials.Write(clientId, secret.Reveal()));
+    }
+
+    [Spec("RFC 7523", "2.2")]
+    private sealed class Key(IJwsSigner signer) : ClientCredential
+    {
+        // Our choice: long enough for a slow link, short enough that a leaked assertion is soon of no use.
+        private const int LifeSeconds = 60;
+
+        internal override void Put(HttpRequestMessage request, List<KeyValuePair<string, string>> form, string clientId, string issuer, DateTimeOffset now)
+        {
+            form.Add(new("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
+            form.Add(new("client_assertion", Assertion(clientId, issuer, now.ToUnixTimeSeconds())));
+        }
+
+        private string Assertion(string clientId, string issuer, long now)
+        {
+            var payload = new ArrayBufferWriter<byte>(256);
+            using (var json = new Utf8JsonWriter(payload))
+            {
+                json.WriteStartObject();
+                json.WriteString("iss"u8, clientId);
+                json.WriteString("sub"u8, clientId);
+                // The issuer and not the endpoint: an assertion for one server is then of no use at another, whatever its metadata say.
+                json.WriteString("aud"u8, issuer);
+                json.WriteNumber("iat"u8, now);
+                json.WriteNumber("exp"u8, now + LifeSeconds);
+                json.WriteString("jti"u8, Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16)));
+                json.WriteEndObject();
+            }
+            return JwsWriter.Write(JwsWriter.Header(signer, "JWT"), payload.WrittenSpan, signer);
+        }
+    }
+}
