@@ -61,7 +61,8 @@ public static class PageText
     internal const string BusyTitle = "Too many people sign in at this moment. Please try again shortly.";
     internal const string SignInFailed = "User name or password is not right.";
     internal const string ServerErrorTitle = "Something went wrong on our side";
-    internal const string ServerError = "The request could not be completed. Please try again later.";
+    /// <summary>For the page of an unexpected error.</summary>
+    public const string ServerError = "The request could not be completed. Please try again later.";
 
     /// <summary>The text in the browser's tab: the page first, since tabs are cut at the end.</summary>
     internal static string TabTitle(string title) => title + " \u2013 " + Product;

@@ -1,0 +1,214 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using System.Text.Json.Nodes;
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Certificates;
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Seal;
+using Keyreeve.Server.Hosting;
+using Keyreeve.Wire.Jose;
+using Keyreeve.Wire.OAuth;
+using Keyreeve.Wire.Seal;
+using Keyreeve.Web.Login;
+using Microsoft.AspNetCore.Identity;
+
+namespace Keyreeve.Server.Demo;
+
+// Inside Keyreeve.*, "Client" alone is the namespace of the SDK.
+using Client = Keyreeve.Core.Identity.Client;
+
+/// <summary>
+/// A small world to try everything in: two users with a device and key records each, two VAL services, and one client of every kind.
+/// Secrets are random per folder and stand in demo.json alone.
+/// </summary>
+public sealed class DemoData
+{
+    private const string PumpService = "pump-control";
+    private const string FleetService = "fleet-tracking";
+    private const string Callback = "http://127.0.0.1:8400/callback";
+
+    private readonly ServerParts _parts;
+    private readonly IPasswordHasher<Account> _hasher;
+
+    private DemoData(ServerParts parts, IPasswordHasher<Account> hasher) => (_parts, _hasher) = (parts, hasher);
+
+    /// <summary>Shown on the home page; their passwords are in demo.json.</summary>
+    public static IReadOnlyList<string> UserNames { get; } = ["alice", "bob"];
+
+    /// <summary>Makes the demo world if the folder has none yet, and writes demo.json with the issuer of this run.</summary>
+    public static async Task EnsureAsync(ServerParts parts, IServiceProvider services, CancellationToken cancel)
+    {
+        using var scope = services.CreateScope();
+        var demo = new DemoData(parts, scope.ServiceProvider.GetRequiredService<IPasswordHasher<Account>>());
+        var document = File.Exists(parts.Folder.Demo) && await parts.Stores.Directory.FindUserByNameAsync(UserNames[0], cancel) is not null
+            ? JsonNode.Parse(await File.ReadAllTextAsync(parts.Folder.Demo, cancel))!.AsObject()
+            : await demo.MakeAsync(cancel);
+        document["issuer"] = parts.Issuer;
+        document["skmsUri"] = parts.Options.Settings.SKmsUris is [var first, ..] ? first : parts.Issuer + "/seal/km";
+        parts.Folder.Write("demo.json", document.ToJsonString(new System.Text.Json.JsonSerializerOptions { WriteIndented = true }) + "\n");
+        await parts.State.RefreshAsync(cancel);
+    }
+
+    private async Task<JsonObject> MakeAsync(CancellationToken cancel)
+    {
+        await SaveServiceAsync(PumpService, "Pump control", "https://val.example/pump-control", cancel);
+        await SaveServiceAsync(FleetService, "Fleet tracking", "https://val.example/fleet-tracking", cancel);
+        var users = new JsonArray();
+        var records = new JsonArray();
+        await AddUserAsync(users, "alice", "Alice Anders", "sip:alice@val.example", "ue-alice-1", [PumpService, FleetService], cancel);
+        await AddUserAsync(users, "bob", "Bob Berg", "sip:bob@val.example", "ue-bob-1", [PumpService], cancel);
+        await AddRecordAsync(records, PumpService, KmIdentity.ServiceOnly, cancel);
+        await AddRecordAsync(records, PumpService, new(KmIdentityKind.User, "sip:alice@val.example"), cancel);
+        await AddRecordAsync(records, PumpService, new(KmIdentityKind.User, "sip:bob@val.example"), cancel);
+        await AddRecordAsync(records, PumpService, new(KmIdentityKind.Device, "ue-alice-1"), cancel);
+        await AddRecordAsync(records, PumpService, new(KmIdentityKind.Client, "seal-client"), cancel);
+        await AddRecordAsync(records, FleetService, new(KmIdentityKind.User, "sip:alice@val.example"), cancel);
+        var clients = new JsonArray
+        {
+            await AddClientAsync(new Client
+            {
+                ClientId = "seal-client",
+                Name = "Demo SEAL client",
+                RedirectUris = [Callback],
+                Scopes = Scopes($"openid profile email offline_access val:{PumpService} val:{FleetService} seal:key_management seal:user_profile"),
+            }, cancel),
+            await AddClientAsync(new Client
+            {
+                ClientId = "openid-client",
+                Name = "Demo OpenID client",
+                Profile = ClientProfile.OpenId,
+                AuthMethods = [ClientAuthMethod.SecretBasic, ClientAuthMethod.SecretPost],
+                RedirectUris = [Callback],
+                Scopes = Scopes($"openid profile email offline_access val:{PumpService}"),
+                IdTokenAlgorithm = JwsAlgorithm.RS256,
+            }, cancel),
+            await AddClientAsync(new Client
+            {
+                ClientId = "machine-client",
+                Name = "Demo machine",
+                Profile = ClientProfile.OpenId,
+                AuthMethods = [ClientAuthMethod.SecretBasic, ClientAuthMethod.SecretPost],
+                Grants = [GrantType.ClientCredentials],
+                Scopes = Scopes($"val:{PumpService} seal:group_management"),
+            }, cancel),
+            await AddValServerAsync(cancel),
+        };
+        return new JsonObject { ["issuer"] = "", ["ca"] = "ca.pem", ["skmsUri"] = "", ["users"] = users, ["clients"] = clients, ["keyRecords"] = records };
+    }
+
+    private async Task SaveServiceAsync(string id, string name, string audience, CancellationToken cancel) =>
+        Demand(await _parts.Stores.Directory.SaveServiceAsync(new ValService { ServiceId = id, Name = name, Audience = audience }, create: true, null, Entry("service.saved", id), cancel));
+
+    private async Task AddUserAsync(JsonArray users, string name, string displayName, string valUserId, string valUeId, string[] services, CancellationToken cancel)
+    {
+        var password = Secret(12);
+        var user = new User
+        {
+            Subject = User.NewSubject(),
+            Username = name,
+            DisplayName = displayName,
+            Email = name + "@val.example",
+            SecurityStamp = Secret(12),
+            ValUserId = valUserId,
+            ValUeId = valUeId,
+            ValServiceIds = services,
+        };
+        user = user with { PasswordHash = _hasher.HashPassword(new Account(user), password) };
+        Demand(await _parts.Stores.Directory.SaveDeviceAsync(new Device { ValUeId = valUeId, ValServiceIds = services }, create: true, null, Entry("device.saved", valUeId), cancel));
+        Demand(await _parts.Stores.Directory.SaveUserAsync(user, create: true, null, Entry("user.saved", user.Subject), cancel));
+        users.Add(new JsonObject
+        {
+            ["username"] = name,
+            ["password"] = password,
+            ["sub"] = user.Subject,
+            ["valUserId"] = valUserId,
+            ["valServiceIds"] = new JsonArray([.. services.Select(s => (JsonNode)s)]),
+            ["valUeId"] = valUeId,
+        });
+    }
+
+    private async Task AddRecordAsync(JsonArray records, string serviceId, KmIdentity identity, CancellationToken cancel)
+    {
+        var payload = Secret(32);
+        var record = new KeyRecord
+        {
+            ServiceId = serviceId,
+            Identity = identity,
+            SealedPayload = _parts.Kek.Seal(KeyRecord.Purpose(serviceId, identity), Encoding.UTF8.GetBytes(payload)),
+            UpdatedAt = _parts.Clock.GetUtcNow().ToUnixTimeSeconds(),
+        };
+        Demand(await _parts.Stores.KeyRecords.SaveAsync(record, null, Entry("key_record.saved", KeyRecord.Purpose(serviceId, identity)), cancel));
+        var json = new JsonObject { ["serviceId"] = serviceId };
+        if (identity.Kind != KmIdentityKind.Service)
+            json[identity.Kind switch { KmIdentityKind.Client => "clientId", KmIdentityKind.Device => "deviceId", _ => "userId" }] = identity.Value;
+        json["payload"] = payload;
+        records.Add(json);
+    }
+
+    private async Task<JsonObject> AddClientAsync(Client client, CancellationToken cancel)
+    {
+        var (secret, text) = ClientSecret.Generate(_parts.Clock.GetUtcNow());
+        Demand(await _parts.Stores.Directory.SaveClientAsync(client with { Secrets = [secret] }, create: true, null, Entry("client.saved", client.ClientId), cancel));
+        return new JsonObject
+        {
+            ["clientId"] = client.ClientId,
+            ["clientSecret"] = text,
+            ["redirectUris"] = new JsonArray([.. client.RedirectUris.Select(u => (JsonNode)u)]),
+            ["scopes"] = client.Scopes.Text,
+            ["grants"] = new JsonArray([.. client.Grants.Select(g => (JsonNode)WireNames.Of(g))]),
+            ["profile"] = WireNames.Of(client.Profile),
+        };
+    }
+
+    private async Task<JsonObject> AddValServerAsync(CancellationToken cancel)
+    {
+        const string id = "val-server";
+        var (certificate, certificatePem, keyPem) = _parts.Pki.IssueClient(
+            CaRole.ValMc,
+            new EntityRequest { CommonName = id, Use = EntityUse.Client, Uris = [new Uri("https://val.example/pump-control")], DnsNames = [] },
+            _parts.Clock.GetUtcNow());
+        using (certificate)
+        {
+            _parts.Folder.Write("val-server.pem", certificatePem);
+            _parts.Folder.Write("val-server.key", keyPem);
+            var json = await AddClientAsync(new Client
+            {
+                ClientId = id,
+                Name = "Demo VAL server",
+                Grants = [GrantType.ClientCredentials],
+                Scopes = Scopes($"val:{PumpService} seal:key_management seal:key_provisioning seal:identity_provisioning"),
+                Audience = "https://val.example/pump-control",
+                OwnedServices = [PumpService],
+                CertificateThumbprints = [OperatorCertificates.ThumbprintOf(certificate)],
+            }, cancel);
+            json["cert"] = "val-server.pem";
+            json["key"] = "val-server.key";
+            json["audience"] = "https://val.example/pump-control";
+            return json;
+        }
+    }
+
+    private static ScopeList Scopes(string text) => ScopeList.Of(text.Split(' '));
+
+    private static string Secret(int octets) => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(octets));
+
+    private static void Demand<T>(Outcome<T> outcome)
+        where T : notnull
+    {
+        if (!outcome.Succeeded(out _, out var refusal))
+            throw new DataFolderException($"the demo data cannot be made: {refusal.Operator}. Remove the folder, or give another: --data DIR");
+    }
+
+    private AuditEntry Entry(string kind, string subject) => new()
+    {
+        Kind = kind,
+        Outcome = AuditOutcome.Changed,
+        At = _parts.Clock.GetUtcNow().ToUnixTimeMilliseconds(),
+        Actor = "system",
+        Subject = subject,
+        Detail = "demo data",
+    };
+}

@@ -1,0 +1,80 @@
+using Keyreeve.Core.Audit;
+using Keyreeve.Web.Login;
+using Microsoft.Extensions.Logging;
+
+namespace Keyreeve.Server.Hosting;
+
+/// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, server certificate, sweeping.</summary>
+public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, ILogger<BackgroundWork> log) : BackgroundService
+{
+    private static readonly TimeSpan PollEvery = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan TendEvery = TimeSpan.FromMinutes(1);
+
+    /// <summary>Rows deleted in one transaction: short enough that no request waits for it.</summary>
+    private const int SweepBatch = 500;
+
+    /// <inheritdoc />
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
+        audit.RunAsync(parts.Stores.Audit, e => LogFailed(log, e, "writing the audit"), stoppingToken),
+        EveryAsync(PollEvery, "reading what changed", () => parts.State.RefreshAsync(stoppingToken), stoppingToken),
+        EveryAsync(TendEvery, "rotation and sweeping", () => TendAsync(stoppingToken), stoppingToken));
+
+    private async Task TendAsync(CancellationToken cancel)
+    {
+        if (await parts.Rotator.RotateAsync(cancel) > 0)
+            await parts.State.RefreshAsync(cancel);
+        certificate.RenewIfOld();
+        var now = parts.Clock.GetUtcNow();
+        while (await parts.Stores.Grants.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
+            await Task.Yield();
+        while (await parts.Stores.Sessions.DeleteExpiredAsync(now.ToUnixTimeMilliseconds(), SweepBatch, cancel) == SweepBatch)
+            await Task.Yield();
+        while (await parts.Stores.Revocations.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
+            await Task.Yield();
+    }
+
+    private async Task EveryAsync(TimeSpan period, string what, Func<Task> work, CancellationToken cancel)
+    {
+        using var timer = new PeriodicTimer(period, parts.Clock);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancel))
+            {
+                try
+                {
+                    await work();
+                }
+                catch (Exception e) when (e is not OperationCanceledException)
+                {
+                    // The store may be away for a moment; the next round tries again and the log says so.
+                    LogFailed(log, e, what);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopping.
+        }
+    }
+
+    [LoggerMessage(EventId = 1, Level = LogLevel.Error, Message = "{What} failed; it is tried again")]
+    private static partial void LogFailed(ILogger log, Exception e, string what);
+}
+
+/// <summary>The server certificate now; replaced while serving.</summary>
+public sealed class CurrentCertificate(Pki pki, string hostName, TimeProvider clock)
+{
+    private static readonly TimeSpan RenewAfter = TimeSpan.FromDays(30);
+
+    private ServerCertificate _now = pki.IssueServerCertificate(hostName, clock.GetUtcNow());
+
+    /// <summary>For the next handshake.</summary>
+    public ServerCertificate Now => Volatile.Read(ref _now);
+
+    /// <summary>Makes a new one every 30 days, with 60 left.</summary>
+    public void RenewIfOld()
+    {
+        if (clock.GetUtcNow() - Now.IssuedAt > RenewAfter)
+            Volatile.Write(ref _now, pki.IssueServerCertificate(hostName, clock.GetUtcNow()));
+    }
+}

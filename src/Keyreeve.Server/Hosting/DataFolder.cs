@@ -1,0 +1,113 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using Keyreeve.Core.Keys;
+
+namespace Keyreeve.Server.Hosting;
+
+/// <summary>The data folder cannot be used; the message says why and what to do.</summary>
+public sealed class DataFolderException(string message) : Exception(message);
+
+/// <summary>The data folder: database, KEK, certificates to trust and to operate with. Files with secrets are 0600 and written atomically.</summary>
+public sealed class DataFolder
+{
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    private const UnixFileMode OwnerFolder = OwnerOnly | UnixFileMode.UserExecute;
+
+    private DataFolder(string path) => Root = path;
+
+    /// <summary>Full path.</summary>
+    public string Root { get; }
+
+    /// <summary>The SQLite database.</summary>
+    public string Database => Path("keyreeve.db");
+
+    /// <summary>The built-in root: trust this.</summary>
+    public string CaPem => Path("ca.pem");
+
+    /// <summary>An operator's certificate.</summary>
+    public string AdminPem => Path("admin.pem");
+
+    /// <summary>Its key.</summary>
+    public string AdminKey => Path("admin.key");
+
+    /// <summary>What was bound.</summary>
+    public string Listeners => Path("listeners.json");
+
+    /// <summary>The demo's secrets and names.</summary>
+    public string Demo => Path("demo.json");
+
+    private string DemoMark => Path("demo.folder");
+
+    /// <summary>Opens or makes the folder. A demo runs only in a folder that was made for a demo, and a demo folder only in a demo.</summary>
+    public static DataFolder Open(string path, bool demo)
+    {
+        var folder = new DataFolder(System.IO.Path.GetFullPath(path));
+        var used = File.Exists(folder.Database);
+        if (demo && used && !File.Exists(folder.DemoMark))
+            throw new DataFolderException($"{folder.Root} was not created with --demo: demo users and secrets are never added to a real store. Use another folder: --data DIR");
+        if (!demo && File.Exists(folder.DemoMark))
+            throw new DataFolderException($"{folder.Root} was created with --demo and is not for real use. Use another folder: --data DIR");
+        if (!Directory.Exists(folder.Root))
+            Directory.CreateDirectory(folder.Root, OwnerFolder);
+        if (demo)
+            folder.Write("demo.folder", "This folder was created with --demo.\n");
+        return folder;
+    }
+
+    /// <summary>An existing folder, for the command line.</summary>
+    public static DataFolder Existing(string path) => Directory.Exists(path)
+        ? new(System.IO.Path.GetFullPath(path))
+        : throw new DataFolderException($"there is no data folder {path}; start the server once, or give --data DIR");
+
+    /// <summary>A file in the folder.</summary>
+    public string Path(string name) => System.IO.Path.Combine(Root, name);
+
+    /// <summary>
+    /// The KEK: from the environment variable KEYREEVE_KEK, or from the file "kek", made on the first start. Never made for a database
+    /// that exists: what it sealed could not be opened.
+    /// </summary>
+    public Kek OpenKek()
+    {
+        var file = Path("kek");
+        if (Environment.GetEnvironmentVariable("KEYREEVE_KEK") is { Length: > 0 } text)
+            return FromText(text, "the environment variable KEYREEVE_KEK");
+        if (!File.Exists(file))
+        {
+            if (File.Exists(Database))
+                throw new DataFolderException($"{file} is missing, but {Database} exists and is sealed by it. Put the file back (it is never part of a backup), or set KEYREEVE_KEK");
+            Write("kek", Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(Kek.KeySize)) + "\n");
+        }
+        var mode = File.GetUnixFileMode(file);
+        if ((mode & ~OwnerOnly) != 0)
+            throw new DataFolderException($"{file} can be read by others; run: chmod 600 {file}");
+        return FromText(File.ReadAllText(file).Trim(), file);
+    }
+
+    /// <summary>Writes a file whole or not at all, readable by the owner only.</summary>
+    public void Write(string name, string content)
+    {
+        var temporary = Path(name + ".new");
+        using (var stream = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = OwnerOnly }))
+        {
+            stream.Write(Encoding.UTF8.GetBytes(content));
+            stream.Flush(flushToDisk: true);
+        }
+        File.Move(temporary, Path(name), overwrite: true);
+    }
+
+    private static Kek FromText(string text, string source)
+    {
+        var octets = new byte[Kek.KeySize];
+        try
+        {
+            if (Base64Url.IsValid(text) && Base64Url.TryDecodeFromChars(text, octets, out var written) && written == Kek.KeySize)
+                return Kek.FromBytes(octets);
+            throw new DataFolderException($"{source} is not a KEK: 32 octets in base64url, 43 characters");
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(octets);
+        }
+    }
+}

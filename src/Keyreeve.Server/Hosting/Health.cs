@@ -1,0 +1,22 @@
+using Keyreeve.Web.Http;
+
+namespace Keyreeve.Server.Hosting;
+
+/// <summary>Liveness and readiness, on the health listener only.</summary>
+internal static class Health
+{
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapMethods("/healthz", ["GET", "HEAD"], context => WriteAsync(context, StatusCodes.Status200OK, "ok")).On(Listener.Health);
+        routes.MapMethods("/readyz", ["GET", "HEAD"], context => context.RequestServices.GetRequiredService<Readiness>().IsReady
+            ? WriteAsync(context, StatusCodes.Status200OK, "ready")
+            : WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "starting")).On(Listener.Health);
+    }
+
+    private static Task WriteAsync(HttpContext context, int status, string text)
+    {
+        context.Response.StatusCode = status;
+        context.Response.ContentType = "text/plain";
+        return context.Response.WriteAsync(text + "\n");
+    }
+}

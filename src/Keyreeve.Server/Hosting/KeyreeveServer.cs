@@ -1,0 +1,163 @@
+using System.Net;
+using System.Text.Json;
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Certificates;
+using Keyreeve.Core.Keys;
+using Keyreeve.Core.Snapshots;
+using Keyreeve.Seal;
+using Keyreeve.Server.Demo;
+using Keyreeve.Server.Settings;
+using Keyreeve.Storage;
+using Microsoft.Extensions.Logging;
+
+namespace Keyreeve.Server.Hosting;
+
+/// <summary>
+/// A server from nothing to running: 1 data folder and KEK, 2 sockets, 3 store, 4 certificates, 5 keys and snapshots, 6 web
+/// application, 7 demo data, 8 what was bound is written down. It serves until stopped.
+/// </summary>
+public sealed class KeyreeveServer : IAsyncDisposable
+{
+    private readonly List<object> _owned = [];
+
+    private KeyreeveServer(DataFolder folder) => Folder = folder;
+
+    /// <summary>The data folder.</summary>
+    public DataFolder Folder { get; }
+
+    /// <summary>The issuer.</summary>
+    public string Issuer { get; private set; } = "";
+
+    /// <summary>What was bound.</summary>
+    public IReadOnlyDictionary<string, IPEndPoint> EndPoints { get; private set; } = new Dictionary<string, IPEndPoint>();
+
+    /// <summary>The running application.</summary>
+    public WebApplication Application { get; private set; } = null!;
+
+    /// <summary>Starts a server; <paramref name="report"/> gets what an operator should read.</summary>
+    public static async Task<KeyreeveServer> StartAsync(ServerOptions options, TimeProvider clock, Action<string> report, CancellationToken cancel)
+    {
+        if (options.Demo && options.Settings.Listeners.Values.FirstOrDefault(l => !l.IsOff && !IPAddress.IsLoopback(l.Host!)) is { } open)
+            throw new SettingsException($"--demo serves loopback only, and a listener is set to {open}");
+        var server = new KeyreeveServer(DataFolder.Open(options.DataPath, options.Demo));
+        try
+        {
+            await server.RunUpAsync(options, clock, report, cancel);
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        for (var i = _owned.Count - 1; i >= 0; i--)
+        {
+            if (_owned[i] is IAsyncDisposable later)
+                await later.DisposeAsync();
+            else if (_owned[i] is IDisposable now)
+                now.Dispose();
+        }
+        _owned.Clear();
+    }
+
+    private async Task RunUpAsync(ServerOptions options, TimeProvider clock, Action<string> report, CancellationToken cancel)
+    {
+        var settings = options.Settings;
+        var kek = Own(Folder.OpenKek());
+        var sockets = Own(BoundSockets.Bind(settings.Listeners, report));
+        EndPoints = sockets.EndPoints;
+        Issuer = settings.Issuer ?? $"https://{settings.HostName}:{EndPoints["https"].Port}";
+
+        var database = Own(await SqliteEngine.OpenAsync(Folder.Database, clock, settings.Node, cancel));
+        var stores = new Stores(database);
+        var previous = await PreviousLifeAsync(stores.Audit, cancel);
+        var pki = Own(await Pki.OpenAsync(stores.Sealed, kek, settings.HostName, clock, cancel));
+        Folder.Write("ca.pem", pki.Root.ExportCertificatePem() + "\n");
+        await OperatorCertificates.EnsureFirstAsync(Folder, stores.Sealed, kek, pki, clock, cancel);
+
+        var rotator = new KeyRotator(stores.SigningKeys, kek, settings.Rotation, clock);
+        await rotator.RotateAsync(cancel);
+        var state = Own(new SnapshotState(stores.Directory, stores.SigningKeys, stores.Revocations, stores.Changes, kek, Issuer, settings.ScopeNames, clock));
+        await state.RefreshAsync(cancel);
+
+        var parts = new ServerParts(options, Folder, Issuer, EndPoints, kek, stores, pki, state, rotator, previous, clock);
+        Application = WebHost.Build(parts, sockets);
+        Own(Application);
+        if (options.Demo)
+            await DemoData.EnsureAsync(parts, Application.Services, cancel);
+        await Application.StartAsync(cancel);
+        WriteListeners();
+        Application.Services.GetRequiredService<Readiness>().Ready();
+    }
+
+    /// <summary>When the process before this one last wrote: replays of what it accepted must not pass.</summary>
+    private static async Task<PreviousLife> PreviousLifeAsync(IAuditStore audit, CancellationToken cancel)
+    {
+        var last = 0L;
+        foreach (var (node, sequence, _) in await audit.HeadsAsync(cancel))
+            foreach (var line in await audit.ReadAsync(node, sequence - 1, 1, cancel))
+                using (var json = JsonDocument.Parse(line.Json))
+                    last = Math.Max(last, json.RootElement.GetProperty("at").GetInt64() / 1000);
+        // The audit lags a moment behind what it tells of.
+        return new(last == 0 ? 0 : last + 1);
+    }
+
+    private void WriteListeners()
+    {
+        using var stream = new MemoryStream();
+        using (var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true }))
+        {
+            json.WriteStartObject();
+            json.WriteString("issuer", Issuer);
+            json.WriteNumber("pid", Environment.ProcessId);
+            json.WriteStartObject("listeners");
+            foreach (var (name, endPoint) in EndPoints)
+                json.WriteString(name, endPoint.ToString());
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+        Folder.Write("listeners.json", System.Text.Encoding.UTF8.GetString(stream.ToArray()) + "\n");
+    }
+
+    private T Own<T>(T thing)
+        where T : notnull
+    {
+        _owned.Add(thing);
+        return thing;
+    }
+}
+
+/// <summary>What the web application is built from.</summary>
+public sealed record ServerParts(
+    ServerOptions Options,
+    DataFolder Folder,
+    string Issuer,
+    IReadOnlyDictionary<string, IPEndPoint> EndPoints,
+    Kek Kek,
+    Stores Stores,
+    Pki Pki,
+    SnapshotState State,
+    KeyRotator Rotator,
+    PreviousLife PreviousLife,
+    TimeProvider Clock)
+{
+    /// <summary>Base URL of the mtls listener, or null.</summary>
+    public string? MtlsBase => EndPoints.TryGetValue("mtls", out var mtls) ? $"https://{Options.Settings.HostName}:{mtls.Port}" : null;
+}
+
+/// <summary>True once everything is up.</summary>
+public sealed class Readiness
+{
+    private volatile bool _ready;
+
+    /// <summary>What /readyz says.</summary>
+    public bool IsReady => _ready;
+
+    /// <summary>Everything is up.</summary>
+    public void Ready() => _ready = true;
+}

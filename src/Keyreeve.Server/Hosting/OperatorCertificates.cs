@@ -1,0 +1,60 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Certificates;
+using Keyreeve.Core.Keys;
+
+namespace Keyreeve.Server.Hosting;
+
+/// <summary>
+/// Operators are registered certificates, by their SHA-256 thumbprint; that our CA issued one is not enough.
+/// </summary>
+public static class OperatorCertificates
+{
+    private const string Prefix = "operators/";
+
+    /// <summary>Validity of the first operator's certificate.</summary>
+    private static readonly TimeSpan Validity = TimeSpan.FromDays(365);
+
+    /// <summary>A new one is made when less than this is left.</summary>
+    private static readonly TimeSpan RenewBefore = TimeSpan.FromDays(30);
+
+    /// <summary>Makes and registers admin.pem and admin.key on the first start, and again before they expire.</summary>
+    public static async Task EnsureFirstAsync(DataFolder folder, ISealedStore store, Kek kek, Pki pki, TimeProvider clock, CancellationToken cancel)
+    {
+        var now = clock.GetUtcNow();
+        if (File.Exists(folder.AdminPem) && File.Exists(folder.AdminKey))
+        {
+            using var existing = X509CertificateLoader.LoadCertificateFromFile(folder.AdminPem);
+            if (existing.NotAfter.ToUniversalTime() > (now + RenewBefore).UtcDateTime)
+                return;
+        }
+        var (certificate, certificatePem, keyPem) = pki.IssueClient(CaRole.Operators, new EntityRequest { CommonName = "keyreeve operator", Use = EntityUse.Client, Validity = Validity }, now);
+        using (certificate)
+        {
+            await RegisterAsync(store, kek, ThumbprintOf(certificate), "first operator", "system", clock, cancel);
+            folder.Write("admin.key", keyPem);
+            folder.Write("admin.pem", certificatePem);
+        }
+    }
+
+    /// <summary>Registers a certificate as an operator's.</summary>
+    public static Task RegisterAsync(ISealedStore store, Kek kek, string thumbprint, string name, string actor, TimeProvider clock, CancellationToken cancel) =>
+        store.PutAsync(Prefix + thumbprint, kek.Seal(Prefix + thumbprint, Encoding.UTF8.GetBytes(name)), new AuditEntry
+        {
+            Kind = "operator.registered",
+            Outcome = AuditOutcome.Changed,
+            At = clock.GetUtcNow().ToUnixTimeMilliseconds(),
+            Actor = actor,
+            Subject = thumbprint,
+            Detail = name,
+        }, cancel);
+
+    /// <summary>True when the certificate is registered and its entry is ours.</summary>
+    public static async Task<bool> IsRegisteredAsync(ISealedStore store, Kek kek, string thumbprint, CancellationToken cancel) =>
+        await store.FindAsync(Prefix + thumbprint, cancel) is { } value && kek.TryOpen(Prefix + thumbprint, value, out _);
+
+    /// <summary>SHA-256 of the DER form, lower-case hex.</summary>
+    public static string ThumbprintOf(X509Certificate2 certificate) => Convert.ToHexStringLower(SHA256.HashData(certificate.RawData));
+}

@@ -1,0 +1,60 @@
+using Keyreeve.Storage;
+using Keyreeve.Web.Http;
+using Keyreeve.Web.Pages;
+using Microsoft.Extensions.Logging;
+
+namespace Keyreeve.Server.Hosting;
+
+/// <summary>
+/// The one door for exceptions: logged with the request's reference, answered without a word of theirs. A store that cannot take
+/// more is 503, everything else is a bug or a broken disk, and 500. What found no endpoint is a 404 problem.
+/// </summary>
+public sealed partial class UnhandledErrors(RequestDelegate next, ILogger<UnhandledErrors> log)
+{
+    /// <summary>Runs the request.</summary>
+    public async Task InvokeAsync(HttpContext context)
+    {
+        try
+        {
+            await next(context);
+            if (!context.Response.HasStarted && context.Response.StatusCode is 404 or 405 && context.Response.ContentLength is null && context.Response.ContentType is null)
+                await ProblemDocument.WriteAsync(context, context.Response.StatusCode, "NotFound", context.Response.StatusCode == 405 ? "this method is not allowed here" : "there is nothing here");
+        }
+        catch (Exception e) when (context.RequestAborted.IsCancellationRequested)
+        {
+            LogAborted(log, e.GetType().Name, context.TraceIdentifier);
+        }
+        catch (BadHttpRequestException e) when (!context.Response.HasStarted)
+        {
+            LogBadRequest(log, e.Message, context.TraceIdentifier);
+            await ProblemDocument.WriteAsync(context, e.StatusCode, "Malformed", "the request is not readable");
+        }
+        catch (StoreBusyException e) when (!context.Response.HasStarted)
+        {
+            LogFailed(log, e, context.Request.Path, context.TraceIdentifier);
+            await AnswerAsync(context, StatusCodes.Status503ServiceUnavailable, "Busy");
+        }
+        catch (Exception e) when (!context.Response.HasStarted)
+        {
+            LogFailed(log, e, context.Request.Path, context.TraceIdentifier);
+            await AnswerAsync(context, StatusCodes.Status500InternalServerError, "Unspecified");
+        }
+    }
+
+    private static Task AnswerAsync(HttpContext context, int status, string cause)
+    {
+        context.Response.Clear();
+        return context.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.Ordinal)
+            ? PostedForm.WriteErrorAsync(context, status, PageText.ServerError)
+            : ProblemDocument.WriteAsync(context, status, cause, "the server could not complete the request");
+    }
+
+    [LoggerMessage(EventId = 1, Level = LogLevel.Error, Message = "{Path} failed (request {CorrelationId})")]
+    private static partial void LogFailed(ILogger log, Exception e, string path, string correlationId);
+
+    [LoggerMessage(EventId = 2, Level = LogLevel.Debug, Message = "the peer went away: {What} (request {CorrelationId})")]
+    private static partial void LogAborted(ILogger log, string what, string correlationId);
+
+    [LoggerMessage(EventId = 3, Level = LogLevel.Information, Message = "not readable: {Why} (request {CorrelationId})")]
+    private static partial void LogBadRequest(ILogger log, string why, string correlationId);
+}

@@ -1,0 +1,186 @@
+using System.Net;
+using System.Net.Security;
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Grants;
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Keys;
+using Keyreeve.Core.Snapshots;
+using Keyreeve.Core.Tokens;
+using Keyreeve.Engines.Tls;
+using Keyreeve.OpenId;
+using Keyreeve.Seal;
+using Keyreeve.Web.Clients;
+using Keyreeve.Web.Http;
+using Keyreeve.Web.Login;
+using Keyreeve.Web.Pages;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+
+namespace Keyreeve.Server.Hosting;
+
+/// <summary>Puts the web application together: listeners, services, and the endpoints of every slice.</summary>
+public static class WebHost
+{
+    /// <summary>Octets of a body at most; single endpoints allow less.</summary>
+    private const long MaxBody = 1024 * 1024;
+
+    /// <summary>Builds it; nothing runs yet.</summary>
+    public static WebApplication Build(ServerParts parts, BoundSockets sockets)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { Args = [], ApplicationName = "Keyreeve.Server", ContentRootPath = AppContext.BaseDirectory });
+        // Settings come from one place (SettingsReader); what the framework would read beside it is not heard.
+        builder.Configuration.Sources.Clear();
+        ConfigureLogging(builder.Logging, parts.Options);
+        var certificate = new CurrentCertificate(parts.Pki, parts.Options.Settings.HostName, parts.Clock);
+        ConfigureListeners(builder, parts, sockets, certificate);
+        AddServices(builder.Services, parts, certificate);
+        var app = builder.Build();
+        app.UseMiddleware<UnhandledErrors>();
+        app.UseRouting();
+        app.UseListenerRouting();
+        Map(app, parts);
+        return app;
+    }
+
+    private static void Map(WebApplication app, ServerParts parts)
+    {
+        Health.Map(app);
+        HomePages.Map(app, parts);
+        app.MapGroup("").On(Listener.Https).MapPageAssets();
+        app.MapLogin();
+        app.MapOpenId();
+        app.MapSeal();
+    }
+
+    private static void ConfigureLogging(ILoggingBuilder logging, ServerOptions options)
+    {
+        logging.ClearProviders();
+        if (options.Quiet)
+            return;
+        logging.SetMinimumLevel(options.Settings.LogLevel);
+        logging.AddFilter("Microsoft", LogLevel.Warning);
+        logging.AddSimpleConsole(o =>
+        {
+            o.SingleLine = true;
+            o.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
+            o.UseUtcTimestamp = true;
+        });
+    }
+
+    private static void ConfigureListeners(WebApplicationBuilder builder, ServerParts parts, BoundSockets sockets, CurrentCertificate certificate)
+    {
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.WebHost.UseSockets(o => o.CreateBoundListenSocket = sockets.Take);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = MaxBody;
+            kestrel.Limits.MaxRequestLineSize = 16 * 1024; // our choice: a login ticket in a query
+            kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
+            foreach (var (name, endPoint) in parts.EndPoints)
+            {
+                kestrel.Listen(endPoint, listen =>
+                {
+                    var listener = new Listener(name);
+                    listen.Use(next => connection =>
+                    {
+                        connection.Features.Set(listener);
+                        return next(connection);
+                    });
+                    if (name == Listener.Health)
+                        listen.Protocols = HttpProtocols.Http1;
+                    else
+                        listen.UseHttps(Handshake(certificate, askForClientCertificate: name == Listener.Mtls));
+                });
+            }
+        });
+    }
+
+    /// <summary>One set of options per certificate, shared by all handshakes of a listener.</summary>
+    private static TlsHandshakeCallbackOptions Handshake(CurrentCertificate certificate, bool askForClientCertificate)
+    {
+        (ServerCertificate Certificate, SslServerAuthenticationOptions Options)? made = null;
+        return new TlsHandshakeCallbackOptions
+        {
+            HandshakeTimeout = TimeSpan.FromSeconds(10),
+            OnConnection = _ =>
+            {
+                var now = certificate.Now;
+                if (made is { } known && ReferenceEquals(known.Certificate, now))
+                    return ValueTask.FromResult(known.Options);
+                var options = new SslServerAuthenticationOptions
+                {
+                    ServerCertificateContext = now.Context,
+                    ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
+                };
+                TlsProfile.ConfigureServer(options, askForClientCertificate);
+                made = (now, options);
+                return ValueTask.FromResult(options);
+            },
+        };
+    }
+
+    private static void AddServices(IServiceCollection services, ServerParts parts, CurrentCertificate certificate)
+    {
+        var (settings, stores) = (parts.Options.Settings, parts.Stores);
+        var server = new ServerIdentity(parts.Issuer, parts.MtlsBase);
+        services.AddSingleton(parts).AddSingleton(parts.Clock).AddSingleton(parts.Kek).AddSingleton(parts.State).AddSingleton(certificate)
+            .AddSingleton(server).AddSingleton(settings.Tokens).AddSingleton(parts.PreviousLife).AddSingleton<Readiness>()
+            .AddSingleton<IDirectory>(stores.Directory).AddSingleton<IGrantStore>(stores.Grants).AddSingleton<ISessionStore>(stores.Sessions)
+            .AddSingleton<IRevocationStore>(stores.Revocations).AddSingleton<IKeyRecordStore>(stores.KeyRecords).AddSingleton<ISealedStore>(stores.Sealed)
+            .AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
+            .AddSingleton(new TokenMinter(parts.Issuer))
+            .AddSingleton(new TokenVerifier(parts.Issuer, () => parts.State.Keys, () => parts.State.Revocations, parts.Clock, settings.Tokens.Leeway))
+            .AddSingleton<AssertionMemory>().AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>();
+        AddLogin(services, parts);
+        services.AddOpenId();
+        services.AddSeal(new SealSettings
+        {
+            SKmsUris = settings.SKmsUris.Count > 0 ? settings.SKmsUris : [parts.Issuer + "/seal/km"],
+            SKmsId = settings.SKmsId,
+            Window = settings.KmWindow,
+        });
+        services.AddHostedService<BackgroundWork>();
+        services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(8));
+    }
+
+    private static void AddLogin(IServiceCollection services, ServerParts parts)
+    {
+        services.AddRazorComponents();
+        services.AddAntiforgery(o =>
+        {
+            o.Cookie.Name = "__Host-keyreeve-form";
+            o.Cookie.SecurePolicy = CookieSecurePolicy.Always;
+            o.Cookie.SameSite = SameSiteMode.Strict;
+            o.Cookie.Path = "/";
+            o.FormFieldName = "form_token";
+            o.SuppressXFrameOptionsHeader = true; // PageHeaders says it, stricter
+        });
+        services.AddDataProtection().SetApplicationName("keyreeve");
+        services.Configure<KeyManagementOptions>(o =>
+        {
+            o.XmlRepository = new SealedKeyRepository(parts.Stores.Sealed, parts.Kek, parts.Clock);
+            o.XmlEncryptor = new Microsoft.AspNetCore.DataProtection.XmlEncryption.NullXmlEncryptor(); // the repository seals
+        });
+        services.AddHttpContextAccessor();
+        services.AddAuthentication();
+        services.Configure<PasswordHasherOptions>(o => o.IterationCount = parts.Options.Settings.PasswordIterations);
+        services.AddIdentityCore<Account>(o =>
+        {
+            o.Lockout.MaxFailedAccessAttempts = 5;
+            o.Lockout.DefaultLockoutTimeSpan = AccountStore.FirstLock; // AccountStore doubles it
+        }).AddUserStore<AccountStore>().AddSignInManager();
+        // Names and passwords are checked where users are made, not when they sign in.
+        services.RemoveAll<IUserValidator<Account>>();
+        services.RemoveAll<IPasswordValidator<Account>>();
+        services.AddScoped<PasswordLogin>();
+        services.AddSingleton<IPasswordHasher<Account>, PasswordHasher<Account>>();
+        services.AddSingleton<PasswordQueue>();
+    }
+}

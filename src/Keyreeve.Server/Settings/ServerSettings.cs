@@ -1,0 +1,64 @@
+using Keyreeve.Core.Keys;
+using Keyreeve.Core.Policy;
+using Keyreeve.Seal;
+using Microsoft.Extensions.Logging;
+
+namespace Keyreeve.Server.Settings;
+
+/// <summary>All settings of a server, read and checked.</summary>
+public sealed record ServerSettings
+{
+    /// <summary>The issuer, or null: then https://localhost and the port of the https listener.</summary>
+    public string? Issuer { get; init; }
+
+    /// <summary>The host of certificates and of the default issuer.</summary>
+    public string HostName { get; init; } = "localhost";
+
+    /// <summary>Name of this node in the audit.</summary>
+    public string Node { get; init; } = "node-1";
+
+    /// <summary>Addresses of the listeners by name; "off" switches one off.</summary>
+    public required IReadOnlyDictionary<string, ListenerAddress> Listeners { get; init; }
+
+    /// <summary>Lifetimes.</summary>
+    public TokenPolicy Tokens { get; init; } = new();
+
+    /// <summary>Rotation of the signing keys.</summary>
+    public RotationPolicy Rotation { get; init; } = new();
+
+    /// <summary>PBKDF2-SHA512 iterations of new password hashes.</summary>
+    public int PasswordIterations { get; init; } = 210_000;
+
+    /// <summary>SKM-S URIs, or none: then issuer + /seal/km.</summary>
+    public IReadOnlyList<string> SKmsUris { get; init; } = [];
+
+    /// <summary>ID of the SKM-S.</summary>
+    public string SKmsId { get; init; } = "skms-1";
+
+    /// <summary>Window of Date/Time.</summary>
+    public TimeSpan KmWindow { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Built-in scope name to the name used instead.</summary>
+    public IReadOnlyDictionary<string, string> ScopeNames { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Least level that is logged.</summary>
+    public LogLevel LogLevel { get; init; } = LogLevel.Information;
+
+    /// <summary>Where the settings came from, for the first screen.</summary>
+    public IReadOnlyList<string> Sources { get; init; } = [];
+}
+
+/// <summary>Where a listener binds.</summary>
+/// <param name="Host">IP address, or null when the listener is off.</param>
+/// <param name="Port">Port; 0 takes a free one.</param>
+public sealed record ListenerAddress(System.Net.IPAddress? Host, int Port)
+{
+    /// <summary>Switched off.</summary>
+    public static ListenerAddress Off { get; } = new(null, 0);
+
+    /// <summary>True when it is off.</summary>
+    public bool IsOff => Host is null;
+
+    /// <inheritdoc />
+    public override string ToString() => Host is null ? "off" : new System.Net.IPEndPoint(Host, Port).ToString();
+}

@@ -1,0 +1,212 @@
+using System.Globalization;
+using System.Net;
+using System.Text.Json;
+using Keyreeve.Core.Keys;
+using Keyreeve.Core.Policy;
+using Microsoft.Extensions.Logging;
+
+namespace Keyreeve.Server.Settings;
+
+/// <summary>A setting is wrong; the message says which, where it came from, and what would be right.</summary>
+public sealed class SettingsException(string message) : Exception(message);
+
+/// <summary>
+/// Reads settings: JSON file, overridden by environment (<c>KEYREEVE__Section__Key</c>), overridden by flags. Every name is known
+/// or an error; every value is checked here and nowhere else.
+/// </summary>
+public sealed class SettingsReader
+{
+    private const string EnvironmentPrefix = "KEYREEVE__";
+
+    private static readonly (string Name, string Default, string Meaning)[] KnownSettings =
+    [
+        ("Issuer", "https://localhost:PORT", "issuer URL: https, no trailing slash"),
+        ("HostName", "localhost", "host of the server certificate and the default issuer"),
+        ("Node", "node-1", "name of this node in the audit"),
+        ("Listeners:https:Address", "127.0.0.1:9443", "pages and APIs"),
+        ("Listeners:mtls:Address", "127.0.0.1:9448", "APIs with client certificates, admin API"),
+        ("Listeners:health:Address", "127.0.0.1:9090", "/healthz and /readyz, plain HTTP"),
+        ("Tokens:AccessTokenSeconds", "600", "10 to 86400"),
+        ("Tokens:IdTokenSeconds", "600", "10 to 86400"),
+        ("Tokens:CodeSeconds", "60", "5 to 60"),
+        ("Tokens:RefreshIdleSeconds", "1209600", "60 to 31536000"),
+        ("Tokens:RefreshAbsoluteSeconds", "7776000", "60 to 157680000"),
+        ("Tokens:RefreshGraceSeconds", "60", "0 to 300"),
+        ("Tokens:RefreshReuseLimit", "10", "0 to 100"),
+        ("Tokens:SessionSeconds", "28800", "60 to 2592000"),
+        ("Tokens:LeewaySeconds", "5", "0 to 30 (TS 33.434 table A.2.2.2-1)"),
+        ("SigningKeys:PeriodHours", "720", "1 to 8760"),
+        ("SigningKeys:PublishAheadHours", "24", "1 to 720"),
+        ("SigningKeys:KeepAfterHours", "48", "25 to 720"),
+        ("Passwords:Iterations", "210000", "10000 to 10000000"),
+        ("Seal:SKmsUris", "ISSUER/seal/km", "URIs of this SKM-S, separated by spaces"),
+        ("Seal:SKmsId", "skms-1", "ID of this SKM-S, 1 to 255 characters"),
+        ("Seal:WindowSeconds", "5", "1 to 30"),
+        ("Log:Level", "Information", "Trace, Debug, Information, Warning or Error"),
+    ];
+
+    /// <summary>Settings with a free last part: a map from a built-in scope name to another one.</summary>
+    private const string ScopePrefix = "Scopes:Names:";
+
+    private readonly Dictionary<string, (string Value, string Source)> _values = new(StringComparer.OrdinalIgnoreCase);
+    private readonly List<string> _sources = [];
+
+    /// <summary>Every setting with its default and meaning, for --help and the docs.</summary>
+    public static IReadOnlyList<(string Name, string Default, string Meaning)> Known => KnownSettings;
+
+    /// <summary>Reads all three layers.</summary>
+    public static ServerSettings Read(string? jsonFile, IEnumerable<KeyValuePair<string, string>> environment, IEnumerable<KeyValuePair<string, string>> flags)
+    {
+        var reader = new SettingsReader();
+        if (jsonFile is not null)
+            reader.AddJson(jsonFile);
+        foreach (var (name, value) in environment.Where(e => e.Key.StartsWith(EnvironmentPrefix, StringComparison.OrdinalIgnoreCase)))
+            reader.Add(name[EnvironmentPrefix.Length..].Replace("__", ":", StringComparison.Ordinal), value, $"environment variable {name}");
+        foreach (var (name, value) in flags)
+            reader.Add(name, value, "the command line");
+        return reader.Build();
+    }
+
+    /// <summary>Reads one listener address: <c>off</c>, <c>127.0.0.1:9443</c>, <c>[::1]:9443</c>, <c>localhost:0</c>.</summary>
+    public static ListenerAddress ReadAddress(string text, string name)
+    {
+        if (text == "off")
+            return ListenerAddress.Off;
+        var local = text.StartsWith("localhost:", StringComparison.Ordinal) ? "127.0.0.1" + text[9..] : text;
+        // IPEndPoint takes "127.0.0.1" without a port too; here the port is never guessed.
+        if (!IPEndPoint.TryParse(local, out var endpoint) || !local.EndsWith(":" + endpoint.Port.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal))
+            throw new SettingsException($"{name}: '{text}' is no address; write off, 127.0.0.1:9443 or [::1]:9443 (port 0 takes a free one)");
+        return new(endpoint.Address, endpoint.Port);
+    }
+
+    private void AddJson(string file)
+    {
+        if (!File.Exists(file))
+            throw new SettingsException($"the settings file {file} does not exist");
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(file), new JsonDocumentOptions
+            {
+                AllowDuplicateProperties = false,
+                CommentHandling = JsonCommentHandling.Skip,
+                AllowTrailingCommas = true,
+            });
+            AddJson("", document.RootElement, file);
+        }
+        catch (JsonException e)
+        {
+            throw new SettingsException($"{file} is not JSON: line {e.LineNumber + 1}, column {e.BytePositionInLine + 1}");
+        }
+        _sources.Add(file);
+    }
+
+    private void AddJson(string prefix, JsonElement element, string file)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object:
+                foreach (var member in element.EnumerateObject())
+                    AddJson(prefix.Length == 0 ? member.Name : prefix + ":" + member.Name, member.Value, file);
+                break;
+            case JsonValueKind.Array:
+                Add(prefix, string.Join(' ', element.EnumerateArray().Select(e => e.ToString())), file);
+                break;
+            default:
+                Add(prefix, element.ToString(), file);
+                break;
+        }
+    }
+
+    private void Add(string name, string value, string source)
+    {
+        if (name.StartsWith(ScopePrefix, StringComparison.OrdinalIgnoreCase) && name.Length > ScopePrefix.Length)
+        {
+            _values[ScopePrefix + name[ScopePrefix.Length..]] = (value, source);
+            return;
+        }
+        if (!Array.Exists(KnownSettings, k => string.Equals(k.Name, name, StringComparison.OrdinalIgnoreCase)))
+        {
+            var nearest = SettingNames.Nearest(name, KnownSettings.Select(k => k.Name));
+            throw new SettingsException($"{source}: there is no setting '{name}'." + (nearest is null ? " 'keyreeve serve --settings' lists all." : $" Did you mean '{nearest}'?"));
+        }
+        _values[name] = (value, source);
+    }
+
+    private ServerSettings Build()
+    {
+        var listeners = KnownSettings.Where(k => k.Name.StartsWith("Listeners:", StringComparison.Ordinal))
+            .ToDictionary(k => k.Name.Split(':')[1], k => ReadAddress(Text(k.Name) ?? k.Default, k.Name), StringComparer.Ordinal);
+        var settings = new ServerSettings
+        {
+            Issuer = IssuerOrNull(),
+            HostName = Text("HostName") ?? "localhost",
+            Node = Text("Node") ?? "node-1",
+            Listeners = listeners,
+            Tokens = new TokenPolicy
+            {
+                AccessToken = Seconds("Tokens:AccessTokenSeconds", 10, 86400),
+                IdToken = Seconds("Tokens:IdTokenSeconds", 10, 86400),
+                Code = Seconds("Tokens:CodeSeconds", 5, 60),
+                RefreshIdle = Seconds("Tokens:RefreshIdleSeconds", 60, 31536000),
+                RefreshAbsolute = Seconds("Tokens:RefreshAbsoluteSeconds", 60, 157680000),
+                RefreshGrace = Seconds("Tokens:RefreshGraceSeconds", 0, 300),
+                RefreshReuseLimit = (int)Number("Tokens:RefreshReuseLimit", 0, 100),
+                Session = Seconds("Tokens:SessionSeconds", 60, 2592000),
+                Leeway = Seconds("Tokens:LeewaySeconds", 0, 30),
+            },
+            Rotation = new RotationPolicy
+            {
+                Period = TimeSpan.FromHours(Number("SigningKeys:PeriodHours", 1, 8760)),
+                PublishAhead = TimeSpan.FromHours(Number("SigningKeys:PublishAheadHours", 1, 720)),
+                KeepAfter = TimeSpan.FromHours(Number("SigningKeys:KeepAfterHours", 25, 720)),
+            },
+            PasswordIterations = (int)Number("Passwords:Iterations", 10_000, 10_000_000),
+            SKmsUris = Uris("Seal:SKmsUris"),
+            SKmsId = Text("Seal:SKmsId") is not { } id ? "skms-1" : id.Length <= 255 ? id : throw Wrong("Seal:SKmsId"),
+            KmWindow = Seconds("Seal:WindowSeconds", 1, 30),
+            ScopeNames = _values.Where(v => v.Key.StartsWith(ScopePrefix, StringComparison.OrdinalIgnoreCase))
+                .ToDictionary(v => v.Key[ScopePrefix.Length..], v => v.Value.Value, StringComparer.Ordinal),
+            LogLevel = Text("Log:Level") is not { } level ? LogLevel.Information
+                : Enum.TryParse<LogLevel>(level, ignoreCase: true, out var parsed) && !char.IsAsciiDigit(level[0]) ? parsed : throw Wrong("Log:Level"),
+            Sources = _sources,
+        };
+        if (settings.Rotation.PublishAhead >= settings.Rotation.Period)
+            throw new SettingsException("SigningKeys:PublishAheadHours is shorter than SigningKeys:PeriodHours");
+        if (settings.Listeners["https"].IsOff)
+            throw new SettingsException("Listeners:https:Address cannot be off: the issuer lives there");
+        return settings;
+    }
+
+    private string? IssuerOrNull()
+    {
+        if (Text("Issuer") is not { } issuer)
+            return null;
+        // OIDC Discovery 3: https, no query or fragment; we add: no trailing slash, so that issuer + path is one way to write it.
+        return Uri.TryCreate(issuer, UriKind.Absolute, out var uri) && uri.Scheme == "https" && uri.Query.Length == 0 && uri.Fragment.Length == 0
+            && uri.UserInfo.Length == 0 && uri.AbsolutePath == "/" && !issuer.EndsWith('/')
+                ? issuer
+                : throw new SettingsException($"Issuer: '{issuer}' is not right; write https://host or https://host:port, without path, query and trailing slash");
+    }
+
+    private List<string> Uris(string name)
+    {
+        var uris = (Text(name) ?? "").Split((char[])[' ', ','], StringSplitOptions.RemoveEmptyEntries).ToList();
+        return uris.TrueForAll(u => Uri.TryCreate(u, UriKind.Absolute, out _)) ? uris : throw Wrong(name);
+    }
+
+    private string? Text(string name) => _values.TryGetValue(name, out var v) && v.Value.Length > 0 ? v.Value : null;
+
+    private TimeSpan Seconds(string name, long least, long most) => TimeSpan.FromSeconds(Number(name, least, most));
+
+    private long Number(string name, long least, long most)
+    {
+        var text = Text(name) ?? Array.Find(KnownSettings, k => k.Name == name).Default;
+        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most ? number : throw Wrong(name);
+    }
+
+    private SettingsException Wrong(string name)
+    {
+        var (value, source) = _values[name];
+        return new($"{source}: {name} is '{value}'; it must be {Array.Find(KnownSettings, k => k.Name == name).Meaning}");
+    }
+}
