@@ -7,7 +7,7 @@ namespace Keyreeve.Server.Tour;
 internal sealed record DemoCast
 {
     /// <summary>One user with a key record of their own.</summary>
-    internal sealed record Person(string UserName, string Password, string ValUserId, string ServiceId);
+    internal sealed record Person(string UserName, string Password, string ValUserId, string ServiceId, string Payload);
 
     /// <summary>A client that authenticates by its secret.</summary>
     internal sealed record Party(string ClientId, ClientSecretText Secret, string RedirectUri, string Scopes, bool Refreshes, string? Audience);
@@ -54,7 +54,7 @@ internal sealed record DemoCast
             {
                 if (TextOrNull(record, "userId") != valUserId)
                     continue;
-                people.Add(new(Text(user, "username"), Text(user, "password"), valUserId, Text(record, "serviceId")));
+                people.Add(new(Text(user, "username"), Text(user, "password"), valUserId, Text(record, "serviceId"), Text(record, "payload")));
                 break;
             }
         }

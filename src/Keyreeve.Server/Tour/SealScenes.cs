@@ -85,8 +85,10 @@ internal sealed class SealScenes(
             return new("a SEAL KM Response with a payload", Describe(answer));
         print.Facts(
             ("userUri", response.UserUri!), ("sKmsUri", response.SKmsUri), ("serviceId", response.ServiceId!), ("sKmsId", response.SKmsId ?? "(none)"),
-            ("userId", response.Identity!.Value.Value), ("dateTime", print.Time(response.DateTime)), ("payload", TourPrinter.Short(response.Payload!)));
-        print.Held("serviceId and identity echoed, dateTime fresh, payload and no errorCode");
+            ("userId", response.Identity!.Value.Value), ("dateTime", print.Time(response.DateTime)), ("payload", string.Create(CultureInfo.InvariantCulture, $"{response.Payload!.Length} characters of key material (not shown)")));
+        if (response.Payload != cast.User.Payload)
+            return new("the payload that demo.json names for this record", "another");
+        print.Held("serviceId and identity echoed, dateTime fresh, payload as provisioned and no errorCode");
 
         print.Note("Two requests that must be refused:");
         var foreign = skm.NewRequest(cast.Other.ServiceId, new(KmIdentityKind.User, cast.Other.ValUserId));
@@ -168,6 +170,6 @@ internal sealed class SealScenes(
 
     /// <summary>The tour's expectation with the client's finding.</summary>
     internal static TourStop StopOf(string expected, ClientFailure failure) => failure is BadAnswer bad
-        ? new($"{expected} ({bad.Expected})", bad.Found)
+        ? new(expected == bad.Expected ? expected : $"{expected} ({bad.Expected})", bad.Found)
         : new(expected, failure.Describe());
 }

@@ -40,10 +40,10 @@ internal sealed class TourPrinter(IAnsiConsole console, TimeProvider clock)
     }
 
     /// <summary>A check that held.</summary>
-    internal void Held(string what) => console.MarkupLine("    [green]ok[/]  " + Markup.Escape(Clean(what)));
+    internal void Held(string what) => console.Write(new Padder(new Markup("[green]ok[/]  " + Markup.Escape(Clean(what)))).Padding(4, 0, 0, 0));
 
     /// <summary>A remark.</summary>
-    internal void Note(string text) => console.MarkupLine("    " + Markup.Escape(Clean(text)));
+    internal void Note(string text) => console.Write(new Padder(new Text(Clean(text))).Padding(4, 0, 0, 0));
 
     /// <summary>A JWT: header and claims in full, the signature left out; times for people.</summary>
     internal void Token(string title, TokenText token)
