@@ -6,6 +6,10 @@ using Keyreeve.Server.Settings;
 var root = new RootCommand("Keyreeve issues and checks the credentials of 3GPP application enablement.")
 {
     ServeCommand.Create(),
+    TourCommand.Create(),
+    TokenCommand.Create(),
+    AuditCommand.Create(),
+    DoctorCommand.Create(),
 };
 
 try

@@ -85,6 +85,7 @@ public sealed class DemoData
                 Scopes = Scopes($"openid profile email offline_access val:{PumpService}"),
                 IdTokenAlgorithm = JwsAlgorithm.RS256,
             }, cancel),
+            await AddValServerAsync(cancel),
             await AddClientAsync(new Client
             {
                 ClientId = "machine-client",
@@ -92,9 +93,9 @@ public sealed class DemoData
                 Profile = ClientProfile.OpenId,
                 AuthMethods = [ClientAuthMethod.SecretBasic, ClientAuthMethod.SecretPost],
                 Grants = [GrantType.ClientCredentials],
-                Scopes = Scopes($"val:{PumpService} seal:group_management"),
+                Scopes = Scopes($"val:{FleetService} seal:group_management"),
+                Audience = "https://val.example/fleet-tracking",
             }, cancel),
-            await AddValServerAsync(cancel),
         };
         return new JsonObject { ["issuer"] = "", ["ca"] = "ca.pem", ["skmsUri"] = "", ["users"] = users, ["clients"] = clients, ["keyRecords"] = records };
     }

@@ -1,0 +1,123 @@
+using System.CommandLine;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Keyreeve.Server.Hosting;
+using Keyreeve.Server.Settings;
+using Spectre.Console;
+
+namespace Keyreeve.Server.Cli;
+
+/// <summary><c>keyreeve doctor</c>: what is missing on this machine, and the command that mends it.</summary>
+internal static class DoctorCommand
+{
+    private enum Verdict
+    {
+        Good,
+        Note,
+        Bad,
+    }
+
+    public static Command Create()
+    {
+        var data = new Option<string>("--data") { Description = "the data folder", DefaultValueFactory = _ => "./data" };
+        var config = new Option<string?>("--config") { Description = "a JSON file with settings" };
+        var command = new Command("doctor", "Say what is missing on this machine and how to mend it.") { data, config };
+        command.SetAction(parse => Run(parse.GetValue(data)!, parse.GetValue(config)));
+        return command;
+    }
+
+    private static int Run(string data, string? config)
+    {
+        var findings = new List<(Verdict Verdict, string What, string Cure)>
+        {
+            Library("libsqlite3.so.0", Verdict.Bad, "the embedded store needs it: apt-get install libsqlite3-0"),
+            Library("libgnutls.so.30", Verdict.Note, "TLS-PSK and DTLS listeners will need it: apt-get install libgnutls30"),
+            Clock(),
+        };
+        ServerSettings? settings = null;
+        try
+        {
+            settings = ServeCommand.ReadSettings(config, null, []);
+            findings.Add((Verdict.Good, "settings are readable", ""));
+        }
+        catch (SettingsException e)
+        {
+            findings.Add((Verdict.Bad, "settings are wrong", e.Message));
+        }
+        if (settings is not null)
+            findings.AddRange(settings.Listeners.Where(l => !l.Value.IsOff).Select(l => Port(l.Key, l.Value)));
+        findings.AddRange(Folder(data));
+        foreach (var (verdict, what, cure) in findings)
+        {
+            var mark = verdict switch { Verdict.Good => "[green]ok  [/]", Verdict.Note => "[yellow]note[/]", Verdict.Bad => "[red]BAD [/]" };
+            AnsiConsole.MarkupLine($"{mark} {Markup.Escape(what)}");
+            if (verdict != Verdict.Good)
+                AnsiConsole.MarkupLine($"     {Markup.Escape(cure)}");
+        }
+        return findings.Exists(f => f.Verdict == Verdict.Bad) ? 1 : 0;
+    }
+
+    private static (Verdict, string, string) Library(string name, Verdict missing, string cure)
+    {
+        if (!NativeLibrary.TryLoad(name, out var handle))
+            return (missing, $"{name} is missing", cure);
+        NativeLibrary.Free(handle);
+        return (Verdict.Good, $"{name} is there", "");
+    }
+
+    /// <summary>The 5 s window of key requests needs a disciplined clock; the kernel knows whether it is.</summary>
+    private static (Verdict, string, string) Clock()
+    {
+        const int unsynchronised = 0x40; // STA_UNSYNC of <sys/timex.h>
+        var timex = new byte[512];
+        if (!OperatingSystem.IsLinux() || AdjustTime(timex) < 0)
+            return (Verdict.Note, "the state of the clock is not known", "make sure that NTP runs: key requests carry the time to within 5 s");
+        // struct timex on 64-bit Linux: modes(4) pad(4) offset(8) freq(8) maxerror(8) esterror(8) status(4)
+        var status = BitConverter.ToInt32(timex, 40);
+        return (status & unsynchronised) == 0
+            ? (Verdict.Good, "the clock is synchronised", "")
+            : (Verdict.Note, "the kernel does not know the clock as synchronised", "run NTP (apt-get install chrony): key requests carry the time to within 5 s");
+    }
+
+    private static (Verdict, string, string) Port(string name, ListenerAddress address)
+    {
+        if (address.Port == 0)
+            return (Verdict.Good, $"listener {name} takes a free port", "");
+        using var socket = new Socket(address.Host!.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Bind(new System.Net.IPEndPoint(address.Host, address.Port));
+            return (Verdict.Good, $"listener {name}: {address} is free", "");
+        }
+        catch (SocketException e)
+        {
+            return (name == "https" ? Verdict.Bad : Verdict.Note, $"listener {name}: {address} cannot be bound ({e.SocketErrorCode})",
+                $"if that is this server running already, all is well; else set Listeners:{name}:Address");
+        }
+    }
+
+    private static IEnumerable<(Verdict, string, string)> Folder(string data)
+    {
+        if (!Directory.Exists(data))
+        {
+            yield return (Verdict.Note, $"there is no data folder {data} yet", "the first 'keyreeve serve' makes it");
+            yield break;
+        }
+        foreach (var name in (string[])["kek", "admin.key", "demo.json"])
+        {
+            var file = Path.Combine(data, name);
+            if (!File.Exists(file))
+                continue;
+            var open = (File.GetUnixFileMode(file) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite)) != 0;
+            yield return open ? (Verdict.Bad, $"{file} can be read by others", $"chmod 600 {file}") : (Verdict.Good, $"{file} is readable by its owner only", "");
+        }
+        if (File.Exists(Path.Combine(data, "keyreeve.db")) && !File.Exists(Path.Combine(data, "kek")) && Environment.GetEnvironmentVariable("KEYREEVE_KEK") is null)
+            yield return (Verdict.Bad, "the KEK is missing, the database is sealed by it", "put the file 'kek' back, or set KEYREEVE_KEK");
+        var free = new DriveInfo(Path.GetFullPath(data)).AvailableFreeSpace / (1024 * 1024);
+        yield return free > 512 ? (Verdict.Good, $"{free} MB are free", "") : (Verdict.Note, $"only {free} MB are free", "the audit grows with use: make room");
+    }
+
+    [DllImport("libc", EntryPoint = "adjtimex")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
+    private static extern int AdjustTime([In, Out] byte[] timex);
+}

@@ -1,0 +1,123 @@
+using System.CommandLine;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Keyreeve.Server.Hosting;
+using Keyreeve.Storage;
+using Keyreeve.Wire.Jose;
+
+namespace Keyreeve.Server.Cli;
+
+/// <summary><c>keyreeve token decode</c></summary>
+internal static class TokenCommand
+{
+    private static readonly JsonSerializerOptions Pretty = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static Command Create()
+    {
+        var token = new Argument<string?>("token") { Description = "the token; - or nothing reads standard input", Arity = ArgumentArity.ZeroOrOne };
+        var jwks = new Option<string?>("--jwks") { Description = "a JWKS file to check the signature with" };
+        var decode = new Command("decode", "Show what a JWT says; with --jwks, whether its signature holds.") { token, jwks };
+        decode.SetAction(parse => Decode(parse.GetValue(token), parse.GetValue(jwks)));
+        return new Command("token", "Look into tokens.") { decode };
+    }
+
+    private static int Decode(string? argument, string? jwksFile)
+    {
+        var text = (argument is null or "-" ? Console.In.ReadToEnd() : argument).Trim();
+        if (!JwsCompact.TryRead(text, out var jws, out var error))
+            return Fail($"this is no JWT in JWS compact form: {error}");
+        Console.WriteLine("header");
+        Console.WriteLine(Indent(jws.HeaderJson));
+        Console.WriteLine("claims");
+        Console.WriteLine(Indent(jws.Payload));
+        if (JwtClaims.TryRead(jws.Payload, out var claims, out error))
+        {
+            var now = TimeProvider.System.GetUtcNow();
+            Tell("issued", claims.IssuedAt, now);
+            Tell("expires", claims.ExpiresAt, now);
+        }
+        else
+        {
+            Console.WriteLine($"the claims are not a strict JWT claims set: {error}");
+        }
+        return jwksFile is null ? Say("signature not checked (give --jwks FILE)") : Verify(jws, jwksFile);
+    }
+
+    private static int Verify(JwsCompact jws, string jwksFile)
+    {
+        if (!File.Exists(jwksFile) || !JsonWebKeySet.TryRead(File.ReadAllBytes(jwksFile), out var set, out var error))
+            return Fail($"{jwksFile} is not a JWKS file");
+        foreach (var jwk in set.Keys.Where(k => jws.Header.Kid is null || k.Kid == jws.Header.Kid))
+        {
+            if (!JwsKey.TryFromJwk(jwk, out var key, out _))
+                continue;
+            using (key)
+                if (jws.Verify(key))
+                    return Say($"signature holds: {jws.Header.Algorithm.Name()} by key {jwk.Kid}");
+        }
+        return Fail("SIGNATURE DOES NOT HOLD: no key of the set verifies it");
+    }
+
+    private static void Tell(string what, long? seconds, DateTimeOffset now)
+    {
+        if (seconds is not { } s)
+            return;
+        var at = DateTimeOffset.FromUnixTimeSeconds(s);
+        var away = at - now;
+        Console.WriteLine($"{what,-8} {at:u}  ({(away < TimeSpan.Zero ? $"{-away:d\\.hh\\:mm\\:ss} ago" : $"in {away:d\\.hh\\:mm\\:ss}")})");
+    }
+
+    private static string Indent(ReadOnlyMemory<byte> json)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            return JsonSerializer.Serialize(document.RootElement, Pretty);
+        }
+        catch (JsonException)
+        {
+            return Convert.ToHexStringLower(json.Span) + "  (not JSON)";
+        }
+    }
+
+    private static int Say(string line)
+    {
+        Console.WriteLine(line);
+        return 0;
+    }
+
+    private static int Fail(string line)
+    {
+        Console.Error.WriteLine("keyreeve: " + line);
+        return 1;
+    }
+}
+
+/// <summary><c>keyreeve audit verify</c></summary>
+internal static class AuditCommand
+{
+    public static Command Create()
+    {
+        var data = new Option<string>("--data") { Description = "the data folder", DefaultValueFactory = _ => "./data" };
+        var verify = new Command("verify", "Walk the hash chain of the audit; the server may run or be stopped.") { data };
+        verify.SetAction((parse, cancel) => VerifyAsync(parse.GetValue(data)!, cancel));
+        return new Command("audit", "Check the audit.") { verify };
+    }
+
+    private static async Task<int> VerifyAsync(string data, CancellationToken cancel)
+    {
+        var folder = DataFolder.Existing(data);
+        if (!File.Exists(folder.Database))
+            throw new DataFolderException($"there is no database in {folder.Root}");
+        await using var database = await SqliteEngine.OpenAsync(folder.Database, TimeProvider.System, "verify", cancel);
+        var walk = await Core.Audit.AuditVerification.WalkAsync(new Stores(database).Audit, cancel);
+        if (walk.BrokenAt is null)
+        {
+            Console.WriteLine($"the chain holds: {walk.Lines} lines");
+            return 0;
+        }
+        Console.Error.WriteLine($"keyreeve: THE CHAIN IS BROKEN at {walk.BrokenAt} (after {walk.Lines} lines that hold)");
+        return 1;
+    }
+}
