@@ -12,10 +12,12 @@ internal sealed class ClientTable(IDatabase database)
 {
     private const string Joined = $"SELECT {ClientRow.Columns}, x.thumbprint";
 
-    public Task<Client?> FindAsync(string clientId, CancellationToken cancel) => !StoredText.Keeps(clientId) ? Task.FromResult<Client?>(null) : database.ReadAsync(connection => FirstAsync(connection, $"""
-        {Joined} FROM clients c LEFT JOIN client_certificates x ON x.client_id = c.client_id
-        WHERE c.client_id = @ClientId ORDER BY x.place
-        """, new { ClientId = clientId }), cancel);
+    public Task<Client?> FindAsync(string clientId, CancellationToken cancel) => !StoredText.Keeps(clientId)
+        ? Task.FromResult<Client?>(null)
+        : database.ReadAsync(connection => FirstAsync(connection, $"""
+            {Joined} FROM clients c LEFT JOIN client_certificates x ON x.client_id = c.client_id
+            WHERE c.client_id = @ClientId ORDER BY x.place
+            """, new { ClientId = clientId }), cancel);
 
     public Task<Client?> FindByCertificateAsync(string thumbprint, CancellationToken cancel) => database.ReadAsync(connection => FirstAsync(connection, $"""
         {Joined} FROM client_certificates k JOIN clients c ON c.client_id = k.client_id JOIN client_certificates x ON x.client_id = c.client_id

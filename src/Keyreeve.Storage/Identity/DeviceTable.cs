@@ -8,10 +8,12 @@ namespace Keyreeve.Storage;
 /// <summary>VAL UEs and their VAL services.</summary>
 internal sealed class DeviceTable(IDatabase database)
 {
-    public Task<Device?> FindAsync(string valUeId, CancellationToken cancel) => !StoredText.Keeps(valUeId) ? Task.FromResult<Device?>(null) : database.ReadAsync(async connection => ToDevices(await connection.QueryAsync<Row>("""
-        SELECT d.val_ue_id, d.version, s.service_id FROM devices d
-        LEFT JOIN device_services s ON s.val_ue_id = d.val_ue_id WHERE d.val_ue_id = @ValUeId
-        """, new { ValUeId = valUeId })).FirstOrDefault(), cancel);
+    public Task<Device?> FindAsync(string valUeId, CancellationToken cancel) => !StoredText.Keeps(valUeId)
+        ? Task.FromResult<Device?>(null)
+        : database.ReadAsync(async connection => ToDevices(await connection.QueryAsync<Row>("""
+            SELECT d.val_ue_id, d.version, s.service_id FROM devices d
+            LEFT JOIN device_services s ON s.val_ue_id = d.val_ue_id WHERE d.val_ue_id = @ValUeId
+            """, new { ValUeId = valUeId })).FirstOrDefault(), cancel);
 
     public Task<IReadOnlyList<Device>> ListAsync(string? after, int limit, CancellationToken cancel) =>
         database.ReadAsync<IReadOnlyList<Device>>(async connection => ToDevices(await connection.QueryAsync<Row>("""

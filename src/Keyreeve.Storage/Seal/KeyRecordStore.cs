@@ -21,7 +21,8 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     /// <inheritdoc />
     public Task<KeyRecord?> FindAsync(string serviceId, KmIdentity identity, CancellationToken cancel) => Refuse(serviceId, identity) is not null
         ? Task.FromResult<KeyRecord?>(null)
-        : database.ReadAsync(async connection => (await connection.QuerySingleOrDefaultAsync<Row>($"SELECT {Columns} FROM key_records WHERE {ByKey}", Row.Key(serviceId, identity)))?.ToRecord(), cancel);
+        : database.ReadAsync(async connection => (await connection.QuerySingleOrDefaultAsync<Row>(
+            $"SELECT {Columns} FROM key_records WHERE {ByKey}", Row.Key(serviceId, identity)))?.ToRecord(), cancel);
 
     /// <inheritdoc />
     public Task<IReadOnlyList<KeyRecord>> ListAsync(string? serviceId, (string ServiceId, KmIdentity Identity)? after, int limit, CancellationToken cancel)

@@ -101,7 +101,7 @@ public sealed class SqliteEngineTests : IAsyncLifetime
         var after = PutAsync("after");
         release.SetResult();
         var failures = new[] { await FailureOf(before), await FailureOf(breaking), await FailureOf(after) };
-        Assert.IsType<SqliteException>(failures[0]);
+        Assert.Equal(19, Assert.IsType<SqliteException>(failures[0]).SqliteErrorCode); // SQLITE_CONSTRAINT
         Assert.All(failures, failure => Assert.Same(failures[0], failure));
         Assert.Empty(await _sealed.ListAsync("", None));
         Assert.Equal(1, await PutAsync("next"));
@@ -117,6 +117,7 @@ public sealed class SqliteEngineTests : IAsyncLifetime
         release.SetResult();
         var failures = await Task.WhenAll(writes.Select(FailureOf));
         Assert.Equal(13, Assert.IsType<SqliteException>(failures[4]).SqliteErrorCode); // SQLITE_FULL
+        Assert.All(failures, failure => Assert.True(failure is null || ReferenceEquals(failure, failures[4])));
         for (var i = 0; i < writes.Length; i++)
             Assert.Equal(failures[i] is null, await _sealed.FindAsync($"name {i}", None) is not null);
         Assert.Equal(1, await PutAsync("next"));
