@@ -96,6 +96,7 @@ public abstract partial class StoreContract
     {
         await Stores.Revocations.AddAsync([new(RevocationKind.Client, "c", 100, 500), new(RevocationKind.Subject, "c", 7, 8)], Entry(), None);
         await Stores.Revocations.AddAsync([new(RevocationKind.Client, "c", 90, 600)], Entry(), None);
+        Assert.Contains(new(RevocationKind.Client, "c", 100, 600), await Stores.Revocations.LoadAsync(0, None));
         await Stores.Revocations.AddAsync([new(RevocationKind.Client, "c", 110, 400)], Entry(), None);
         Assert.Equal([new(RevocationKind.Subject, "c", 7, 8), new(RevocationKind.Client, "c", 110, 600)], await Stores.Revocations.LoadAsync(0, None));
         Assert.Equal(3, await VersionOfAsync(Topic.Revocations));
