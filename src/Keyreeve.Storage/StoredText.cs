@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Keyreeve.Core.Refusals;
 using Keyreeve.Wire.OAuth;
 
 namespace Keyreeve.Storage;
@@ -18,6 +19,26 @@ internal static class StoredText
 
     /// <summary>Scopes as the wire writes them. They were checked when they came in; a limit that shrank since must not lose them.</summary>
     public static ScopeList ReadScope(string text) => ScopeList.Of(text.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+
+    /// <summary>
+    /// True when every engine keeps the text as it is. SQLite's binding would turn lone surrogates into U+FFFD, so that two names
+    /// become one; PostgreSQL has no NUL. A look-up by another text finds nothing, a save of it is refused.
+    /// </summary>
+    public static bool Keeps(string text)
+    {
+        for (var i = 0; i < text.Length; i++)
+        {
+            if (text[i] == '\0' || char.IsLowSurrogate(text[i]))
+                return false;
+            if (char.IsHighSurrogate(text[i]) && (++i == text.Length || !char.IsLowSurrogate(text[i])))
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>The refusal for a name that would not come back as it is, or null.</summary>
+    public static Refusal? Refuse(string param, string text) =>
+        Keeps(text) ? null : Refusal.About(RefusalCode.InvalidParameter, param, $"{param} is not well-formed Unicode without NUL");
 
     /// <summary>Values, each once, in ordinal order.</summary>
     public static string[] InOrder(IEnumerable<string> values) => [.. values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];

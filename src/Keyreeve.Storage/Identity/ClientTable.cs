@@ -12,10 +12,12 @@ internal sealed class ClientTable(IDatabase database)
 {
     private const string Joined = $"SELECT {ClientRow.Columns}, x.thumbprint";
 
-    public Task<Client?> FindAsync(string clientId, CancellationToken cancel) => database.ReadAsync(connection => FirstAsync(connection, $"""
-        {Joined} FROM clients c LEFT JOIN client_certificates x ON x.client_id = c.client_id
-        WHERE c.client_id = @ClientId ORDER BY x.place
-        """, new { ClientId = clientId }), cancel);
+    public Task<Client?> FindAsync(string clientId, CancellationToken cancel) => !StoredText.Keeps(clientId)
+        ? Task.FromResult<Client?>(null)
+        : database.ReadAsync(connection => FirstAsync(connection, $"""
+            {Joined} FROM clients c LEFT JOIN client_certificates x ON x.client_id = c.client_id
+            WHERE c.client_id = @ClientId ORDER BY x.place
+            """, new { ClientId = clientId }), cancel);
 
     public Task<Client?> FindByCertificateAsync(string thumbprint, CancellationToken cancel) => database.ReadAsync(connection => FirstAsync(connection, $"""
         {Joined} FROM client_certificates k JOIN clients c ON c.client_id = k.client_id JOIN client_certificates x ON x.client_id = c.client_id
@@ -31,6 +33,8 @@ internal sealed class ClientTable(IDatabase database)
     public Task<Outcome<Client>> SaveAsync(Client client, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) =>
         database.WriteAsync<Outcome<Client>>(async unit =>
         {
+            if (StoredText.Refuse("clientId", client.ClientId) is { } unstorable)
+                return unstorable;
             var stored = await unit.SingleAsync<long?>("SELECT version FROM clients WHERE client_id = @ClientId", new { client.ClientId });
             if (RowVersion.Refuse("client", stored, create, expectedVersion) is { } refusal)
                 return refusal;

@@ -8,10 +8,12 @@ namespace Keyreeve.Storage;
 /// <summary>VAL UEs and their VAL services.</summary>
 internal sealed class DeviceTable(IDatabase database)
 {
-    public Task<Device?> FindAsync(string valUeId, CancellationToken cancel) => database.ReadAsync(async connection => ToDevices(await connection.QueryAsync<Row>("""
-        SELECT d.val_ue_id, d.version, s.service_id FROM devices d
-        LEFT JOIN device_services s ON s.val_ue_id = d.val_ue_id WHERE d.val_ue_id = @ValUeId
-        """, new { ValUeId = valUeId })).FirstOrDefault(), cancel);
+    public Task<Device?> FindAsync(string valUeId, CancellationToken cancel) => !StoredText.Keeps(valUeId)
+        ? Task.FromResult<Device?>(null)
+        : database.ReadAsync(async connection => ToDevices(await connection.QueryAsync<Row>("""
+            SELECT d.val_ue_id, d.version, s.service_id FROM devices d
+            LEFT JOIN device_services s ON s.val_ue_id = d.val_ue_id WHERE d.val_ue_id = @ValUeId
+            """, new { ValUeId = valUeId })).FirstOrDefault(), cancel);
 
     public Task<IReadOnlyList<Device>> ListAsync(string? after, int limit, CancellationToken cancel) =>
         database.ReadAsync<IReadOnlyList<Device>>(async connection => ToDevices(await connection.QueryAsync<Row>("""
@@ -23,6 +25,8 @@ internal sealed class DeviceTable(IDatabase database)
     public Task<Outcome<Device>> SaveAsync(Device device, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) =>
         database.WriteAsync<Outcome<Device>>(async unit =>
         {
+            if (StoredText.Refuse("valUeId", device.ValUeId) is { } unstorable)
+                return unstorable;
             var stored = await unit.SingleAsync<long?>("SELECT version FROM devices WHERE val_ue_id = @ValUeId", new { device.ValUeId });
             if (RowVersion.Refuse("device", stored, create, expectedVersion) is { } refusal)
                 return refusal;

@@ -16,6 +16,8 @@ internal sealed class ServiceTable(IDatabase database)
     public Task<Outcome<ValService>> SaveAsync(ValService service, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) =>
         database.WriteAsync<Outcome<ValService>>(async unit =>
         {
+            if (StoredText.Refuse("serviceId", service.ServiceId) is { } unstorable)
+                return unstorable;
             var stored = await unit.SingleAsync<long?>("SELECT version FROM val_services WHERE service_id = @ServiceId", new { service.ServiceId });
             if (RowVersion.Refuse("VAL service", stored, create, expectedVersion) is { } refusal)
                 return refusal;

@@ -22,10 +22,10 @@ internal sealed class UserTable(IDatabase database)
     public Task<User?> FindAsync(string subject, CancellationToken cancel) => database.ReadAsync(connection => FirstAsync(connection,
         $"{Joined} FROM users u LEFT JOIN user_services s ON s.subject = u.subject WHERE u.subject = @Subject", new { Subject = subject }), cancel);
 
-    public Task<User?> FindByNameAsync(string username, CancellationToken cancel) => NormalizeOrNull(username) is not { } name
+    public Task<User?> FindByNameAsync(string username, CancellationToken cancel) => !StoredText.Keeps(username)
         ? Task.FromResult<User?>(null)
         : database.ReadAsync(connection => FirstAsync(connection,
-            $"{Joined} FROM users u LEFT JOIN user_services s ON s.subject = u.subject WHERE u.normalized_name = @Name", new { Name = name }), cancel);
+            $"{Joined} FROM users u LEFT JOIN user_services s ON s.subject = u.subject WHERE u.normalized_name = @Name", new { Name = User.NormalizeName(username) }), cancel);
 
     public Task<IReadOnlyList<User>> ListAsync(string? after, int limit, CancellationToken cancel) =>
         database.ReadAsync<IReadOnlyList<User>>(async connection => ToUsers(await connection.QueryAsync<Row>($"""
@@ -36,6 +36,8 @@ internal sealed class UserTable(IDatabase database)
     public Task<Outcome<User>> SaveAsync(User user, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) =>
         database.WriteAsync<Outcome<User>>(async unit =>
         {
+            if ((StoredText.Refuse("subject", user.Subject) ?? StoredText.Refuse("username", user.Username)) is { } unstorable)
+                return unstorable;
             var stored = await unit.SingleAsync<Row>("SELECT security_stamp, disabled, version FROM users WHERE subject = @Subject", new { user.Subject });
             if (RowVersion.Refuse("user", stored?.Version, create, expectedVersion) is { } refusal)
                 return refusal;
@@ -111,19 +113,6 @@ internal sealed class UserTable(IDatabase database)
 
     private static List<User> ToUsers(IEnumerable<Row> rows) =>
         [.. rows.GroupBy(row => row.Subject, StringComparer.Ordinal).Select(same => same.First().ToUser(same.Select(row => row.ServiceId)))];
-
-    /// <summary>A name that is not well-formed Unicode has no normal form, and nobody has it.</summary>
-    private static string? NormalizeOrNull(string username)
-    {
-        try
-        {
-            return User.NormalizeName(username);
-        }
-        catch (ArgumentException)
-        {
-            return null;
-        }
-    }
 
     private sealed class Row
     {

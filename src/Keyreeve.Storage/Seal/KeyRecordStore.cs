@@ -19,8 +19,10 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
         """;
 
     /// <inheritdoc />
-    public Task<KeyRecord?> FindAsync(string serviceId, KmIdentity identity, CancellationToken cancel) => database.ReadAsync(async connection =>
-        (await connection.QuerySingleOrDefaultAsync<Row>($"SELECT {Columns} FROM key_records WHERE {ByKey}", Row.Key(serviceId, identity)))?.ToRecord(), cancel);
+    public Task<KeyRecord?> FindAsync(string serviceId, KmIdentity identity, CancellationToken cancel) => Refuse(serviceId, identity) is not null
+        ? Task.FromResult<KeyRecord?>(null)
+        : database.ReadAsync(async connection => (await connection.QuerySingleOrDefaultAsync<Row>(
+            $"SELECT {Columns} FROM key_records WHERE {ByKey}", Row.Key(serviceId, identity)))?.ToRecord(), cancel);
 
     /// <inheritdoc />
     public Task<IReadOnlyList<KeyRecord>> ListAsync(string? serviceId, (string ServiceId, KmIdentity Identity)? after, int limit, CancellationToken cancel)
@@ -43,6 +45,8 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     public Task<Outcome<KeyRecord>> SaveAsync(KeyRecord record, long? expectedVersion, AuditEntry entry, CancellationToken cancel) =>
         database.WriteAsync<Outcome<KeyRecord>>(async unit =>
         {
+            if (Refuse(record.ServiceId, record.Identity) is { } unstorable)
+                return unstorable;
             var stored = await unit.SingleAsync<long?>($"SELECT version FROM key_records WHERE {ByKey}", Row.Key(record.ServiceId, record.Identity));
             if (RowVersion.Refuse("key record", stored, expectedVersion) is { } refusal)
                 return refusal;
@@ -52,8 +56,12 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
         }, cancel);
 
     /// <inheritdoc />
+    /// <exception cref="ArgumentException">A key is not well-formed Unicode; nothing was written.</exception>
     public Task SaveManyAsync(IReadOnlyList<KeyRecord> records, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
     {
+        foreach (var record in records)
+            if (Refuse(record.ServiceId, record.Identity) is { } unstorable)
+                throw new ArgumentException(unstorable.Operator, nameof(records));
         await unit.ExecuteAsync(Upsert, records.Select(Row.Of));
         unit.Audit(entry);
         return records.Count;
@@ -67,6 +75,9 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
         unit.Audit(entry);
         return true;
     }, cancel);
+
+    private static Refusal? Refuse(string serviceId, KmIdentity identity) =>
+        StoredText.Refuse("serviceId", serviceId) ?? StoredText.Refuse("identity", identity.Value);
 
     private sealed class Row
     {

@@ -4,6 +4,8 @@ using Microsoft.Data.Sqlite;
 
 namespace Keyreeve.Storage;
 
+#pragma warning disable CA1031 // Whatever fails in a write is told to its caller; nothing may end the writer that all others wait for.
+
 /// <summary>
 /// The one writer. SQLite has one at a time anyway; so writes queue here and share a transaction, that is: one fsync for as many
 /// callers as were waiting. Each is a savepoint of its own, so that a failing one takes only itself back.
@@ -48,12 +50,10 @@ internal sealed class SqliteWriter : IAsyncDisposable
         await _loop;
         if (_connection is null)
             return;
-        using (var checkpoint = _connection.CreateCommand())
-        {
-            checkpoint.CommandText = "PRAGMA wal_checkpoint(TRUNCATE)";
-            await checkpoint.ExecuteNonQueryAsync();
-        }
-        await _connection.DisposeAsync();
+        await using var connection = _connection;
+        using var checkpoint = connection.CreateCommand();
+        checkpoint.CommandText = "PRAGMA wal_checkpoint(TRUNCATE)";
+        await checkpoint.ExecuteNonQueryAsync();
     }
 
     private async Task RunAsync()

@@ -1,0 +1,18 @@
+using Keyreeve.Storage;
+
+namespace Keyreeve.Slices.Tests.Storage;
+
+/// <summary>The contract on SQLite, on a real file.</summary>
+public sealed class SqliteStoreContract : StoreContract
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("keyreeve-store-");
+
+    protected override async Task<IDatabase> OpenAsync(string node) =>
+        await SqliteEngine.OpenAsync(Path.Combine(_folder.FullName, "keyreeve.db"), TimeProvider.System, node, None);
+
+    protected override ValueTask DropAsync()
+    {
+        _folder.Delete(recursive: true);
+        return ValueTask.CompletedTask;
+    }
+}

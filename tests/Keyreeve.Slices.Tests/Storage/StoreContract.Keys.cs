@@ -1,0 +1,175 @@
+using Keyreeve.Core.Keys;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Snapshots;
+using Keyreeve.Core.Tokens;
+using Keyreeve.Seal;
+using Keyreeve.Testing;
+using Keyreeve.Wire.Jose;
+using Keyreeve.Wire.Seal;
+using Xunit;
+
+namespace Keyreeve.Slices.Tests.Storage;
+
+public abstract partial class StoreContract
+{
+    private static SigningKeyRow SigningKey(int generation, JwsAlgorithm algorithm = JwsAlgorithm.ES256) => new()
+    {
+        KeyId = $"{algorithm}-{generation}", Algorithm = algorithm, Generation = generation, SealedPrivateKey = Samples.Hash($"{generation}"),
+        CreatedAt = Now + generation, ActivatesAt = Now + generation + 1,
+    };
+
+    [Fact]
+    public async Task A_signing_key_comes_back_with_every_field_oldest_first()
+    {
+        var full = SigningKey(1, JwsAlgorithm.RS256) with { ExpiresAt = Now + 9, Revoked = true };
+        Assert.Empty(RecordText.Unset(full));
+        var plain = SigningKey(0, JwsAlgorithm.PS256);
+        Assert.True(await Stores.SigningKeys.AddAsync(full, Entry(), None));
+        Assert.True(await Stores.SigningKeys.AddAsync(plain, Entry(), None));
+        Assert.Equal([RecordText.Of(plain), RecordText.Of(full)], (await Stores.SigningKeys.LoadAsync(None)).Select(RecordText.Of));
+    }
+
+    [Fact]
+    public async Task Of_nodes_that_rotate_at_once_one_makes_the_key()
+    {
+        var added = await AtOnceAsync(10, i => Stores.SigningKeys.AddAsync(SigningKey(1) with { KeyId = $"kid {i}" }, Entry("key.added"), None));
+        Assert.Single(added, won => won);
+        Assert.Equal($"kid {Array.IndexOf(added, true)}", Assert.Single(await Stores.SigningKeys.LoadAsync(None)).KeyId);
+        Assert.Single(await AuditKindsAsync(), kind => kind == "key.added");
+        Assert.Equal(1, await VersionOfAsync(Topic.SigningKeys));
+        Assert.True(await Stores.SigningKeys.AddAsync(SigningKey(1, JwsAlgorithm.ES384), Entry(), None));
+        Assert.True(await Stores.SigningKeys.AddAsync(SigningKey(2), Entry(), None));
+    }
+
+    [Fact]
+    public async Task The_end_of_a_signing_key_is_set_once_and_it_goes_after_it()
+    {
+        await Stores.SigningKeys.AddAsync(SigningKey(1), Entry(), None);
+        await Stores.SigningKeys.AddAsync(SigningKey(2), Entry(), None);
+        await Stores.SigningKeys.SetExpiryAsync("ES256-1", Now + 100, None);
+        await Stores.SigningKeys.SetExpiryAsync("ES256-1", Now + 999, None);
+        Assert.Equal(3, await VersionOfAsync(Topic.SigningKeys));
+        Assert.Equal(Now + 100, (await Stores.SigningKeys.LoadAsync(None))[0].ExpiresAt);
+        Assert.Equal(0, await Stores.SigningKeys.DeleteExpiredAsync(Now + 100, None));
+        Assert.Equal(1, await Stores.SigningKeys.DeleteExpiredAsync(Now + 101, None));
+        Assert.Equal("ES256-2", Assert.Single(await Stores.SigningKeys.LoadAsync(None)).KeyId);
+        Assert.Equal(4, await VersionOfAsync(Topic.SigningKeys));
+    }
+
+    [Fact]
+    public async Task A_signing_key_taken_out_is_out_and_every_node_learns_of_it()
+    {
+        await Stores.SigningKeys.AddAsync(SigningKey(1), Entry(), None);
+        Assert.True(await Stores.SigningKeys.RevokeAsync("ES256-1", Entry("key.revoked"), None));
+        Assert.False(await Stores.SigningKeys.RevokeAsync("unknown", Entry("key.revoked"), None));
+        Assert.True(Assert.Single(await Stores.SigningKeys.LoadAsync(None)).Revoked);
+        Assert.Equal(2, await VersionOfAsync(Topic.SigningKeys));
+        Assert.Single(await AuditKindsAsync(), kind => kind == "key.revoked");
+    }
+
+    [Fact]
+    public async Task Of_many_who_add_a_sealed_value_all_get_the_same_one()
+    {
+        Assert.Null(await Stores.Sealed.FindAsync("ca", None));
+        var seen = await AtOnceAsync(10, i => Stores.Sealed.AddIfAbsentAsync("ca", [(byte)i], Entry("sealed.added"), None));
+        Assert.Single(seen.Select(Convert.ToHexString).Distinct());
+        Assert.Equal(seen[0], await Stores.Sealed.FindAsync("ca", None));
+        Assert.Single(await AuditKindsAsync(), kind => kind == "sealed.added");
+        await Stores.Sealed.PutAsync("ca", [200, 0, 1], Entry(), None);
+        Assert.Equal([200, 0, 1], await Stores.Sealed.FindAsync("ca", None));
+    }
+
+    [Fact]
+    public async Task Sealed_values_are_listed_by_exactly_the_beginning_of_their_name()
+    {
+        foreach (var name in new[] { "dp/2", "dp/1", "DP/3", "dp", "dq/1", "d%/1", "𝒹p/1", "𝒹p/2", "" })
+            await Stores.Sealed.PutAsync(name, [1], Entry(), None);
+        Assert.Equal(["dp/1", "dp/2"], (await Stores.Sealed.ListAsync("dp/", None)).Select(row => row.Name));
+        Assert.Equal(["d%/1"], (await Stores.Sealed.ListAsync("d%", None)).Select(row => row.Name));
+        Assert.Equal(["𝒹p/1", "𝒹p/2"], (await Stores.Sealed.ListAsync("𝒹p", None)).Select(row => row.Name));
+        Assert.Equal(9, (await Stores.Sealed.ListAsync("", None)).Count);
+        Assert.Empty(await Stores.Sealed.ListAsync("zz", None));
+    }
+
+    [Fact]
+    public async Task A_second_revocation_only_widens_the_first()
+    {
+        await Stores.Revocations.AddAsync([new(RevocationKind.Client, "c", 100, 500), new(RevocationKind.Subject, "c", 7, 8)], Entry(), None);
+        await Stores.Revocations.AddAsync([new(RevocationKind.Client, "c", 90, 600)], Entry(), None);
+        Assert.Contains(new(RevocationKind.Client, "c", 100, 600), await Stores.Revocations.LoadAsync(0, None));
+        await Stores.Revocations.AddAsync([new(RevocationKind.Client, "c", 110, 400)], Entry(), None);
+        Assert.Equal([new(RevocationKind.Subject, "c", 7, 8), new(RevocationKind.Client, "c", 110, 600)], await Stores.Revocations.LoadAsync(0, None));
+        Assert.Equal(3, await VersionOfAsync(Topic.Revocations));
+    }
+
+    [Fact]
+    public async Task Revocations_are_kept_until_no_token_needs_them()
+    {
+        await Stores.Revocations.AddAsync([.. Enumerable.Range(0, 10).Select(i => new Revocation(RevocationKind.JwtId, $"jti {i}", Now, Now + i))], Entry(), None);
+        Assert.Equal(7, (await Stores.Revocations.LoadAsync(Now + 3, None)).Count);
+        Assert.Equal(2, await Stores.Revocations.DeleteExpiredAsync(Now + 3, 2, None));
+        Assert.Equal(1, await Stores.Revocations.DeleteExpiredAsync(Now + 3, 100, None));
+        Assert.Equal(Enumerable.Range(3, 7).Select(i => $"jti {i}"), (await Stores.Revocations.LoadAsync(0, None)).Select(row => row.Value));
+    }
+
+    [Fact]
+    public async Task A_key_record_comes_back_with_every_field()
+    {
+        var record = Samples.Record("service", KmIdentityKind.User, "user") with { Version = 1 };
+        Assert.Empty(RecordText.Unset(record));
+        Value(await Stores.KeyRecords.SaveAsync(record, null, Entry(), None));
+        Assert.Equal(RecordText.Of(record), RecordText.Of(await Stores.KeyRecords.FindAsync("service", record.Identity, None)));
+        Assert.Null(await Stores.KeyRecords.FindAsync("service", KmIdentity.ServiceOnly, None));
+        Assert.Null(await Stores.KeyRecords.FindAsync("Service", record.Identity, None));
+        Assert.True(await Stores.KeyRecords.RemoveAsync("service", record.Identity, Entry(), None));
+        Assert.False(await Stores.KeyRecords.RemoveAsync("service", record.Identity, Entry(), None));
+        Assert.Null(await Stores.KeyRecords.FindAsync("service", record.Identity, None));
+    }
+
+    [Fact]
+    public async Task Versions_decide_who_saves_a_key_record()
+    {
+        var record = Samples.Record("service");
+        Assert.Equal(RefusalCode.Conflict, Code(await Stores.KeyRecords.SaveAsync(record, 1, Entry(), None)));
+        Assert.Equal(1, Value(await Stores.KeyRecords.SaveAsync(record, 0, Entry(), None)).Version);
+        Assert.Equal(RefusalCode.Conflict, Code(await Stores.KeyRecords.SaveAsync(record, 0, Entry(), None)));
+        Assert.Equal(2, Value(await Stores.KeyRecords.SaveAsync(record with { SealedPayload = [1] }, 1, Entry(), None)).Version);
+        Assert.Equal(3, Value(await Stores.KeyRecords.SaveAsync(record with { SealedPayload = [2] }, null, Entry(), None)).Version);
+        Assert.Equal([2], (await Stores.KeyRecords.FindAsync("service", KmIdentity.ServiceOnly, None))!.SealedPayload);
+    }
+
+    [Fact]
+    [Proves("TS 33.434", "5.3.2")]
+    public async Task No_split_of_a_key_meets_another_record()
+    {
+        var longest = new string('é', 127) + "x";
+        KeyRecord[] records =
+        [
+            Samples.Record("a"), Samples.Record("a", KmIdentityKind.User, "b|c"), Samples.Record("a|b", KmIdentityKind.User, "c"),
+            Samples.Record("a", KmIdentityKind.Client, "b|c"), Samples.Record("a", KmIdentityKind.Device, "b|c"), Samples.Record("a|b|c"),
+            Samples.Record("A"), Samples.Record("a "), Samples.Record("a", KmIdentityKind.User, "b"), Samples.Record("ab", KmIdentityKind.User, ""),
+            Samples.Record("a'; DROP TABLE key_records; --"), Samples.Record("a", KmIdentityKind.User, "\"b' OR '1'='1"),
+            Samples.Record("a", KmIdentityKind.User, "é"), Samples.Record("a", KmIdentityKind.User, "e\u0301"), Samples.Record("a", KmIdentityKind.User, "%"),
+            Samples.Record(longest, KmIdentityKind.User, longest), Samples.Record("12", KmIdentityKind.User, "1"), Samples.Record("1", KmIdentityKind.User, "21"),
+            Samples.Record("1", KmIdentityKind.User, "1"), Samples.Record("1.0", KmIdentityKind.User, "01"), Samples.Record("😀", KmIdentityKind.Device, "@p;\n"),
+        ];
+        await Stores.KeyRecords.SaveManyAsync(records, Entry("imported"), None);
+        foreach (var record in records)
+            Assert.Equal(RecordText.Of(record with { Version = 1 }), RecordText.Of(await Stores.KeyRecords.FindAsync(record.ServiceId, record.Identity, None)));
+        Assert.Equal(records.Length, (await Stores.KeyRecords.ListAsync(null, null, 1000, None)).Count);
+        Assert.Single(await AuditKindsAsync(), kind => kind == "imported");
+    }
+
+    [Fact]
+    public async Task Key_records_page_by_cursor_without_loss_for_all_services_and_for_one()
+    {
+        var records = (from service in new[] { "a", "b", "c" } from kind in Enum.GetValues<KmIdentityKind>() from i in Enumerable.Range(0, kind == KmIdentityKind.Service ? 1 : 4)
+                       select Samples.Record(service, kind, kind == KmIdentityKind.Service ? "" : $"id {i}")).ToList();
+        await Stores.KeyRecords.SaveManyAsync([.. Enumerable.Reverse(records)], Entry(), None);
+        var all = await AllPagesAsync<KeyRecord>(last => Stores.KeyRecords.ListAsync(null, last is null ? null : (last.ServiceId, last.Identity), 5, None));
+        Assert.Equal(records.Select(record => (record.ServiceId, record.Identity)), all.Select(record => (record.ServiceId, record.Identity)));
+        var b = await AllPagesAsync<KeyRecord>(last => Stores.KeyRecords.ListAsync("b", last is null ? null : (last.ServiceId, last.Identity), 5, None));
+        Assert.Equal(13, b.Count);
+        Assert.All(b, record => Assert.Equal("b", record.ServiceId));
+    }
+}
