@@ -36,7 +36,7 @@ public static class AuditVerification
                     break;
             }
             // A chain whose end was cut off is whole in itself; the head, kept apart, knows better.
-            if (sequence < last || !CryptographicOperations.FixedTimeEquals(previous, head))
+            if (sequence != last || !CryptographicOperations.FixedTimeEquals(previous, head))
                 return new(lines, $"{node}/{sequence + 1}: lines are missing at the end");
         }
         return new(lines, null);
