@@ -57,7 +57,7 @@ public abstract record AuthorizationStep
     private static bool NeedsLogin(AuthorizationRequest request, AuthenticatedUser user, long askedAt, DateTimeOffset now)
     {
         var authenticatedAt = user.Authentication.AuthTime;
-        if ((request.Prompt & (Prompt.Login | Prompt.SelectAccount)) != 0 || request.MaxAge == 0)
+        if (request.Prompt.HasFlag(Prompt.Login) || request.Prompt.HasFlag(Prompt.SelectAccount) || request.MaxAge == 0)
             return authenticatedAt < askedAt;
         // Compared without leeway: it is our own clock on both sides.
         return request.MaxAge is { } maxAge && now.ToUnixTimeMilliseconds() - authenticatedAt > maxAge * 1000 && authenticatedAt < askedAt;

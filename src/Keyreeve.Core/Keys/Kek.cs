@@ -41,7 +41,8 @@ public sealed class Kek : IDisposable
     /// <summary>Takes the key; the caller zeroes its copy.</summary>
     public static Kek FromBytes(ReadOnlySpan<byte> key)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(key.Length, KeySize);
+        if (key.Length != KeySize)
+            throw new ArgumentException("a KEK has 32 octets", nameof(key));
         return new(key);
     }
 

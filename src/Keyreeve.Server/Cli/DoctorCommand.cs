@@ -108,7 +108,7 @@ internal static class DoctorCommand
             var file = Path.Combine(data, name);
             if (!File.Exists(file))
                 continue;
-            var open = (File.GetUnixFileMode(file) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite)) != 0;
+            var open = (File.GetUnixFileMode(file) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite)) != UnixFileMode.None;
             yield return open ? (Verdict.Bad, $"{file} can be read by others", $"chmod 600 {file}") : (Verdict.Good, $"{file} is readable by its owner only", "");
         }
         if (File.Exists(Path.Combine(data, "keyreeve.db")) && !File.Exists(Path.Combine(data, "kek")) && Environment.GetEnvironmentVariable("KEYREEVE_KEK") is null)

@@ -79,7 +79,7 @@ public sealed class DataFolder
             Write("kek", Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(Kek.KeySize)) + "\n");
         }
         var mode = File.GetUnixFileMode(file);
-        if ((mode & ~OwnerOnly) != 0)
+        if ((mode & ~OwnerOnly) != UnixFileMode.None)
             throw new DataFolderException($"{file} can be read by others; run: chmod 600 {file}");
         return FromText(File.ReadAllText(file).Trim(), file);
     }

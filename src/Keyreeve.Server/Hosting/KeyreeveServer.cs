@@ -96,7 +96,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
     }
 
     /// <summary>When the process before this one last wrote: replays of what it accepted must not pass.</summary>
-    private static async Task<PreviousLife> PreviousLifeAsync(IAuditStore audit, CancellationToken cancel)
+    private static async Task<PreviousLife> PreviousLifeAsync(AuditStore audit, CancellationToken cancel)
     {
         var last = 0L;
         foreach (var (node, sequence, _) in await audit.HeadsAsync(cancel))

@@ -81,7 +81,7 @@ internal sealed class TourPrinter(IAnsiConsole console, TimeProvider clock)
         return $"{seconds} = {when} UTC, {(away == 0 ? "now" : away > 0 ? "in " + distance : distance + " ago")}";
     }
 
-    private IEnumerable<(string Name, string Value)> Members(string prefix, ReadOnlyMemory<byte> json)
+    private List<(string Name, string Value)> Members(string prefix, ReadOnlyMemory<byte> json)
     {
         var members = new List<(string, string)>();
         try
