@@ -26,10 +26,14 @@ test: libraries peers ## build and run every test; the last line is the count
 
 check: ## analyzers as errors, and formatting
 	@dotnet build Keyreeve.slnx -c Release -v q --nologo --artifacts-path artifacts/check -p:RunAnalyzers=true
-	@dotnet format whitespace . --folder --verify-no-changes --include src/ tests/ bench/
+	@dotnet format whitespace . --folder --verify-no-changes --include src/ tests/ bench/ fuzz/
 
 format: ## mend formatting
-	@dotnet format whitespace . --folder --include src/ tests/ bench/
+	@dotnet format whitespace . --folder --include src/ tests/ bench/ fuzz/
+
+SECONDS ?= 60
+fuzz: ## every fuzz target: make fuzz SECONDS=60
+	@dotnet run --project fuzz/Keyreeve.Fuzz -c Release -- $(SECONDS)
 
 build: ## build everything, without analyzers
 	@$(BUILD) Keyreeve.slnx

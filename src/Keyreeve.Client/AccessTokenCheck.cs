@@ -46,6 +46,7 @@ public sealed class CheckedAccessToken
 /// time and scope. It cannot see a revocation; for that the SIM-S is asked (<see cref="SimClient.IntrospectAsync"/>).
 /// </summary>
 [Spec("RFC 9068", "4")]
+[Spec("TS 33.434", "5.2.5")]
 public static class AccessTokenCheck
 {
     /// <summary>Checks a token by the keys of the SIM-S that <paramref name="sim"/> knows.</summary>

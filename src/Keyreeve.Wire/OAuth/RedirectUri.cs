@@ -29,12 +29,14 @@ public static class RedirectUri
             return "a redirect URI has no fragment (RFC 6749 3.1.2)";
         if (uri.Contains('*', StringComparison.Ordinal))
             return "wildcards are not supported: register each redirect URI";
-        if (!Uri.TryCreate(uri, UriKind.Absolute, out var parsed))
+        // A leading slash is "absolute" to the platform (a file); a scheme is what makes it so for us.
+        var colon = uri.IndexOf(':', StringComparison.Ordinal);
+        if (colon <= 0 || !Uri.TryCreate(uri, UriKind.Absolute, out var parsed))
             return "a redirect URI is absolute";
         if (parsed.UserInfo.Length > 0)
             return "a redirect URI has no user information";
         // The scheme is read from the text itself: it is the text that is compared later.
-        var scheme = uri[..uri.IndexOf(':', StringComparison.Ordinal)];
+        var scheme = uri[..colon];
         return scheme switch
         {
             "https" => parsed.Host.Length == 0 ? "a redirect URI has a host" : null,

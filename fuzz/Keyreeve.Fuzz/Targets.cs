@@ -1,0 +1,115 @@
+using System.Text;
+using Keyreeve.Core.Tokens;
+using Keyreeve.Wire.Jose;
+using Keyreeve.Wire.OAuth;
+using Keyreeve.Wire.Seal;
+
+namespace Keyreeve.Fuzz;
+
+/// <summary>A target takes any octets and must not throw; what it accepts it checks again by a slower rule.</summary>
+public interface IFuzzTarget
+{
+    static abstract string Name { get; }
+
+    static abstract IReadOnlyList<string> Seeds { get; }
+
+    static abstract void Fuzz(ReadOnlySpan<byte> input);
+}
+
+public sealed class FormTarget : IFuzzTarget
+{
+    public static string Name => "form";
+
+    public static IReadOnlyList<string> Seeds => ["grant_type=authorization_code&code=abc&redirect_uri=http%3A%2F%2F127.0.0.1%2Fcb", "a=1&a=2", "%C3%A4=%E2%82%AC&=&&x", "a=%00%0d%0a+%zz"];
+
+    public static void Fuzz(ReadOnlySpan<byte> input)
+    {
+        if (!ParameterList.TryRead(input, out var list, out _))
+            return;
+        // Written again and read again it must be the same.
+        var again = string.Join('&', list.Pairs.Select(p => Uri.EscapeDataString(p.Key) + "=" + Uri.EscapeDataString(p.Value)));
+        if (Encoding.UTF8.GetByteCount(again) > OAuthLimits.MaxBody)
+            return;
+        if (!ParameterList.TryRead(Encoding.UTF8.GetBytes(again), out var second, out var error) || !second.Pairs.SequenceEqual(list.Pairs))
+            throw new InvalidOperationException($"not the same after a round trip: {error}");
+    }
+}
+
+public sealed class JwsTarget : IFuzzTarget
+{
+    public static string Name => "jws";
+
+    public static IReadOnlyList<string> Seeds =>
+    [
+        "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6ImEifQ.eyJpc3MiOiJhIiwic3ViIjoiYiIsImV4cCI6MX0.AAAA",
+        "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+        "eyJhbGciOiJFUzI1NiIsImI2NCI6ZmFsc2UsImNyaXQiOlsiYjY0Il19..AAAA",
+    ];
+
+    public static void Fuzz(ReadOnlySpan<byte> input)
+    {
+        var text = Encoding.Latin1.GetString(input);
+        if (JwsCompact.TryRead(text, out var jws, out _))
+        {
+            JwtClaims.TryRead(jws.Payload, out _, out _);
+            jws.TryReadHeaderKey(out _, out _);
+        }
+        JwtClaims.TryRead(input.ToArray(), out _, out _);
+    }
+}
+
+public sealed class JwkTarget : IFuzzTarget
+{
+    public static string Name => "jwk";
+
+    public static IReadOnlyList<string> Seeds =>
+    [
+        "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\",\"y\":\"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM\",\"use\":\"sig\"}",
+        "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"},{\"kty\":\"oct\",\"k\":\"AAAA\"}]}",
+    ];
+
+    public static void Fuzz(ReadOnlySpan<byte> input)
+    {
+        if (JsonWebKey.TryRead(input, out var key, out _) && JwsKey.TryFromJwk(key, out var verifying, out _))
+            using (verifying)
+                verifying.Verify(JwsAlgorithm.ES256, input, new byte[64]);
+        JsonWebKeySet.TryRead(input, out _, out _);
+    }
+}
+
+public sealed class KmRequestTarget : IFuzzTarget
+{
+    public static string Name => "km-request";
+
+    public static IReadOnlyList<string> Seeds =>
+    [
+        "{\"version\":\"1.0.0\",\"sKmsUri\":\"https://localhost/seal/km\",\"serviceId\":\"s\",\"userId\":\"sip:a@b\",\"dateTime\":1795239571,\"requestId\":\"1\"}",
+        "{\"version\":\"1.0.0\",\"sKmsUri\":\"x\",\"serviceId\":\"\\ud800\",\"dateTime\":1e3}",
+    ];
+
+    public static void Fuzz(ReadOnlySpan<byte> input)
+    {
+        if (KmRequest.TryRead(input.ToArray(), out var request, out _) && (request.ServiceId.Length == 0 || request.DateTime < 0 || request.Identity.Value is null))
+            throw new InvalidOperationException("a request that may not exist was read");
+        KmResponse.TryRead(input.ToArray(), out _, out _);
+    }
+}
+
+public sealed class SmallTextTarget : IFuzzTarget
+{
+    public static string Name => "small-texts";
+
+    public static IReadOnlyList<string> Seeds => ["http://127.0.0.1:8400/callback", "https://a.example/cb?x=1", "com.example.app:/cb", "Basic dXNlcjpwYXNz", "openid val:a", "0123456789012345678901.0123456789012345678901234567890123456789012"];
+
+    public static void Fuzz(ReadOnlySpan<byte> input)
+    {
+        var text = Encoding.UTF8.GetString(input);
+        RedirectUri.WhyNotRegistrable(text);
+        RedirectUri.Matches("http://127.0.0.1/cb", text);
+        BasicCredentials.TryRead(text, out _, out _);
+        ScopeList.TryRead(text, out _);
+        PkceChallenge.TryRead(text, out _);
+        RefreshToken.TryRead(text, out _);
+        OpaqueToken.TryRead(text, out _);
+    }
+}
