@@ -2,6 +2,7 @@ using System.CommandLine;
 using Keyreeve.Server.Cli;
 using Keyreeve.Server.Hosting;
 using Keyreeve.Server.Settings;
+using Keyreeve.Storage;
 
 var root = new RootCommand("Keyreeve issues and checks the credentials of 3GPP application enablement.")
 {
@@ -14,9 +15,13 @@ var root = new RootCommand("Keyreeve issues and checks the credentials of 3GPP a
 
 try
 {
-    return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    return await root.Parse(args).InvokeAsync(new InvocationConfiguration
+    {
+        EnableDefaultExceptionHandler = false,
+        ProcessTerminationTimeout = TimeSpan.FromSeconds(10), // requests under way are finished first
+    });
 }
-catch (Exception e) when (e is SettingsException or DataFolderException)
+catch (Exception e) when (e is SettingsException or DataFolderException or SchemaRefusedException or UnauthorizedAccessException or IOException)
 {
     Console.Error.WriteLine("keyreeve: " + e.Message);
     return 2;

@@ -82,6 +82,7 @@ public static class WebHost
             kestrel.Limits.MaxRequestBodySize = MaxBody;
             kestrel.Limits.MaxRequestLineSize = 16 * 1024; // our choice: a login ticket in a query
             kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
+            kestrel.Limits.MaxConcurrentConnections = 10_000; // our choice: about 1 GB of TLS state at the worst
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
             foreach (var (name, endPoint) in parts.EndPoints)
             {
