@@ -9,10 +9,12 @@ namespace Keyreeve.Server.Hosting;
 public sealed class DataFolderException(string message) : Exception(message);
 
 /// <summary>The data folder: database, KEK, certificates to trust and to operate with. Files with secrets are 0600 and written atomically.</summary>
-public sealed class DataFolder
+public sealed class DataFolder : IDisposable
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private const UnixFileMode OwnerFolder = OwnerOnly | UnixFileMode.UserExecute;
+
+    private FileStream? _lock;
 
     private DataFolder(string path) => Root = path;
 
@@ -50,10 +52,14 @@ public sealed class DataFolder
             throw new DataFolderException($"{folder.Root} was created with --demo and is not for real use. Use another folder: --data DIR");
         if (!Directory.Exists(folder.Root))
             Directory.CreateDirectory(folder.Root, OwnerFolder);
+        folder.Lock();
         if (demo)
             folder.Write("demo.folder", "This folder was created with --demo.\n");
         return folder;
     }
+
+    /// <summary>Lets another server use the folder.</summary>
+    public void Dispose() => _lock?.Dispose();
 
     /// <summary>An existing folder, for the command line.</summary>
     public static DataFolder Existing(string path) => Directory.Exists(path)
@@ -94,6 +100,19 @@ public sealed class DataFolder
             stream.Flush(flushToDisk: true);
         }
         File.Move(temporary, Path(name), overwrite: true);
+    }
+
+    /// <summary>One server a folder: a second one would not know which key requests the first has seen. The kernel forgets the lock with the process.</summary>
+    private void Lock()
+    {
+        try
+        {
+            _lock = new FileStream(Path("lock"), new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, UnixCreateMode = OwnerOnly });
+        }
+        catch (IOException)
+        {
+            throw new DataFolderException($"another server uses {Root} (its process id stands in listeners.json). Stop it, or give another folder: --data DIR");
+        }
     }
 
     private static Kek FromText(string text, string source)

@@ -20,7 +20,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
 {
     private readonly List<object> _owned = [];
 
-    private KeyreeveServer(DataFolder folder) => Folder = folder;
+    private KeyreeveServer(DataFolder folder) => Folder = Own(folder);
 
     /// <summary>The data folder.</summary>
     public DataFolder Folder { get; }
