@@ -31,7 +31,7 @@ public static class Introspect
             var refusal = text is null
                 ? Refusal.About(RefusalCode.MissingParameter, "token", "token is missing")
                 : new Refusal(RefusalCode.ClientAuthenticationFailed, "client authentication failed", $"public client {client.Client.ClientId} may not introspect");
-            openId.Refused(context, "introspect", client.Client.ClientId, null, refusal);
+            openId.Refused(context, "introspect", client, refusal);
             await OpenIdRefusals.WriteAsync(context, refusal);
             return;
         }

@@ -78,7 +78,10 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         Strings(json, "code_challenge_methods_supported", ["S256"]);
         foreach (var endpoint in (ReadOnlySpan<string>)["token_endpoint", "introspection_endpoint", "revocation_endpoint"])
         {
-            Strings(json, endpoint + "_auth_methods_supported", ["client_secret_basic", "client_secret_post", "private_key_jwt"]);
+            // A public client may redeem and revoke its own; it may not introspect.
+            Strings(json, endpoint + "_auth_methods_supported", endpoint == "introspection_endpoint"
+                ? ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+                : ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]);
             Strings(json, endpoint + "_auth_signing_alg_values_supported", ["ES256", "ES384", "RS256", "PS256"]);
         }
         Strings(json, "prompt_values_supported", ["none", "login", "consent", "select_account"]);

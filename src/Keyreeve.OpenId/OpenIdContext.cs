@@ -73,6 +73,10 @@ public sealed partial class OpenIdContext(
     /// <summary>Audits what has no state change of its own. False when the audit is full: the caller then refuses.</summary>
     public bool TryAudit(AuditEntry entry) => audit.TryAdd(entry);
 
+    /// <summary>A refusal of a client's request; a public client has proved nothing, whatever name it gave.</summary>
+    public void Refused(HttpContext context, string kind, AuthenticatedClient client, Refusal refusal) =>
+        Refused(context, kind, client.Method == ClientAuthMethod.None ? null : client.Client.ClientId, null, refusal);
+
     /// <summary>Logs and audits a refusal: of a known client line by line, of a peer who proved nothing as a count.</summary>
     public void Refused(HttpContext context, string kind, string? clientId, string? subject, Refusal refusal)
     {

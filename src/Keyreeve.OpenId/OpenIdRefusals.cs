@@ -55,6 +55,7 @@ public static class OpenIdRefusals
         response.StatusCode = StatusOf(refusal.Code);
         response.ContentType = "application/json";
         NoStore(response);
+        response.Headers["X-Request-Id"] = context.TraceIdentifier;
         // "If the client attempted to authenticate via the "Authorization" request header field, the authorization server MUST respond
         // with an HTTP 401 status code and include the "WWW-Authenticate" response header field" (5.2)
         if (response.StatusCode == StatusCodes.Status401Unauthorized)

@@ -24,7 +24,7 @@ public static class Revoke
         if (text is null)
         {
             var refusal = Refusal.About(RefusalCode.MissingParameter, "token", "token is missing");
-            openId.Refused(context, "revoke", client.Client.ClientId, null, refusal);
+            openId.Refused(context, "revoke", client, refusal);
             await OpenIdRefusals.WriteAsync(context, refusal);
             return;
         }

@@ -177,7 +177,7 @@ public static class TokenEndpoint
 
     private static Task RefuseAsync(HttpContext context, OpenIdContext openId, string kind, AuthenticatedClient client, Refusal refusal)
     {
-        openId.Refused(context, kind, client.Client.ClientId, null, refusal);
+        openId.Refused(context, kind, client, refusal);
         return OpenIdRefusals.WriteAsync(context, refusal);
     }
 }

@@ -1,3 +1,4 @@
+using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Wire.Seal;
@@ -28,11 +29,14 @@ public static class KmDecision
 
     /// <summary>
     /// A user's token opens the user's own records and those of its client and device, within its VAL services; a VAL server's token
-    /// opens every record of the services it owns.
+    /// opens every record of the services it owns. Where the token's scope names VAL services, only those.
     /// </summary>
     public static bool Owns(VerifiedToken token, KmRequest request)
     {
         if (!token.ValServiceIds.Contains(request.ServiceId, StringComparer.Ordinal))
+            return false;
+        // Who was granted single VAL services was granted those and no others, whatever else is mapped to the user.
+        if (token.Scope.Any(s => s.StartsWith(ScopeCatalogue.ValPrefix, StringComparison.Ordinal)) && !token.Scope.Contains(ScopeCatalogue.ValPrefix + request.ServiceId))
             return false;
         if (token.IsClients)
             return true;

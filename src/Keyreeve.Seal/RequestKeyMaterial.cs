@@ -111,6 +111,8 @@ public static class RequestKeyMaterial
         response.ContentType = "application/json";
         response.Headers.CacheControl = "no-store";
         response.Headers.XContentTypeOptions = "nosniff";
+        if (message.ErrorCode is not null)
+            response.Headers["X-Request-Id"] = context.TraceIdentifier;
         var buffer = new ArrayBufferWriter<byte>(512);
         message.Write(buffer);
         response.ContentLength = buffer.WrittenCount;

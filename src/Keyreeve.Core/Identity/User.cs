@@ -37,7 +37,7 @@ public sealed record User
     /// <summary>VAL service IDs mapped to this user (TS 33.434 5.2.3), ordinal order.</summary>
     public IReadOnlyList<string> ValServiceIds { get; init; } = [];
 
-    /// <summary>An operator has switched the user off: no login, no refresh, tokens revoked.</summary>
+    /// <summary>An operator has switched the user off: no login, no refresh, sessions ended; who switches off revokes the tokens too.</summary>
     public bool Disabled { get; init; }
 
     /// <summary>Failed password attempts since the last success or lock.</summary>

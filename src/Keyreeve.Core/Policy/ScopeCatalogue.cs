@@ -38,6 +38,16 @@ public sealed class ScopeCatalogue
     /// <summary>Asks for an ID token.</summary>
     public const string OpenId = "openid";
 
+    /// <summary>What the scope of a VAL service begins with.</summary>
+    public const string ValPrefix = "val:";
+
+    /// <summary>The scopes that a setting may rename.</summary>
+    public static readonly IReadOnlyList<string> Renamable =
+    [
+        "seal:key_management", "seal:key_provisioning", "seal:configuration_management", "seal:group_management", "seal:location_management",
+        "seal:identity_provisioning", "seal:user_profile", "keyreeve.admin", "keyreeve.audit.read",
+    ];
+
     private readonly FrozenDictionary<string, ScopeDefinition> _byName;
 
     /// <summary>The built-in scopes under their (possibly renamed) names, and one <c>val:S</c> per VAL service.</summary>
@@ -64,7 +74,7 @@ public sealed class ScopeCatalogue
             new(Name("keyreeve.admin"), ScopeKind.Operator, issuer + "/admin", "Administration", "Administer this server."),
             new(Name("keyreeve.audit.read"), ScopeKind.Operator, issuer + "/admin", "Audit", "Read the audit."),
         };
-        all.AddRange(services.Select(s => new ScopeDefinition("val:" + s.ServiceId, ScopeKind.ValService, s.Audience, s.Name, $"Use the service {s.Name} in your name.", s.ServiceId)));
+        all.AddRange(services.Select(s => new ScopeDefinition(ValPrefix + s.ServiceId, ScopeKind.ValService, s.Audience, s.Name, $"Use the service {s.Name} in your name.", s.ServiceId)));
         // A renamed scope may not hide another one.
         _byName = all.GroupBy(s => s.Name, StringComparer.Ordinal).ToFrozenDictionary(g => g.Key, g => g.First(), StringComparer.Ordinal);
         Supported = [.. all.Where(s => s.Kind is ScopeKind.OpenId or ScopeKind.Seal).Select(s => s.Name)];

@@ -91,10 +91,15 @@ public sealed class DataFolder : IDisposable
     }
 
     /// <summary>Writes a file whole or not at all, readable by the owner only.</summary>
-    public void Write(string name, string content)
+    public void Write(string name, string content) => Write(name, content, OwnerOnly);
+
+    /// <summary>As <see cref="Write(string, string)"/>, for what everybody may read.</summary>
+    public void WritePublic(string name, string content) => Write(name, content, OwnerOnly | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+
+    private void Write(string name, string content, UnixFileMode mode)
     {
         var temporary = Path(name + ".new");
-        using (var stream = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = OwnerOnly }))
+        using (var stream = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = mode }))
         {
             stream.Write(Encoding.UTF8.GetBytes(content));
             stream.Flush(flushToDisk: true);

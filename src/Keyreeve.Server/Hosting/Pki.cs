@@ -57,10 +57,16 @@ public sealed class Pki : IDisposable
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var issuer = _authorities[CaRole.Servers];
         var names = new[] { "localhost", hostName }.Distinct(StringComparer.OrdinalIgnoreCase).Where(n => !IPAddress.TryParse(n, out _));
-        using var certificate = issuer.Issue(
-            new EntityRequest { CommonName = hostName, Use = EntityUse.Server, DnsNames = [.. names], Addresses = [IPAddress.Loopback, IPAddress.IPv6Loopback] },
-            new PublicKey(key), now);
-        return new ServerCertificate(certificate.CopyWithPrivateKey(key), issuer.Certificate, now);
+        var request = new EntityRequest { CommonName = hostName, Use = EntityUse.Server, DnsNames = [.. names], Addresses = [IPAddress.Loopback, IPAddress.IPv6Loopback] };
+        try
+        {
+            using var certificate = issuer.Issue(request, new PublicKey(key), now);
+            return new ServerCertificate(certificate.CopyWithPrivateKey(key), issuer.Certificate, now);
+        }
+        catch (ArgumentException)
+        {
+            throw new DataFolderException($"the built-in root of this folder was made for another host and may not speak for '{hostName}': set HostName back, or start a new folder with --data DIR");
+        }
     }
 
     /// <summary>Issues a client certificate with a new key; both as PEM, the certificate followed by its issuing CA.</summary>

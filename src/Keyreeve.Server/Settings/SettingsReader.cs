@@ -20,7 +20,7 @@ public sealed class SettingsReader
 
     private static readonly (string Name, string Default, string Meaning)[] KnownSettings =
     [
-        ("Issuer", "https://localhost:PORT", "issuer URL: https, no trailing slash"),
+        ("Issuer", "https://HOSTNAME:PORT", "issuer URL: https, no trailing slash"),
         ("HostName", "localhost", "host of the server certificate and the default issuer"),
         ("Node", "node-1", "name of this node in the audit"),
         ("Listeners:https:Address", "127.0.0.1:9443", "pages and APIs"),
@@ -121,7 +121,12 @@ public sealed class SettingsReader
     {
         if (name.StartsWith(ScopePrefix, StringComparison.OrdinalIgnoreCase) && name.Length > ScopePrefix.Length)
         {
-            _values[ScopePrefix + name[ScopePrefix.Length..]] = (value, source);
+            var scope = name[ScopePrefix.Length..];
+            if (!ScopeCatalogue.Renamable.Contains(scope, StringComparer.Ordinal))
+                throw new SettingsException($"{source}: there is no built-in scope '{scope}' to rename. Did you mean '{SettingNames.Nearest(scope, ScopeCatalogue.Renamable) ?? ScopeCatalogue.Renamable[0]}'?");
+            if (value.Length == 0 || !value.All(Wire.OAuth.ScopeList.IsScopeCharacter))
+                throw new SettingsException($"{source}: '{value}' is no scope name (RFC 6749 3.3)");
+            _values[ScopePrefix + scope] = (value, source);
             return;
         }
         if (!Array.Exists(KnownSettings, k => string.Equals(k.Name, name, StringComparison.OrdinalIgnoreCase)))
