@@ -90,8 +90,7 @@ public sealed class OpenIdClientRefusalTests(InteropWorld world)
         await using var flow = await OpenIdClientFlow.StartAsync(world);
         await flow.BecomeAsync("machine-client", method, new string('x', 43), strict: false);
         var refused = await flow.Party.RefusedAsync("clientCredentials", new() { ["scope"] = "val:fleet-tracking" });
-        Assert.Contains("invalid_client", refused.ToJsonString(), StringComparison.Ordinal);
-        Assert.Equal(401, (int)refused["status"]!);
+        AssertInvalidClient(refused);
     }
 
     [Fact]
@@ -99,7 +98,7 @@ public sealed class OpenIdClientRefusalTests(InteropWorld world)
     {
         await using var flow = await OpenIdClientFlow.OfDemoClientAsync(world, "val-server", "client_secret_post");
         var refused = await flow.Party.RefusedAsync("clientCredentials", new() { ["scope"] = "val:pump-control" });
-        Assert.Equal(401, (int)refused["status"]!);
+        AssertInvalidClient(refused);
     }
 
     [Fact]
@@ -113,8 +112,7 @@ public sealed class OpenIdClientRefusalTests(InteropWorld world)
         await flow.Party.AskAsync("key", new() { ["alg"] = "ES256" });
         await flow.BecomeAsync("machine-other-key", "private_key_jwt", null, strict: false);
         var refused = await flow.Party.RefusedAsync("clientCredentials", new() { ["scope"] = "val:fleet-tracking" });
-        Assert.Equal(401, (int)refused["status"]!);
-        Assert.Contains("invalid_client", refused.ToJsonString(), StringComparison.Ordinal);
+        AssertInvalidClient(refused);
     }
 
     [Theory]
@@ -148,6 +146,14 @@ public sealed class OpenIdClientRefusalTests(InteropWorld world)
     }
 
     private static Task<JsonObject> RedeemRefusedAsync(OpenIdClientFlow flow, string callback) => flow.Party.RefusedAsync("redeem", new() { ["callback"] = callback });
+
+    private static void AssertInvalidClient(JsonObject refused)
+    {
+        Assert.Equal(401, (int)refused["status"]!);
+        // The library tells of the challenge and leaves the body to its caller.
+        var error = (string?)refused["error"] ?? (string?)JsonNode.Parse((string)refused["body"]!)!["error"];
+        Assert.Equal("invalid_client", error);
+    }
 
     private static string ErrorOf(JsonObject refused) => $"{refused["error"]} {refused["status"]}";
 

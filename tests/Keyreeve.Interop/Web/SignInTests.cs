@@ -161,10 +161,13 @@ public sealed class SignInTests(InteropWorld world)
         visitor.Flow.Parameters["prompt"] = "consent";
         await visitor.GoAsync();
         var keys = visitor.Page.Keyboard;
-        // The cursor stands in the first field already.
+        // The cursor comes into the first field by itself.
+        await visitor.Page.WaitForFunctionAsync("() => document.activeElement.id === 'username'");
         await keys.TypeAsync("alice");
         await keys.PressAsync("Tab");
         await keys.TypeAsync(visitor.PasswordOf("alice"));
+        Assert.Equal("alice", await visitor.Page.GetByLabel("User name").InputValueAsync());
+        Assert.Equal(visitor.PasswordOf("alice"), await visitor.Page.GetByLabel("Password").InputValueAsync());
         await keys.PressAsync("Enter");
         await visitor.Page.WaitForURLAsync(url => url.Contains("/consent", StringComparison.Ordinal));
         for (var i = 0; await FocusAsync(visitor) != "Allow"; i++)

@@ -80,9 +80,10 @@ const commands = {
   },
 };
 
-function describe(error) {
-  const { name, code, message, status, error: oauthError, error_description: description } = error;
-  return { name, code, message, status, error: oauthError, description, cause: error.cause?.message ?? null };
+async function describe(error) {
+  const { name, code, message, status, response, error: oauthError, error_description: description } = error;
+  const body = response && !response.bodyUsed ? await response.text() : null;
+  return { name, code, message, status, body, error: oauthError, description, cause: error.cause?.message ?? null };
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
@@ -91,7 +92,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     const { do: name, ...rest } = JSON.parse(line);
     answer = { ok: await commands[name](rest) };
   } catch (error) {
-    answer = { failed: describe(error) };
+    answer = { failed: await describe(error) };
   }
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }
