@@ -135,6 +135,21 @@ public sealed class OpenIdClientRefusalTests(InteropWorld world)
         Assert.Equal("invalid_request", (string?)refused["error"]);
     }
 
+    [Theory]
+    [InlineData("request", "eyJhbGciOiJub25lIn0.e30.", "request_not_supported")]
+    [InlineData("request_uri", "https://client.example/request", "request_uri_not_supported")]
+    [InlineData("registration", "{}", "registration_not_supported")]
+    [InlineData("prompt", "none", "login_required")]
+    [InlineData("prompt", "none login", "invalid_request")]
+    [InlineData("response_type", "token", "unsupported_response_type")]
+    [InlineData("code_challenge_method", "plain", "invalid_request")]
+    public async Task The_library_hears_why_a_request_is_refused(string name, string value, string error)
+    {
+        await using var flow = await OpenIdClientFlow.OfDemoClientAsync(world, "openid-client");
+        flow.Parameters[name] = value;
+        Assert.Equal(error, (string?)(await RedeemRefusedAsync(flow, await flow.CallbackAsync()))["error"]);
+    }
+
     [Fact]
     public async Task A_user_who_denies_is_access_denied_to_the_library()
     {

@@ -157,6 +157,43 @@ public sealed class OpenIdClientTests(InteropWorld world)
     }
 
     [Theory]
+    [InlineData("extra", "foobar")]
+    [InlineData("display", "popup")]
+    [InlineData("ui_locales", "se de-CH")]
+    [InlineData("claims_locales", "se")]
+    [InlineData("login_hint", "bob@val.example")]
+    [InlineData("acr_values", "1 2")]
+    [InlineData("scope", "val:pump-control email profile openid")]
+    [InlineData("max_age", "10000")]
+    public async Task What_a_plain_client_may_add_disturbs_nothing(string name, string value)
+    {
+        await using var flow = await OpenIdClientFlow.OfDemoClientAsync(world, "openid-client");
+        flow.Parameters[name] = value;
+        Assert.NotNull((await flow.TokensAsync())["claims"]!["auth_time"]);
+    }
+
+    [Fact]
+    public async Task Without_prompt_a_session_gives_the_same_authentication_and_with_prompt_login_a_new_one()
+    {
+        await using var flow = await OpenIdClientFlow.OfDemoClientAsync(world, "openid-client");
+        var user = new SimUser(world.Server);
+        async Task<JsonNode> ClaimsAsync() => (await flow.RedeemAsync((await user.GoAsync(await flow.AuthorizeAsync())).Location!))["claims"]!;
+        var first = await ClaimsAsync();
+        var pages = user.Seen.Count;
+        flow.Parameters["prompt"] = "none";
+        var silent = await ClaimsAsync();
+        Assert.Equal(pages, user.Seen.Count);
+        Assert.Equal(first["sub"]!.ToString(), silent["sub"]!.ToString());
+        Assert.Equal(first["auth_time"]!.ToString(), silent["auth_time"]!.ToString());
+        // Seconds are what an ID token can show: the server's clock goes on by a few.
+        world.Server.Time.Advance(TimeSpan.FromSeconds(3));
+        flow.Parameters["prompt"] = "login";
+        var again = await ClaimsAsync();
+        Assert.True((long)again["auth_time"]! > (long)first["auth_time"]!);
+        Assert.Equal("/login", user.Seen[pages]);
+    }
+
+    [Theory]
     [InlineData("ES256")]
     [InlineData("ES384")]
     [InlineData("RS256")]

@@ -87,6 +87,18 @@ public sealed class PageTests(InteropWorld world)
     }
 
     [Fact]
+    public async Task The_commands_on_the_home_page_are_for_this_server()
+    {
+        await using var visitor = await Visitor.ComeAsync(world);
+        await visitor.Page.GotoAsync(world.Server.Issuer + "/");
+        var commands = await visitor.Page.Locator("pre").AllInnerTextsAsync();
+        var curl = Assert.Single(commands, c => c.StartsWith("curl ", StringComparison.Ordinal)).Split(' ');
+        Assert.Equal(world.Server.Issuer + "/.well-known/openid-configuration", curl[^1]);
+        Assert.Equal(await File.ReadAllTextAsync(world.Server.Folder.CaPem), await File.ReadAllTextAsync(curl[2]));
+        visitor.AssertNothingOdd();
+    }
+
+    [Fact]
     public async Task The_browser_takes_style_sheet_and_picture()
     {
         await using var visitor = await Visitor.ComeAsync(world);

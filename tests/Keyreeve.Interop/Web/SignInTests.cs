@@ -104,6 +104,40 @@ public sealed class SignInTests(InteropWorld world)
         visitor.AssertNothingOdd();
     }
 
+    [Fact]
+    public async Task A_request_posted_from_another_site_finds_the_session()
+    {
+        await using var visitor = await Visitor.ComeAsync(world);
+        visitor.Flow.Parameters["prompt"] = "consent";
+        await visitor.GoAsync();
+        await visitor.SignInAsync("alice");
+        await visitor.Press("Allow");
+        await visitor.Site.NextAsync();
+        visitor.Flow.Parameters["prompt"] = "none";
+        visitor.Flow.Parameters["state"] = "state of the posted request";
+        // The browser stands on the client's site: a post from there carries no cookie with SameSite=Lax.
+        await visitor.Page.WaitForURLAsync(url => url.StartsWith(visitor.Site.RedirectUri, StringComparison.Ordinal));
+        await visitor.Page.EvaluateAsync("""
+            ([address, fields]) => {
+                const form = document.createElement('form');
+                form.method = 'post';
+                form.action = address;
+                for (const [name, value] of Object.entries(fields)) {
+                    const input = document.createElement('input');
+                    input.type = 'hidden';
+                    [input.name, input.value] = [name, value];
+                    form.append(input);
+                }
+                document.body.append(form);
+                form.submit();
+            }
+            """, new object[] { world.Server.Issuer + "/authorize", visitor.Flow.Parameters });
+        var callback = await visitor.Site.NextAsync();
+        Assert.Equal("state of the posted request", callback["state"]);
+        Assert.True(callback["code"] is not null, callback.Query);
+        visitor.AssertNothingOdd();
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -42,7 +42,7 @@ public sealed class Visitor : IAsyncDisposable
     {
         var browser = await world.Chromium.BrowserOrSkipAsync(world.Server);
         var context = await browser.NewContextAsync(new() { ViewportSize = new() { Width = width, Height = height }, JavaScriptEnabled = scripts });
-        context.SetDefaultTimeout(10_000);
+        context.SetDefaultTimeout(20_000);
         var visitor = new Visitor(world, context, await context.NewPageAsync(), await CallbackSite.StartAsync(), clientId);
         visitor.Watch();
         return visitor;
