@@ -49,7 +49,8 @@ public sealed class OpenIdClientPackage
         {
             Assert.DoesNotContain("EINTEGRITY", run.Error, StringComparison.Ordinal);
             Assert.DoesNotContain("EUSAGE", run.Error, StringComparison.Ordinal);
-            return (null, "npm ci could not install openid-client: " + run.Error.Trim());
+            var code = run.Error.Split('\n').FirstOrDefault(line => line.StartsWith("npm error code ", StringComparison.Ordinal));
+            return (null, $"npm ci could not install openid-client: {code ?? $"exit code {run.ExitCode}"}");
         }
         await File.WriteAllTextAsync(installed, text);
         return (node, null);
