@@ -59,7 +59,7 @@ public sealed class InteropWorld : IAsyncLifetime
 
 /// <summary>Binds the tests of this project to the one world; they run one after the other.</summary>
 [CollectionDefinition(Name)]
-public sealed class InteropCollection : ICollectionFixture<InteropWorld>
+public sealed class SharedWorld : ICollectionFixture<InteropWorld>
 {
     public const string Name = "interop";
 }

@@ -1,13 +1,12 @@
 using System.Text.Json.Nodes;
 using Keyreeve.Core.Identity;
 using Keyreeve.Testing;
-using Keyreeve.Wire.OAuth;
 using Xunit;
 
 namespace Keyreeve.Interop.OpenId;
 
 /// <summary>The happy ways, with every check that openid-client can make switched on.</summary>
-[Collection(InteropCollection.Name)]
+[Collection(SharedWorld.Name)]
 public sealed class OpenIdClientTests(InteropWorld world)
 {
     [Theory]
@@ -217,6 +216,7 @@ public sealed class OpenIdClientTests(InteropWorld world)
     [Theory]
     [InlineData("client_secret_basic")]
     [InlineData("client_secret_post")]
+    [Proves("RFC 6749", "4.4")]
     public async Task A_machine_gets_a_token_for_itself(string method)
     {
         await using var flow = await OpenIdClientFlow.OfDemoClientAsync(world, "machine-client", method);
@@ -229,6 +229,7 @@ public sealed class OpenIdClientTests(InteropWorld world)
     [Theory]
     [InlineData("client_secret_basic")]
     [InlineData("client_secret_post")]
+    [Proves("RFC 6749", "2.3.1")]
     public async Task A_secret_of_awkward_characters_survives_both_encodings(string method)
     {
         const string secret = "a:b%41+c d/e?f=g&h~i\"j\\k'l<m>n{o}p|q^r`s!t*u(v)w@x#y$z,;";

@@ -15,6 +15,7 @@ public sealed record ProgramRun(int ExitCode, string Output, string Error)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
+            UseShellExecute = false,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -28,10 +29,10 @@ public sealed record ProgramRun(int ExitCode, string Output, string Error)
         {
             await process.WaitForExitAsync(clock.Token);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException late)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"{program} did not end within {limit.TotalSeconds:0} s: {await error}");
+            throw new TimeoutException($"{program} did not end within {limit.TotalSeconds:0} s: {await error}", late);
         }
         return new(process.ExitCode, await output, await error);
     }

@@ -23,6 +23,7 @@ public sealed class RelyingParty : IAsyncDisposable
         var start = new ProcessStartInfo(await package.NodeOrSkipAsync(), ["relying-party.mjs"])
         {
             WorkingDirectory = OpenIdClientPackage.Folder,
+            UseShellExecute = false,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,

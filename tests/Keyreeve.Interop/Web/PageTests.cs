@@ -7,7 +7,7 @@ using Xunit;
 namespace Keyreeve.Interop.Web;
 
 /// <summary>How our pages behave in a real browser: narrow, hostile, and with all they refer to.</summary>
-[Collection(InteropCollection.Name)]
+[Collection(SharedWorld.Name)]
 public sealed class PageTests(InteropWorld world)
 {
     private const string Hostile = "\"><script>alert(1)</script><img src=x onerror=alert(2)>";

@@ -6,7 +6,7 @@ using Xunit;
 namespace Keyreeve.Interop.Web;
 
 /// <summary>A real browser on the way from the client to the code.</summary>
-[Collection(InteropCollection.Name)]
+[Collection(SharedWorld.Name)]
 public sealed class SignInTests(InteropWorld world)
 {
     [Fact]

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
@@ -9,7 +8,7 @@ using Xunit;
 namespace Keyreeve.Interop.Engines.Tls;
 
 /// <summary>curl with OpenSSL against both listeners, trusting ca.pem and nothing else.</summary>
-[Collection(InteropCollection.Name)]
+[Collection(SharedWorld.Name)]
 public sealed class CurlTests(InteropWorld world)
 {
     // Debian's OpenSSL would not even offer TLS 1.1; at level 0 it does, so that it is our server that refuses.
