@@ -5,14 +5,14 @@ namespace Keyreeve.Server.Hosting;
 /// <summary>What a person sees when the server is up.</summary>
 public static class FirstScreen
 {
-    /// <summary>Commands worth trying, for a data folder.</summary>
-    public static IReadOnlyList<string> TryNext(string folder)
+    /// <summary>Commands worth trying, for a data folder and the issuer of this run.</summary>
+    public static IReadOnlyList<string> TryNext(string folder, string issuer)
     {
         var data = Path.GetRelativePath(Environment.CurrentDirectory, folder);
         return
         [
             "./keyreeve tour seal",
-            $"curl --cacert {data}/ca.pem https://localhost:9443/.well-known/openid-configuration",
+            $"curl --cacert {data}/ca.pem {issuer}/.well-known/openid-configuration",
             $"./keyreeve admin user list --data {data}",
         ];
     }
@@ -32,8 +32,8 @@ public static class FirstScreen
         if (options.Demo)
         {
             console.MarkupLine("Try next, in another terminal:");
-            foreach (var line in TryNext(server.Folder.Root))
-                console.WriteLine("  " + line.Replace("https://localhost:9443", server.Issuer, StringComparison.Ordinal));
+            foreach (var line in TryNext(server.Folder.Root, server.Issuer))
+                console.WriteLine("  " + line);
         }
         console.WriteLine("Stop with Ctrl-C.");
     }

@@ -16,7 +16,7 @@ internal static class HomePages
             [nameof(HomePage.Issuer)] = parts.Issuer,
             [nameof(HomePage.Demo)] = parts.Options.Demo,
             [nameof(HomePage.DemoUsers)] = parts.Options.Demo ? DemoData.UserNames : [],
-            [nameof(HomePage.TryNext)] = parts.Options.Demo ? FirstScreen.TryNext(parts.Folder.Root) : [],
+            [nameof(HomePage.TryNext)] = parts.Options.Demo ? FirstScreen.TryNext(parts.Folder.Root, parts.Issuer) : [],
         }).ExecuteAsync(context);
     }).On(Listener.Https);
 }

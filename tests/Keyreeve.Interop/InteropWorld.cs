@@ -1,0 +1,65 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Identity;
+using Keyreeve.Interop.Peers;
+using Keyreeve.Interop.Web;
+using Keyreeve.Server.Hosting;
+using Keyreeve.Testing;
+using Keyreeve.Wire.Jose;
+using Microsoft.Extensions.DependencyInjection;
+using Xunit;
+
+namespace Keyreeve.Interop;
+
+// Inside Keyreeve.*, "Client" alone is the namespace of the SDK.
+using Client = Keyreeve.Core.Identity.Client;
+
+/// <summary>One server, one browser and one installed npm package for all tests of this project.</summary>
+public sealed class InteropWorld : IAsyncLifetime
+{
+    public TestServer Server { get; private set; } = null!;
+
+    public OpenIdClientPackage OpenIdClient { get; } = new();
+
+    public Chromium Chromium { get; } = new();
+
+    public async ValueTask InitializeAsync() => Server = await TestServer.StartAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        await Chromium.DisposeAsync();
+        await Server.DisposeAsync();
+    }
+
+    /// <summary>Registers a client like one of the demo's, changed; returns it with a secret that is known here alone.</summary>
+    public async Task<(Client Client, string Secret)> RegisterLikeAsync(string model, string clientId, Func<Client, Client> change, string? secret = null)
+    {
+        var parts = Server.Server.Application.Services.GetRequiredService<ServerParts>();
+        var directory = parts.Stores.Directory;
+        var now = parts.Clock.GetUtcNow();
+        secret ??= Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
+        var client = change((await directory.FindClientAsync(model, CancellationToken.None))! with { ClientId = clientId, Secrets = [ClientSecret.Of(secret, now)], Version = 0 });
+        var entry = new AuditEntry { Kind = "client.saved", Outcome = AuditOutcome.Changed, At = now.ToUnixTimeMilliseconds(), Actor = "system", Subject = clientId };
+        var saved = await directory.SaveClientAsync(client, create: true, null, entry, CancellationToken.None);
+        Assert.True(saved.Succeeded(out var row, out var refusal), refusal?.Operator);
+        await parts.State.RefreshAsync(CancellationToken.None);
+        return (row, secret);
+    }
+
+    /// <summary>A JWK as the peer printed it, as a key set of ours.</summary>
+    public static JsonWebKeySet KeySetOf(JsonNode jwk)
+    {
+        var text = new JsonObject { ["keys"] = new JsonArray(jwk.DeepClone()) }.ToJsonString();
+        Assert.True(JsonWebKeySet.TryRead(Encoding.UTF8.GetBytes(text), out var set, out var error), error.ToString());
+        return set;
+    }
+}
+
+/// <summary>Binds the tests of this project to the one world; they run one after the other.</summary>
+[CollectionDefinition(Name)]
+public sealed class SharedWorld : ICollectionFixture<InteropWorld>
+{
+    public const string Name = "interop";
+}
