@@ -84,9 +84,16 @@ public static class Authorize
             await RefuseAsync(context, openId, target, null, Refusal.Of(RefusalCode.AccessDenied, "the user cancelled"));
             return;
         }
+        string? expected = null;
+        if (asked.TrySingle("id_token_hint", out var hint) && hint is not null
+            && (expected = IdTokenHint.SubjectOf(hint, openId.Server.Issuer, target.Client.ClientId, openId.State.Keys)) is null)
+        {
+            await RefuseAsync(context, openId, target, null, Refusal.About(RefusalCode.InvalidParameter, "id_token_hint", "id_token_hint is no ID token of this client"));
+            return;
+        }
         var user = await services.GetRequiredService<BrowserSessions>().FindAsync(context);
         var consent = user is null ? null : await openId.Grants.FindConsentAsync(user.User.Subject, target.Client.ClientId, context.RequestAborted);
-        switch (AuthorizationStep.Decide(request, user, consent, openId.State.Scopes, askedAt, openId.Now))
+        switch (AuthorizationStep.Decide(request, user, consent, openId.State.Scopes, askedAt, openId.Now, expected))
         {
             case AuthorizationStep.AskLogin:
                 SeeOther(context, LoginPages.Path, services.GetRequiredService<LoginTickets>().Protect(Ticket(target, text, askedAt, asked)));

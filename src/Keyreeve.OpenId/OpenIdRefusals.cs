@@ -58,7 +58,8 @@ public static class OpenIdRefusals
         response.Headers["X-Request-Id"] = context.TraceIdentifier;
         // "If the client attempted to authenticate via the "Authorization" request header field, the authorization server MUST respond
         // with an HTTP 401 status code and include the "WWW-Authenticate" response header field" (5.2)
-        if (response.StatusCode == StatusCodes.Status401Unauthorized)
+        // Otherwise none: client libraries take a challenge for the whole answer and hide the error from their users.
+        if (response.StatusCode == StatusCodes.Status401Unauthorized && context.Request.Headers.Authorization.Count > 0)
             response.Headers.WWWAuthenticate = "Basic realm=\"keyreeve\", charset=\"UTF-8\"";
         if (response.StatusCode == StatusCodes.Status503ServiceUnavailable)
             response.Headers.RetryAfter = "5";

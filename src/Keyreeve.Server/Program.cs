@@ -1,11 +1,22 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using Keyreeve.Server.Cli;
 using Keyreeve.Server.Hosting;
 using Keyreeve.Server.Settings;
 using Keyreeve.Storage;
+using Spectre.Console;
 
-var root = new RootCommand("Keyreeve issues and checks the credentials of 3GPP application enablement.")
+// Into a file or a pipe: no colours, no links, and lines as long as they are.
+if (Console.IsOutputRedirected)
 {
+    AnsiConsole.Console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Interactive = InteractionSupport.No });
+    AnsiConsole.Profile.Width = 160;
+}
+
+var root = new Command("keyreeve", "Keyreeve issues and checks the credentials of 3GPP application enablement.")
+{
+    new HelpOption(),
+    new VersionOption(),
     ServeCommand.Create(),
     TourCommand.Create(),
     TokenCommand.Create(),

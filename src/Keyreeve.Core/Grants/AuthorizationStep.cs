@@ -34,16 +34,24 @@ public abstract record AuthorizationStep
     /// <summary>
     /// Decides by the session and the consent at hand. <paramref name="askedAt"/> (Unix milliseconds) is when the request first
     /// arrived: a login after it satisfies prompt=login and max_age=0, so that the request is not asked twice; one before it does not.
-    /// The same holds for prompt=consent.
+    /// The same holds for prompt=consent. <paramref name="expectedSubject"/> is whom an id_token_hint names: nobody else gets an answer.
     /// </summary>
     [Spec("TS 33.434", "5.2.4")]
-    public static AuthorizationStep Decide(AuthorizationRequest request, AuthenticatedUser? user, Consent? consent, ScopeCatalogue catalogue, long askedAt, DateTimeOffset now)
+    public static AuthorizationStep Decide(AuthorizationRequest request, AuthenticatedUser? user, Consent? consent, ScopeCatalogue catalogue, long askedAt, DateTimeOffset now,
+        string? expectedSubject = null)
     {
         var silent = request.Prompt == Prompt.None;
         if (user is null || NeedsLogin(request, user, askedAt, now))
             return silent
                 ? new Refuse(Refusal.Of(RefusalCode.LoginRequired, "the user is not logged in"))
                 : new AskLogin();
+        if (expectedSubject is not null && !string.Equals(user.User.Subject, expectedSubject, StringComparison.Ordinal))
+        {
+            // Somebody else is logged in: that one is asked to make room, once; who logged in for this very request is the wrong one.
+            return silent || user.Authentication.AuthTime >= askedAt
+                ? new Refuse(Refusal.Of(RefusalCode.LoginRequired, "the user named by id_token_hint is not logged in"))
+                : new AskLogin();
+        }
         var scope = catalogue.GrantableTo(user.User, request.Scope);
         if (scope.Count == 0)
             return new Refuse(new(RefusalCode.ScopeNotAllowed, "none of the scopes is available for this user", $"user {user.User.Subject} may grant none of [{request.Scope}]"));

@@ -33,7 +33,7 @@ public static class FirstScreen
         {
             console.MarkupLine("Try next, in another terminal:");
             foreach (var line in TryNext(server.Folder.Root, server.Issuer))
-                console.WriteLine("  " + line);
+                console.Profile.Out.Writer.WriteLine("  " + line); // never folded: it is to be copied
         }
         console.WriteLine("Stop with Ctrl-C.");
     }

@@ -1,5 +1,8 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Routing.Template;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Keyreeve.Web.Http;
 
@@ -38,9 +41,19 @@ public static class ListenerRouting
         {
             var here = context.Features.Get<Listener>()?.Name;
             var allowed = endpoint.Metadata.GetMetadata<OnListeners>()?.Names;
-            if (here is null || allowed is null || Array.IndexOf(allowed, here) < 0)
+            if (here is null || (allowed is null ? !IsMethodRefusal(context, endpoint, here) : Array.IndexOf(allowed, here) < 0))
                 context.SetEndpoint(null);
         }
         return next(context);
     });
+
+    /// <summary>
+    /// The framework answers a wrong method by an endpoint of its own, which names no listener. It may, where the path is served on
+    /// this listener by another method; elsewhere the path does not exist.
+    /// </summary>
+    private static bool IsMethodRefusal(HttpContext context, Endpoint endpoint, string here) =>
+        endpoint is not RouteEndpoint
+        && context.RequestServices.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>().Any(e =>
+            e.Metadata.GetMetadata<OnListeners>()?.Names.Contains(here, StringComparer.Ordinal) == true
+            && new TemplateMatcher(new RouteTemplate(e.RoutePattern), []).TryMatch(context.Request.Path, []));
 }

@@ -36,7 +36,8 @@ public static class PostedForm
         {
             [nameof(ErrorPage.Status)] = status,
             [nameof(ErrorPage.Title)] = PageText.RequestRefusedTitle,
-            [nameof(ErrorPage.Message)] = message,
+            // Refusals are written for protocols and begin small; a page begins with a capital.
+            [nameof(ErrorPage.Message)] = message.Length > 0 ? char.ToUpperInvariant(message[0]) + message[1..] : message,
             [nameof(ErrorPage.CorrelationId)] = context.TraceIdentifier,
             [nameof(ErrorPage.WhatToDo)] = PageText.RequestRefusedWhatToDo,
         }) { StatusCode = status }.ExecuteAsync(context);
