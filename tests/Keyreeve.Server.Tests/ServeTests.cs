@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using Keyreeve.Storage;
 using Xunit;
 
 namespace Keyreeve.Server.Tests;
@@ -101,9 +102,11 @@ public sealed class ServeTests : IDisposable
         await tls.WriteAsync(Encoding.ASCII.GetBytes("POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\ngrant"), TestContext.Current.CancellationToken);
         // Another connection's answer: the server has read the first by then, or reads it while stopping.
         using var client = new ProgramClient(_folder);
-        await client.Http.GetAsync("/jwks", TestContext.Current.CancellationToken);
+        await client.AskForKeysAsync("x.y.z");
         await process.SignalAsync(signal);
         Assert.Equal(0, await process.ExitAsync(TimeSpan.FromSeconds(10)));
+        // What was counted is written on the way out, however long the way was.
+        Assert.Contains("1 x TokenInvalid within a minute", await AuditOf(_folder), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -202,6 +205,14 @@ public sealed class ServeTests : IDisposable
         Assert.Contains("KM request refused: OutsideTimeWindow", output, StringComparison.Ordinal);
         Assert.Contains("KM request refused: TokenRevoked", output, StringComparison.Ordinal);
         Assert.All(secrets, s => Assert.DoesNotContain(s, output, StringComparison.Ordinal));
+    }
+
+    /// <summary>All lines of the audit of a stopped folder.</summary>
+    private static async Task<string> AuditOf(TempFolder folder)
+    {
+        await using var database = await SqliteEngine.OpenAsync(folder.File("keyreeve.db"), TimeProvider.System, "test", TestContext.Current.CancellationToken);
+        var lines = await new Stores(database).Audit.ReadAsync("node-1", 0, 10_000, TestContext.Current.CancellationToken);
+        return string.Join('\n', lines.Select(l => Encoding.UTF8.GetString(l.Json)));
     }
 
     private (string Host, int Port) EndPoint(string listener)
