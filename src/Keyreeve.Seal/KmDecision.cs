@@ -1,3 +1,4 @@
+using System.Buffers;
 using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Tokens;
@@ -12,6 +13,10 @@ namespace Keyreeve.Seal;
 [Spec("TS 33.434", "5.3.2")]
 public static class KmDecision
 {
+    /// <summary>unreserved, gen-delims, sub-delims and the percent sign (RFC 3986 2): nothing else stands in a URI.</summary>
+    private static readonly SearchValues<char> UriCharacters =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%");
+
     /// <summary>Null when the record may be looked up. <paramref name="firstUse"/> is asked only when everything before holds.</summary>
     public static Refusal? Decide(KmRequest request, VerifiedToken token, SealSettings settings, Func<bool> firstUse, DateTimeOffset now)
     {
@@ -51,15 +56,27 @@ public static class KmDecision
     }
 
     /// <summary>
-    /// RFC 3986 syntax-based normalisation (6.2.2): scheme and host without case, default port and empty path alike; the path exactly.
+    /// RFC 3986 syntax-based normalisation (6.2.2): scheme and host without case, default port and empty path alike, dot segments
+    /// and needless percent-encoding undone; the path exactly.
     /// </summary>
     public static bool SameUri(string ours, string asked)
     {
         if (string.Equals(ours, asked, StringComparison.Ordinal))
             return true;
+        // System.Uri also reads what is no URI: it trims spaces, takes a backslash for a slash and drops an empty user name.
+        if (asked.AsSpan().ContainsAnyExcept(UriCharacters) || AuthorityOf(asked).Contains('@'))
+            return false;
         if (!Uri.TryCreate(ours, UriKind.Absolute, out var a) || !Uri.TryCreate(asked, UriKind.Absolute, out var b) || b.UserInfo.Length > 0 || b.Fragment.Length > 0)
             return false;
         return a.Scheme == b.Scheme && a.IdnHost == b.IdnHost && a.Port == b.Port && string.Equals(a.PathAndQuery, b.PathAndQuery, StringComparison.Ordinal);
+    }
+
+    private static ReadOnlySpan<char> AuthorityOf(string uri)
+    {
+        var start = uri.IndexOf("//", StringComparison.Ordinal);
+        var rest = start < 0 ? default : uri.AsSpan(start + 2);
+        var end = rest.IndexOfAny("/?#");
+        return end < 0 ? rest : rest[..end];
     }
 
     private static Refusal Refuse(RefusalCode code, string why) => new(code, "the request could not be validated", why);

@@ -70,7 +70,19 @@ public static class RequestKeyMaterial
     private static async Task<(byte[]? Payload, Refusal? Refusal)> OpenRecordAsync(SealContext seal, KmRequest request, CancellationToken cancel)
     {
         var purpose = KeyRecord.Purpose(request.ServiceId, request.Identity);
-        if (await seal.Records.FindAsync(request.ServiceId, request.Identity, cancel) is not { } record)
+        KeyRecord? record;
+        try
+        {
+            record = await seal.Records.FindAsync(request.ServiceId, request.Identity, cancel);
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested)
+        {
+            // "If the SKM-S encounters an error while processing the SEAL KM Request message, an error value ... shall be returned in
+            // the 'ErrorCode' field" (5.3.3): also when the store is what fails. The exception is for the log alone.
+            seal.StoreFailed(purpose, e);
+            return (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} could not be read: the log of this moment says why"));
+        }
+        if (record is null)
             return (null, new Refusal(RefusalCode.KeyInformationNotAvailable, "no key information is available", $"there is no record {purpose}: provision it with 'keyreeve admin key add'"));
         return seal.Kek.TryOpen(purpose, record.SealedPayload, out var payload)
             ? (payload, null)

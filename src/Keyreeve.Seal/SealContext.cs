@@ -59,6 +59,12 @@ public sealed partial class SealContext(SnapshotState state, ServerIdentity serv
             audit.Count(context.Connection.RemoteIpAddress?.ToString(), "km.request", refusal.Code);
     }
 
+    /// <summary>Logs why a record could not be read.</summary>
+    public void StoreFailed(string record, Exception e) => LogStoreFailed(log, e, record);
+
     [LoggerMessage(EventId = 1, Level = LogLevel.Information, Message = "KM request refused: {Code}: {Why} (request {CorrelationId})")]
     private static partial void LogRefused(ILogger log, RefusalCode code, string why, string correlationId);
+
+    [LoggerMessage(EventId = 2, Level = LogLevel.Error, Message = "{Record} could not be read")]
+    private static partial void LogStoreFailed(ILogger log, Exception e, string record);
 }

@@ -10,7 +10,7 @@ using Spectre.Console;
 if (Console.IsOutputRedirected)
 {
     AnsiConsole.Console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Interactive = InteractionSupport.No });
-    AnsiConsole.Profile.Width = 160;
+    AnsiConsole.Profile.Width = 240;
 }
 
 var root = new Command("keyreeve", "Keyreeve issues and checks the credentials of 3GPP application enablement.")
@@ -29,7 +29,8 @@ try
     return await root.Parse(args).InvokeAsync(new InvocationConfiguration
     {
         EnableDefaultExceptionHandler = false,
-        ProcessTerminationTimeout = TimeSpan.FromSeconds(10), // requests under way are finished first
+        // The parser's own patience after SIGINT or SIGTERM is 2 s, then it ends the process in the middle of an orderly stop.
+        ProcessTerminationTimeout = TimeSpan.FromSeconds(9.5),
     });
 }
 catch (Exception e) when (e is SettingsException or DataFolderException or SchemaRefusedException or UnauthorizedAccessException or IOException)

@@ -75,12 +75,24 @@ public sealed class TestServer : IAsyncDisposable
     }
 }
 
-/// <summary>The system's clock, moved.</summary>
+/// <summary>The system's clock, moved; or standing still, for tests of exact limits. Timers run on either way.</summary>
 public sealed class ShiftedTime : TimeProvider
 {
     private long _ticks;
+    private long _standing;
 
-    public void Advance(TimeSpan by) => Interlocked.Add(ref _ticks, by.Ticks);
+    public void Advance(TimeSpan by)
+    {
+        if (Interlocked.Read(ref _standing) != 0)
+            Interlocked.Add(ref _standing, by.Ticks);
+        else
+            Interlocked.Add(ref _ticks, by.Ticks);
+    }
 
-    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + TimeSpan.FromTicks(Interlocked.Read(ref _ticks));
+    /// <summary>From here on it is this moment, or now, until it is advanced.</summary>
+    public void StandStill(DateTimeOffset? at = null) => Interlocked.Exchange(ref _standing, (at ?? GetUtcNow()).UtcTicks);
+
+    public override DateTimeOffset GetUtcNow() => Interlocked.Read(ref _standing) is var standing and not 0
+        ? new DateTimeOffset(standing, TimeSpan.Zero)
+        : base.GetUtcNow() + TimeSpan.FromTicks(Interlocked.Read(ref _ticks));
 }

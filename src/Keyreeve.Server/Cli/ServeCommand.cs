@@ -58,7 +58,7 @@ internal static class ServeCommand
 
     private static int ListSettings()
     {
-        var table = new Table().AddColumns("setting", "default", "meaning");
+        var table = new Table().AddColumn(new TableColumn("setting").NoWrap()).AddColumn("default").AddColumn("meaning");
         foreach (var (name, value, meaning) in SettingsReader.Known)
             table.AddRow(Markup.Escape(name), Markup.Escape(value), Markup.Escape(meaning));
         table.AddRow("Scopes:Names:NAME", "", "another name for a built-in scope");

@@ -148,7 +148,8 @@ public static class WebHost
             Window = settings.KmWindow,
         });
         services.AddHostedService<BackgroundWork>();
-        services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(8));
+        // Stopping takes 10 s at most; what is open after 6 s is cut, so that the rest of the stop has its time.
+        services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(6));
     }
 
     private static void AddLogin(IServiceCollection services, ServerParts parts)

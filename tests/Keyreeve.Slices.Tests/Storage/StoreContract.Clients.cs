@@ -6,6 +6,7 @@ using Xunit;
 
 namespace Keyreeve.Slices.Tests.Storage;
 
+// Inside Keyreeve.*, "Client" alone is the namespace of the SDK.
 using Client = Keyreeve.Core.Identity.Client;
 
 public abstract partial class StoreContract

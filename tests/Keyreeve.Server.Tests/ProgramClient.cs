@@ -1,0 +1,129 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using System.Web;
+using Keyreeve.Engines.Tls;
+using Keyreeve.Wire.OAuth;
+using Xunit;
+
+namespace Keyreeve.Server.Tests;
+
+/// <summary>Speaks to a running program with nothing but what its data folder says.</summary>
+public sealed partial class ProgramClient : IDisposable
+{
+    private const string Verifier = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG";
+
+    private readonly TempFolder _folder;
+    private readonly CookieContainer _cookies = new();
+
+    public ProgramClient(TempFolder folder)
+    {
+        _folder = folder;
+        var roots = new X509Certificate2Collection();
+        roots.ImportFromPemFile(folder.File("ca.pem"));
+        var port = ((string)folder.Listeners["listeners"]!["https"]!).Split(':')[^1];
+        Http = new HttpClient(TlsProfile.CreateHandler(roots)) { BaseAddress = new Uri("https://localhost:" + port), Timeout = TimeSpan.FromSeconds(60) };
+    }
+
+    public HttpClient Http { get; }
+
+    /// <summary>Codes that were redeemed.</summary>
+    public List<string> Codes { get; } = [];
+
+    public void Dispose() => Http.Dispose();
+
+    /// <summary>Signs alice in at seal-client and redeems the code.</summary>
+    public async Task<JsonObject> SignInAsync()
+    {
+        var query = new Dictionary<string, string>
+        {
+            ["response_type"] = "code", ["client_id"] = "seal-client", ["scope"] = "openid val:pump-control seal:key_management",
+            ["redirect_uri"] = "http://127.0.0.1:8400/callback", ["state"] = "s", ["nonce"] = "n", ["acr_values"] = "3gpp:acr:password",
+            ["code_challenge"] = PkceChallenge.Of(Verifier).Value, ["code_challenge_method"] = "S256",
+        };
+        var response = await SendAsync(new(HttpMethod.Get, "/authorize?" + string.Join('&', query.Select(p => p.Key + "=" + Uri.EscapeDataString(p.Value)))));
+        for (var step = 0; step < 10; step++)
+        {
+            if (response.StatusCode == HttpStatusCode.SeeOther)
+            {
+                var location = response.Headers.Location!.OriginalString;
+                if (location.StartsWith("http://127.0.0.1:8400/", StringComparison.Ordinal))
+                {
+                    var code = HttpUtility.ParseQueryString(new Uri(location).Query)["code"] ?? throw new InvalidOperationException(location);
+                    Codes.Add(code);
+                    return await TokenAsync(new()
+                    {
+                        ["grant_type"] = "authorization_code", ["code"] = code, ["client_id"] = "seal-client",
+                        ["redirect_uri"] = "http://127.0.0.1:8400/callback", ["code_verifier"] = Verifier,
+                    });
+                }
+                response = await SendAsync(new(HttpMethod.Get, location));
+                continue;
+            }
+            var html = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+            var form = HiddenInput().Matches(html).ToDictionary(m => Attribute(m.Value, "name"), m => Attribute(m.Value, "value"), StringComparer.Ordinal);
+            var login = html.Contains("name=\"password\"", StringComparison.Ordinal);
+            if (login)
+                (form["username"], form["password"]) = ("alice", (string)_folder.Demo["users"]![0]!["password"]!);
+            else
+                form["decision"] = "allow";
+            response = await SendAsync(new(HttpMethod.Post, login ? "/login" : "/consent") { Content = new FormUrlEncodedContent(form) });
+        }
+        throw new InvalidOperationException("the sign-in does not end");
+    }
+
+    public Task<JsonObject> RefreshAsync(string refreshToken) => TokenAsync(new() { ["grant_type"] = "refresh_token", ["refresh_token"] = refreshToken });
+
+    public async Task<JsonObject> TokenAsync(Dictionary<string, string> form)
+    {
+        var (status, body) = await PostAsync("/token", form);
+        Assert.True(status == HttpStatusCode.OK, body);
+        return JsonNode.Parse(body)!.AsObject();
+    }
+
+    public async Task RevokeAsync(string token) => Assert.Equal(HttpStatusCode.OK, (await PostAsync("/revoke", new() { ["token"] = token })).Status);
+
+    public async Task<bool> IsActiveAsync(string token) => (bool)JsonNode.Parse((await PostAsync("/introspect", new() { ["token"] = token })).Body)!["active"]!;
+
+    public async Task<(HttpStatusCode Status, string Body)> AskForKeysAsync(string token, long? dateTime = null)
+    {
+        var request = new JsonObject
+        {
+            ["version"] = "1.0.0", ["sKmsUri"] = (string)_folder.Demo["skmsUri"]!, ["serviceId"] = "pump-control", ["userId"] = "sip:alice@val.example",
+            ["dateTime"] = dateTime ?? TimeProvider.System.GetUtcNow().ToUnixTimeSeconds(),
+            ["requestId"] = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)),
+        };
+        using var message = new HttpRequestMessage(HttpMethod.Post, "/seal/km/v1/requests") { Content = new StringContent(request.ToJsonString(), null, "application/json") };
+        message.Headers.Authorization = new("Bearer", token);
+        using var response = await Http.SendAsync(message, TestContext.Current.CancellationToken);
+        return (response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+    }
+
+    private async Task<(HttpStatusCode Status, string Body)> PostAsync(string path, Dictionary<string, string> form)
+    {
+        var secret = (string)_folder.Demo["clients"]!.AsArray().Single(c => (string)c!["clientId"]! == "seal-client")!["clientSecret"]!;
+        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new FormUrlEncodedContent(form) };
+        request.Headers.Authorization = AuthenticationHeaderValue.Parse(BasicCredentials.Write("seal-client", secret));
+        using var response = await Http.SendAsync(request, TestContext.Current.CancellationToken);
+        return (response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request)
+    {
+        var address = new Uri(Http.BaseAddress!, request.RequestUri!);
+        if (_cookies.GetCookieHeader(address) is { Length: > 0 } cookie)
+            request.Headers.Add("Cookie", cookie);
+        var response = await Http.SendAsync(request, TestContext.Current.CancellationToken);
+        if (response.Headers.TryGetValues("Set-Cookie", out var set))
+            foreach (var one in set)
+                _cookies.SetCookies(address, one);
+        return response;
+    }
+
+    private static string Attribute(string tag, string name) => WebUtility.HtmlDecode(Regex.Match(tag, "\\b" + name + "=\"([^\"]*)\"").Groups[1].Value);
+
+    [GeneratedRegex("<input[^>]*type=\"hidden\"[^>]*>")]
+    private static partial Regex HiddenInput();
+}
