@@ -9,6 +9,7 @@ using Keyreeve.Core.Tokens;
 using Keyreeve.Engines.Tls;
 using Keyreeve.OpenId;
 using Keyreeve.Seal;
+using Keyreeve.Server.Admin;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Login;
@@ -55,6 +56,7 @@ public static class WebHost
         app.MapLogin();
         app.MapOpenId();
         app.MapSeal();
+        app.MapAdmin();
     }
 
     private static void ConfigureLogging(ILoggingBuilder logging, ServerOptions options)
@@ -146,6 +148,7 @@ public static class WebHost
             SKmsId = settings.SKmsId,
             Window = settings.KmWindow,
         });
+        services.AddAdmin();
         services.AddHostedService<BackgroundWork>();
         services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(8));
     }
