@@ -7,6 +7,7 @@ var root = new RootCommand("Keyreeve issues and checks the credentials of 3GPP a
 {
     ServeCommand.Create(),
     TourCommand.Create(),
+    AdminCommand.Create(),
     TokenCommand.Create(),
     AuditCommand.Create(),
     DoctorCommand.Create(),
@@ -14,7 +15,9 @@ var root = new RootCommand("Keyreeve issues and checks the credentials of 3GPP a
 
 try
 {
-    return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    var parsed = root.Parse(args);
+    var code = await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    return parsed.Errors.Count > 0 ? 2 : code;
 }
 catch (Exception e) when (e is SettingsException or DataFolderException)
 {
