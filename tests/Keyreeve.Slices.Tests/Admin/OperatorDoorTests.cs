@@ -64,15 +64,15 @@ public sealed class OperatorDoorTests(AdminFixture admin) : IClassFixture<AdminF
     [Fact]
     public async Task An_expired_operator_certificate_is_refused_though_it_is_registered()
     {
-        // The authority's certificate begins when the folder was made, so the past is reached by moving the server's clock on.
+        // Issued for ten minutes from now (notBefore lies five back); then the server's clock is moved on.
         await using var server = await TestServer.StartAsync();
         var parts = server.Server.Application.Services.GetRequiredService<ServerParts>();
-        var (bare, pem, key) = parts.Pki.IssueClient(CaRole.Operators, new EntityRequest { CommonName = "op-3", Use = EntityUse.Client, Validity = TimeSpan.FromMinutes(5) }, parts.Clock.GetUtcNow());
+        var (bare, pem, key) = parts.Pki.IssueClient(CaRole.Operators, new EntityRequest { CommonName = "op-3", Use = EntityUse.Client, Validity = TimeSpan.FromMinutes(15) }, parts.Clock.GetUtcNow());
         using var certificate = X509Certificate2.CreateFromPem(pem, key);
         await OperatorCertificates.RegisterAsync(parts.Stores.Sealed, parts.Kek, OperatorCertificates.ThumbprintOf(bare), "short", "system", parts.Clock, CancellationToken.None);
         using var http = server.NewClient("mtls", certificate);
         Assert.Equal(HttpStatusCode.OK, (await http.GetAsync("/admin/v1/users")).StatusCode);
-        server.Time.Advance(TimeSpan.FromMinutes(10));
+        server.Time.Advance(TimeSpan.FromMinutes(12));
         await AssertRefusedAsync(await http.GetAsync("/admin/v1/users"));
     }
 

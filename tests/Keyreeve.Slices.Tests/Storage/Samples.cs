@@ -10,6 +10,8 @@ using Keyreeve.Wire.Seal;
 
 namespace Keyreeve.Slices.Tests.Storage;
 
+using Client = Keyreeve.Core.Identity.Client;
+
 /// <summary>Records with as little or as much set as there is to set.</summary>
 internal static class Samples
 {

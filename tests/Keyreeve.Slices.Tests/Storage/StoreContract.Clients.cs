@@ -6,6 +6,8 @@ using Xunit;
 
 namespace Keyreeve.Slices.Tests.Storage;
 
+using Client = Keyreeve.Core.Identity.Client;
+
 public abstract partial class StoreContract
 {
     private async Task<Client> AddClientAsync(Client client) => Value(await Stores.Directory.SaveClientAsync(client, create: true, null, Entry("client.added"), None));

@@ -1,8 +1,8 @@
 namespace Keyreeve.Server.Admin.Users;
 
 /// <summary>
-/// DELETE /users/{subject}. Tokens are revoked before the removal, because after a crash in between nobody could repeat it, and once
-/// more after it, for what was issued meanwhile.
+/// DELETE /users/{subject}. Tokens are revoked before the removal, because after a crash in between nobody could repeat it; the
+/// revocation also covers what is issued meanwhile.
 /// </summary>
 internal static class RemoveUser
 {
@@ -13,10 +13,10 @@ internal static class RemoveUser
             return AdminAnswer.NotFound("user");
         if (request.IfMatch is { } version && version != user.Version)
             return AdminAnswer.Changed;
-        await EndTokens.OfSubjectAsync(request, user.Subject, "the user is removed");
+        await EndTokens.OfRemovedSubjectAsync(request, user.Subject, "the user is removed");
         if (!await directory.RemoveUserAsync(user.Subject, request.Entry("user.removed", null, user.Subject, $"username {user.Username}"), CancellationToken.None))
             return AdminAnswer.NotFound("user");
-        await EndTokens.OfSubjectAsync(request, user.Subject, "the user was removed");
+        await request.RefreshAsync();
         return AdminAnswer.Nothing;
     }
 }
