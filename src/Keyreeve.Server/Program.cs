@@ -19,6 +19,7 @@ var root = new Command("keyreeve", "Keyreeve issues and checks the credentials o
     new VersionOption(),
     ServeCommand.Create(),
     TourCommand.Create(),
+    AdminCommand.Create(),
     TokenCommand.Create(),
     AuditCommand.Create(),
     DoctorCommand.Create(),
@@ -26,12 +27,14 @@ var root = new Command("keyreeve", "Keyreeve issues and checks the credentials o
 
 try
 {
-    return await root.Parse(args).InvokeAsync(new InvocationConfiguration
+    var parsed = root.Parse(args);
+    var code = await parsed.InvokeAsync(new InvocationConfiguration
     {
         EnableDefaultExceptionHandler = false,
         // The parser's own patience after SIGINT or SIGTERM is 2 s, then it ends the process in the middle of an orderly stop.
         ProcessTerminationTimeout = TimeSpan.FromSeconds(9.5),
     });
+    return parsed.Errors.Count > 0 ? 2 : code;
 }
 catch (Exception e) when (e is SettingsException or DataFolderException or SchemaRefusedException or UnauthorizedAccessException or IOException)
 {

@@ -19,7 +19,7 @@ public sealed record User
     /// <summary>PBKDF2 hash as ASP.NET Core Identity writes it, or null: no password login.</summary>
     public string? PasswordHash { get; init; }
 
-    /// <summary>Changes whenever credentials change; ends sessions.</summary>
+    /// <summary>Changes whenever credentials change; ends sessions and grants.</summary>
     public required string SecurityStamp { get; init; }
 
     /// <summary>Shown on pages and in <c>name</c>.</summary>

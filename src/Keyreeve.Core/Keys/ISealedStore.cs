@@ -19,4 +19,7 @@ public interface ISealedStore
 
     /// <summary>Adds or replaces.</summary>
     Task PutAsync(string name, byte[] value, AuditEntry entry, CancellationToken cancel);
+
+    /// <summary>Removes a value if another one whose name begins with the prefix is left. False, and nothing is done, when not.</summary>
+    Task<bool> RemoveUnlessLastAsync(string name, string prefix, AuditEntry entry, CancellationToken cancel);
 }

@@ -98,16 +98,17 @@ public sealed class ScopeCatalogue
     /// <summary>The scope of a name, or null.</summary>
     public ScopeDefinition? Find(string name) => _byName.GetValueOrDefault(name);
 
-    /// <summary>The audiences that a set of scopes opens, in the order of the scopes; never empty for known scopes.</summary>
+    /// <summary>
+    /// The audiences that a set of scopes opens, in the order of the scopes. Never empty: a scope that went away meanwhile opens
+    /// nothing, and a token of nothing but such scopes is for us alone.
+    /// </summary>
     public IReadOnlyList<string> AudienceOf(ScopeList scopes)
     {
-        if (scopes.Count == 1)
-            return [_byName[scopes.First()].Audience];
-        var audience = new List<string>(4);
+        var audience = new List<string>(scopes.Count);
         foreach (var scope in scopes)
             if (_byName.TryGetValue(scope, out var definition) && !audience.Contains(definition.Audience))
                 audience.Add(definition.Audience);
-        return audience;
+        return audience.Count > 0 ? audience : [UserInfoAudience];
     }
 
     /// <summary>

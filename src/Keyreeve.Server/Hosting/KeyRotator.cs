@@ -28,6 +28,29 @@ public sealed class KeyRotator(ISigningKeyStore store, Kek kek, RotationPolicy p
         return steps.Count + await store.DeleteExpiredAsync(now.ToUnixTimeSeconds(), cancel);
     }
 
+    /// <summary>
+    /// Publishes the next key of every algorithm that has none yet, before its time; it signs after the publish-ahead time. Returns
+    /// how many were made.
+    /// </summary>
+    public async Task<int> RotateEarlyAsync(string actor, CancellationToken cancel)
+    {
+        await RotateAsync(cancel);
+        var now = clock.GetUtcNow();
+        var keys = await store.LoadAsync(cancel);
+        var made = 0;
+        foreach (var algorithm in policy.Algorithms)
+        {
+            var known = keys.Where(k => k.Algorithm == algorithm).ToList();
+            if (known.Exists(k => !k.Revoked && k.ActivatesAt > now.ToUnixTimeSeconds()))
+                continue;
+            var (row, key) = SigningKey.Generate(algorithm, known.Max(k => k.Generation) + 1, now, now + policy.PublishAhead, kek);
+            key.Dispose();
+            if (await store.AddAsync(row, Entry("signing_key.made", row.KeyId, $"{algorithm}, signs from {now + policy.PublishAhead:u}") with { Actor = actor }, cancel))
+                made++;
+        }
+        return made;
+    }
+
     /// <summary>Takes a key out at once and makes a new one.</summary>
     public async Task<bool> RevokeAsync(string keyId, string actor, CancellationToken cancel)
     {

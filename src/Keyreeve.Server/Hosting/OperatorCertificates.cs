@@ -14,8 +14,8 @@ public static class OperatorCertificates
 {
     private const string Prefix = "operators/";
 
-    /// <summary>Validity of the first operator's certificate.</summary>
-    private static readonly TimeSpan Validity = TimeSpan.FromDays(365);
+    /// <summary>Validity of an operator's certificate.</summary>
+    public static readonly TimeSpan Validity = TimeSpan.FromDays(365);
 
     /// <summary>A new one is made when less than this is left.</summary>
     private static readonly TimeSpan RenewBefore = TimeSpan.FromDays(30);
@@ -54,6 +54,20 @@ public static class OperatorCertificates
     /// <summary>True when the certificate is registered and its entry is ours.</summary>
     public static async Task<bool> IsRegisteredAsync(ISealedStore store, Kek kek, string thumbprint, CancellationToken cancel) =>
         await store.FindAsync(Prefix + thumbprint, cancel) is { } value && kek.TryOpen(Prefix + thumbprint, value, out _);
+
+    /// <summary>Registered certificates in the order of their thumbprint; an entry that is not ours is not one.</summary>
+    public static async Task<IReadOnlyList<(string Thumbprint, string Name)>> ListAsync(ISealedStore store, Kek kek, CancellationToken cancel)
+    {
+        var operators = new List<(string, string)>();
+        foreach (var (name, value) in await store.ListAsync(Prefix, cancel))
+            if (kek.TryOpen(name, value, out var opened))
+                operators.Add((name[Prefix.Length..], Encoding.UTF8.GetString(opened)));
+        return operators;
+    }
+
+    /// <summary>Removes a registration; false, and nothing is done, when no other is left.</summary>
+    public static Task<bool> RemoveUnlessLastAsync(ISealedStore store, string thumbprint, AuditEntry entry, CancellationToken cancel) =>
+        store.RemoveUnlessLastAsync(Prefix + thumbprint, Prefix, entry, cancel);
 
     /// <summary>SHA-256 of the DER form, lower-case hex.</summary>
     public static string ThumbprintOf(X509Certificate2 certificate) => Convert.ToHexStringLower(SHA256.HashData(certificate.RawData));

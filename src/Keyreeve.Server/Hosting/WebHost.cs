@@ -9,6 +9,7 @@ using Keyreeve.Core.Tokens;
 using Keyreeve.Engines.Tls;
 using Keyreeve.OpenId;
 using Keyreeve.Seal;
+using Keyreeve.Server.Admin;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Login;
@@ -55,6 +56,7 @@ public static class WebHost
         app.MapLogin();
         app.MapOpenId();
         app.MapSeal();
+        app.MapAdmin();
     }
 
     private static void ConfigureLogging(ILoggingBuilder logging, ServerOptions options)
@@ -147,6 +149,7 @@ public static class WebHost
             SKmsId = settings.SKmsId,
             Window = settings.KmWindow,
         });
+        services.AddAdmin();
         services.AddHostedService<BackgroundWork>();
         // Stopping takes 10 s at most; what is open after 6 s is cut, so that the rest of the stop has its time.
         services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(6));

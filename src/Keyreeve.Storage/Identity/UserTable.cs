@@ -67,7 +67,12 @@ internal sealed class UserTable(IDatabase database)
 
             // The session check compares stamps too; the rows go so that switching the user on again does not bring them back.
             if (stored is not null && (user.Disabled && stored.Disabled == 0 || !string.Equals(stored.SecurityStamp, user.SecurityStamp, StringComparison.Ordinal)))
+            {
                 await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject", row);
+                // So do grants: whoever knew the old password may hold a refresh token obtained with it.
+                await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE subject = @Subject", row);
+                await unit.ExecuteAsync("DELETE FROM refresh_families WHERE subject = @Subject", row);
+            }
             unit.Audit(entry);
             return user with { Version = row.Version, ValServiceIds = services };
         }, cancel);

@@ -36,6 +36,19 @@ public sealed class SealedStore(IDatabase database) : ISealedStore
         return true;
     }, cancel);
 
+    /// <inheritdoc />
+    public Task<bool> RemoveUnlessLastAsync(string name, string prefix, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    {
+        // The question stands in the statement that deletes: within one writer nothing comes between them.
+        var removed = await unit.ExecuteAsync("""
+            DELETE FROM sealed_values WHERE name = @Name
+            AND EXISTS (SELECT 1 FROM sealed_values o WHERE o.name >= @Prefix AND substr(o.name, 1, @Length) = @Prefix AND o.name <> @Name)
+            """, new { Name = name, Prefix = prefix, Length = prefix.EnumerateRunes().LongCount() }) == 1;
+        if (removed)
+            unit.Audit(entry);
+        return removed;
+    }, cancel);
+
     private sealed class Row
     {
         public string Name { get; init; } = "";

@@ -1,0 +1,159 @@
+using System.Globalization;
+using System.Text;
+using Keyreeve.Server.Admin.Clients;
+using Keyreeve.Server.Admin.Devices;
+using Keyreeve.Server.Admin.KeyRecords;
+using Keyreeve.Server.Admin.Operators;
+using Keyreeve.Server.Admin.Services;
+using Keyreeve.Server.Admin.SigningKeys;
+using Keyreeve.Server.Admin.Users;
+using Keyreeve.Web.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Keyreeve.Server.Admin;
+
+/// <summary>One operation of the admin API.</summary>
+/// <param name="Method">HTTP method.</param>
+/// <param name="Pattern">Path below <see cref="AdminRoutes.Base"/>.</param>
+/// <param name="Operation">Its name in the OpenAPI document.</param>
+/// <param name="Summary">For people.</param>
+/// <param name="HandleAsync">What it does; it gets the proof that an operator asks.</param>
+public sealed record AdminRoute(string Method, string Pattern, string Operation, string Summary, Func<AdminRequest, Task<AdminAnswer>> HandleAsync)
+{
+    /// <summary>The body it reads, or null.</summary>
+    public AdminSchema? Reads { get; init; }
+
+    /// <summary>The document it answers with, or null for 204.</summary>
+    public AdminSchema? Answers { get; init; }
+
+    /// <summary>The answer is a page of such documents.</summary>
+    public bool IsPage { get; init; }
+
+    /// <summary>Parameters of the query beside limit and after.</summary>
+    public IReadOnlyList<string> Query { get; init; } = [];
+
+    /// <summary>The whole path.</summary>
+    public string Path => AdminRoutes.Base + Pattern;
+}
+
+/// <summary>The admin API: its table of contents, and the one place where it is put on the listener.</summary>
+public static class AdminRoutes
+{
+    /// <summary>Where it lives.</summary>
+    public const string Base = "/admin/v1";
+
+    /// <summary>Every operation. What is not here does not exist, and what is here stands in the OpenAPI document.</summary>
+    public static IReadOnlyList<AdminRoute> All { get; } =
+    [
+        new("GET", "/openapi.json", "describe", "This document.", OpenApiDocument.HandleAsync) { Answers = OpenApiDocument.Schema },
+
+        new("GET", "/users", "listUsers", "Users in the order of their subject.", ListUsers.HandleAsync) { Answers = UserJson.Schema, IsPage = true, Query = ["username"] },
+        new("POST", "/users", "createUser", "Adds a user; without password one is made and returned once.", CreateUser.HandleAsync) { Reads = UserJson.New, Answers = UserJson.Created },
+        new("GET", "/users/{subject}", "showUser", "One user.", ShowUser.HandleAsync) { Answers = UserJson.Schema },
+        new("PUT", "/users/{subject}", "replaceUser", "Replaces a user; disabling ends sessions, grants and tokens.", ReplaceUser.HandleAsync) { Reads = UserJson.Schema, Answers = UserJson.Schema },
+        new("DELETE", "/users/{subject}", "removeUser", "Removes a user with everything; the subject is never given again.", RemoveUser.HandleAsync),
+        new("POST", "/users/{subject}/password", "setUserPassword", "Sets a password, or makes one and returns it once; ends sessions, grants and tokens.", SetUserPassword.HandleAsync) { Reads = SetUserPassword.Schema, Answers = SetUserPassword.Answer },
+        new("POST", "/users/{subject}/disable", "disableUser", "No login any more; ends sessions, grants and tokens.", SwitchUser.DisableAsync) { Answers = UserJson.Schema },
+        new("POST", "/users/{subject}/enable", "enableUser", "Login again.", SwitchUser.EnableAsync) { Answers = UserJson.Schema },
+        new("POST", "/users/{subject}/unlock", "unlockUser", "Ends a lock after wrong passwords.", UnlockUser.HandleAsync) { Answers = UserJson.Schema },
+
+        new("GET", "/clients", "listClients", "Clients in the order of their identifier.", ListClients.HandleAsync) { Answers = ClientJson.Schema, IsPage = true },
+        new("POST", "/clients", "createClient", "Registers a client; the secret made for it is returned once.", CreateClient.HandleAsync) { Reads = ClientJson.New, Answers = ClientJson.Created },
+        new("GET", "/clients/{clientId}", "showClient", "One client.", ShowClient.HandleAsync) { Answers = ClientJson.Schema },
+        new("PUT", "/clients/{clientId}", "replaceClient", "Replaces a registration; disabling ends its tokens.", ReplaceClient.HandleAsync) { Reads = ClientJson.Schema, Answers = ClientJson.Schema },
+        new("DELETE", "/clients/{clientId}", "removeClient", "Removes a client with its grants and tokens.", RemoveClient.HandleAsync),
+        new("POST", "/clients/{clientId}/secrets", "addClientSecret", "Adds a second secret, returned once.", AddClientSecret.HandleAsync) { Reads = AddClientSecret.Schema, Answers = AddClientSecret.Answer },
+        new("DELETE", "/clients/{clientId}/secrets/{secret}", "removeClientSecret", "Removes a secret by its id, or 'oldest'; never the last one a client needs.", RemoveClientSecret.HandleAsync),
+
+        new("GET", "/services", "listServices", "VAL services.", ListServices.HandleAsync) { Answers = ServiceJson.Schema, IsPage = true },
+        new("POST", "/services", "createService", "Adds a VAL service and with it the scope val:S.", CreateService.HandleAsync) { Reads = ServiceJson.Schema, Answers = ServiceJson.Schema },
+        new("GET", "/services/{serviceId}", "showService", "One VAL service.", ShowService.HandleAsync) { Answers = ServiceJson.Schema },
+        new("PUT", "/services/{serviceId}", "replaceService", "Replaces a VAL service.", ReplaceService.HandleAsync) { Reads = ServiceJson.Schema, Answers = ServiceJson.Schema },
+        new("DELETE", "/services/{serviceId}", "removeService", "Removes a VAL service and its mappings to users and devices.", RemoveService.HandleAsync),
+
+        new("GET", "/devices", "listDevices", "VAL UEs.", ListDevices.HandleAsync) { Answers = DeviceJson.Schema, IsPage = true },
+        new("POST", "/devices", "createDevice", "Adds a VAL UE.", CreateDevice.HandleAsync) { Reads = DeviceJson.Schema, Answers = DeviceJson.Schema },
+        new("GET", "/devices/{valUeId}", "showDevice", "One VAL UE.", ShowDevice.HandleAsync) { Answers = DeviceJson.Schema },
+        new("PUT", "/devices/{valUeId}", "replaceDevice", "Replaces a VAL UE.", ReplaceDevice.HandleAsync) { Reads = DeviceJson.Schema, Answers = DeviceJson.Schema },
+        new("DELETE", "/devices/{valUeId}", "removeDevice", "Removes a VAL UE.", RemoveDevice.HandleAsync),
+
+        new("GET", "/key-records", "listKeyRecords", "Key management records, without their payload.", ListKeyRecords.HandleAsync) { Answers = KeyRecordJson.Schema, IsPage = true, Query = ["serviceId"] },
+        new("POST", "/key-records", "createKeyRecord", "Adds a record; the payload never comes out here again.", CreateKeyRecord.HandleAsync) { Reads = KeyRecordJson.New, Answers = KeyRecordJson.Schema },
+        new("GET", "/key-records/{id}", "showKeyRecord", "One record, without its payload.", ShowKeyRecord.HandleAsync) { Answers = KeyRecordJson.Schema },
+        new("PUT", "/key-records/{id}", "replaceKeyRecord", "Replaces the payload.", ReplaceKeyRecord.HandleAsync) { Reads = KeyRecordJson.Replacement, Answers = KeyRecordJson.Schema },
+        new("DELETE", "/key-records/{id}", "removeKeyRecord", "Removes a record.", RemoveKeyRecord.HandleAsync),
+
+        new("GET", "/signing-keys", "listSigningKeys", "The keys that sign tokens, with their state.", ListSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },
+        new("POST", "/signing-keys/rotate", "rotateSigningKeys", "Publishes the next key of every algorithm now; it signs after the publish-ahead time.", RotateSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },
+        new("DELETE", "/signing-keys/{kid}", "revokeSigningKey", "Emergency: the key neither signs nor verifies from now on, and every token it signed is dead.", RevokeSigningKey.HandleAsync),
+
+        new("GET", "/operators", "listOperators", "Registered operator certificates.", ListOperators.HandleAsync) { Answers = OperatorJson.Schema, IsPage = true },
+        new("POST", "/operators", "registerOperator", "Registers a certificate of the Operators CA, or issues one for a request (csr).", RegisterOperator.HandleAsync) { Reads = OperatorJson.New, Answers = OperatorJson.Created },
+        new("DELETE", "/operators/{thumbprint}", "removeOperator", "Removes a registration; never the last one.", RemoveOperator.HandleAsync),
+    ];
+
+    /// <summary>Services of the admin API.</summary>
+    public static IServiceCollection AddAdmin(this IServiceCollection services) => services.AddSingleton<AdminContext>();
+
+    /// <summary>Puts every operation on listener mtls, and on no other.</summary>
+    public static void MapAdmin(this IEndpointRouteBuilder routes)
+    {
+        foreach (var route in All)
+            routes.MapMethods(route.Path, [route.Method], context => RunAsync(context, route)).On(Listener.Mtls);
+    }
+
+    private static async Task RunAsync(HttpContext context, AdminRoute route)
+    {
+        var admin = context.RequestServices.GetRequiredService<AdminContext>();
+        var parts = admin.Parts;
+        var check = await AuthenticatedOperator.CheckAsync(context.Connection.ClientCertificate, parts.Pki[Core.Certificates.CaRole.Operators].Certificate,
+            parts.Stores.Sealed, parts.Kek, admin.Now, context.RequestAborted);
+        if (!check.Succeeded(out var who, out var refusal))
+        {
+            admin.RefusedPeer(context, refusal);
+            await ProblemDocument.WriteAsync(context, refusal);
+            return;
+        }
+        var target = context.Features.Get<IHttpRequestFeature>()!.RawTarget;
+        var answer = PathIds.Read(target.StartsWith('/') ? target : context.Request.Path.Value!, route.Path) is not { } ids
+            ? AdminAnswer.NotFound("resource")
+            : UnknownQuery(context.Request.Query, route) is { } unknown
+                ? unknown
+                : await route.HandleAsync(new AdminRequest(context, admin, who, ids));
+        await WriteAsync(context, admin, answer);
+    }
+
+    /// <summary>A mistyped filter must not mean "everything".</summary>
+    private static Core.Refusals.Refusal? UnknownQuery(IQueryCollection query, AdminRoute route)
+    {
+        string[] known = route.IsPage && route.Method == "GET" ? ["limit", "after", .. route.Query] : [.. route.Query];
+        return query.Keys.FirstOrDefault(k => !known.Contains(k, StringComparer.Ordinal)) is { } wrong
+            ? Core.Refusals.Refusal.About(Core.Refusals.RefusalCode.InvalidParameter, JsonBody.Shown(wrong),
+                $"there is no parameter {JsonBody.Shown(wrong)} here" + (Settings.SettingNames.Nearest(JsonBody.Shown(wrong), known) is { } near ? $"; did you mean {near}?" : ""))
+            : null;
+    }
+
+    private static async Task WriteAsync(HttpContext context, AdminContext admin, AdminAnswer answer)
+    {
+        if (answer.Refusal is { } refusal)
+        {
+            admin.RefusedOperator(context, refusal);
+            await ProblemDocument.WriteAsync(context, answer.Status, answer.Cause ?? refusal.Code.ToString(), refusal.Peer, refusal.Param);
+            return;
+        }
+        var response = context.Response;
+        response.StatusCode = answer.Status;
+        response.Headers.CacheControl = "no-store";
+        response.Headers.XContentTypeOptions = "nosniff";
+        if (answer.Version is { } version)
+            response.Headers.ETag = string.Create(CultureInfo.InvariantCulture, $"\"{version}\"");
+        if (answer.Location is { } location)
+            response.Headers.Location = location;
+        if (answer.Body is not { } body)
+            return;
+        var octets = Encoding.UTF8.GetBytes(body.ToJsonString());
+        response.ContentType = "application/json";
+        response.ContentLength = octets.Length;
+        await response.Body.WriteAsync(octets);
+    }
+}

@@ -1,0 +1,148 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Wire.Jose;
+using Keyreeve.Wire.OAuth;
+
+namespace Keyreeve.Server.Admin.Clients;
+
+// Inside Keyreeve.*, "Client" alone is the namespace of the SDK.
+using Client = Keyreeve.Core.Identity.Client;
+
+/// <summary>A client as the admin API writes and reads it. Secrets are named by an id and never shown; names are the registries'.</summary>
+internal static class ClientJson
+{
+    private static readonly AdminField[] Fields =
+    [
+        new("clientId", FieldKind.Text, "1 to 255 printable ASCII characters without space.", Required: true),
+        new("name", FieldKind.Text, "Shown to users.", Required: true),
+        new("profile", FieldKind.Text, "seal (default, TS 33.434 Annex A) or openid."),
+        new("authMethods", FieldKind.Texts, "client_secret_basic (default), client_secret_post, private_key_jwt; or none alone."),
+        new("jwks", FieldKind.Object, "Public keys for private_key_jwt."),
+        new("redirectUris", FieldKind.Texts, "Compared as strings."),
+        new("grants", FieldKind.Texts, "authorization_code and refresh_token (default), client_credentials."),
+        new("scopes", FieldKind.Text, "What it may ask for, separated by spaces."),
+        new("pkceOptional", FieldKind.Flag, "Only for a confidential client of profile openid."),
+        new("consent", FieldKind.Text, "remember (default), always (default of public clients), implied."),
+        new("audience", FieldKind.Text, "As a resource server: the audience whose tokens it may introspect."),
+        new("ownedServices", FieldKind.Texts, "As a VAL server: the VAL services it owns."),
+        new("certificates", FieldKind.Texts, "Certificates registered for it, as PEM or SHA-256 thumbprint; shown as thumbprints."),
+        new("idTokenAlgorithm", FieldKind.Text, "ES256 (default) or RS256."),
+        new("accessTokenSeconds", FieldKind.Number, "10 to 86400; the server's setting when absent."),
+        new("disabled", FieldKind.Flag, "Authenticates no more, tokens revoked."),
+        new("secrets", FieldKind.Objects, "id and createdAt of the live secrets, at most two.", ReadOnly: true),
+        new("version", FieldKind.Number, "Row version, the ETag.", ReadOnly: true),
+    ];
+
+    private static readonly AdminField ClientSecretField = new("clientSecret", FieldKind.Text, "The secret that was made; shown this once.", ReadOnly: true);
+
+    public static readonly AdminSchema Schema = new("Client", Fields);
+
+    public static readonly AdminSchema New = new("NewClient",
+        [.. Fields, new AdminField("secret", FieldKind.Text, "A secret made elsewhere, at least 43 characters; without it one is made where the methods need it.", WriteOnly: true)]);
+
+    public static readonly AdminSchema Created = new("CreatedClient", [.. Fields, ClientSecretField]);
+
+    public static string Path(string clientId) => $"{AdminRoutes.Base}/clients/{Uri.EscapeDataString(clientId)}";
+
+    public static JsonObject Write(Client client) => new()
+    {
+        ["clientId"] = client.ClientId,
+        ["name"] = client.Name,
+        ["profile"] = WireNames.Of(client.Profile),
+        ["authMethods"] = Changes.Array(client.AuthMethods.Select(WireNames.Of)),
+        ["jwks"] = client.Keys is null ? null : WriteKeys(client.Keys),
+        ["redirectUris"] = Changes.Array(client.RedirectUris),
+        ["grants"] = Changes.Array(client.Grants.Select(WireNames.Of)),
+        ["scopes"] = client.Scopes.Text,
+        ["pkceOptional"] = client.PkceOptional,
+        ["consent"] = WireNames.Of(client.Consent),
+        ["audience"] = client.Audience,
+        ["ownedServices"] = Changes.Array(client.OwnedServices),
+        ["certificates"] = Changes.Array(client.CertificateThumbprints),
+        ["idTokenAlgorithm"] = client.IdTokenAlgorithm.Name(),
+        ["accessTokenSeconds"] = client.AccessTokenSeconds,
+        ["disabled"] = client.Disabled,
+        ["secrets"] = new JsonArray([.. client.Secrets.Select(s => (JsonNode)WriteSecret(s))]),
+        ["version"] = client.Version,
+    };
+
+    /// <summary>A secret's id: a hash of its hash, so that the id says nothing about either.</summary>
+    public static string IdOf(ClientSecret secret) => Convert.ToHexStringLower(SHA256.HashData(secret.Hash).AsSpan(0, 8));
+
+    public static JsonObject WriteSecret(ClientSecret secret) => new() { ["id"] = IdOf(secret), ["createdAt"] = Times.OfSeconds(secret.CreatedAt) };
+
+    /// <summary>
+    /// The registration of the body, with the secrets of <paramref name="before"/>. Members that are not there have their defaults.
+    /// Whether they fit together is for <see cref="ClientRules"/>.
+    /// </summary>
+    public static Outcome<Client> Read(JsonBody body, Client? before)
+    {
+        var id = body.RequiredText("clientId");
+        if (body.Wrong is null && before is not null && id != before.ClientId)
+            body.Fail("clientId", "clientId is the one of the path; an identifier cannot be changed");
+        var methods = body.NamedList<ClientAuthMethod>("authMethods", WireNames.Of) ?? [ClientAuthMethod.SecretBasic];
+        var client = new Client
+        {
+            ClientId = id,
+            Name = body.RequiredText("name"),
+            Profile = body.Named("profile", ClientProfile.Seal, WireNames.Of),
+            AuthMethods = [.. methods],
+            Keys = ReadKeys(body),
+            RedirectUris = [.. body.Texts("redirectUris", 32, 2000) ?? []],
+            Grants = [.. body.NamedList<GrantType>("grants", WireNames.Of) ?? [GrantType.AuthorizationCode, GrantType.RefreshToken]],
+            Scopes = ReadScopes(body),
+            PkceOptional = body.Flag("pkceOptional", absent: false),
+            Consent = body.Named("consent", methods.Contains(ClientAuthMethod.None) ? ConsentRule.Always : ConsentRule.Remember, WireNames.Of),
+            Audience = body.Text("audience", 2000),
+            OwnedServices = [.. body.Texts("ownedServices", 200, 200) ?? []],
+            CertificateThumbprints = [.. (body.Texts("certificates", 8, 16 * 1024, lines: true) ?? []).Select(text => ClientCertificates.ThumbprintOf(body, text)).Distinct()],
+            IdTokenAlgorithm = ReadAlgorithm(body),
+            AccessTokenSeconds = body.Number("accessTokenSeconds", 10, 86400),
+            Disabled = body.Flag("disabled", absent: false),
+            Secrets = before?.Secrets ?? [],
+        };
+        return body.Wrong is { } wrong ? wrong : client;
+    }
+
+    private static JsonWebKeySet? ReadKeys(JsonBody body)
+    {
+        if (body.Find("jwks") is not { } value)
+            return null;
+        if (!JsonWebKeySet.TryRead(value, out var keys, out var error))
+            body.Fail("jwks", $"jwks is not a set of public keys (RFC 7517): {error}");
+        else if (keys.Keys.Count == 0)
+            body.Fail("jwks", "jwks holds no key that can verify a signature here");
+        return keys;
+    }
+
+    private static ScopeList ReadScopes(JsonBody body)
+    {
+        if (body.Text("scopes", OAuthLimits.MaxScope) is not { } text)
+            return ScopeList.Empty;
+        if (ScopeList.TryRead(text, out var scopes))
+            return scopes;
+        body.Fail("scopes", "scopes are separated by single spaces, in the characters of RFC 6749 3.3");
+        return ScopeList.Empty;
+    }
+
+    private static JwsAlgorithm ReadAlgorithm(JsonBody body)
+    {
+        if (body.Text("idTokenAlgorithm", 16) is not { } name)
+            return JwsAlgorithm.ES256;
+        if (!JwsAlgorithms.TryParse(name, out var algorithm))
+            body.Fail("idTokenAlgorithm", $"idTokenAlgorithm: {JsonBody.Shown(name)} is no JWS algorithm here");
+        return algorithm;
+    }
+
+    private static JsonNode? WriteKeys(JsonWebKeySet keys)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer))
+            keys.WritePublic(json);
+        return JsonNode.Parse(buffer.WrittenSpan);
+    }
+}

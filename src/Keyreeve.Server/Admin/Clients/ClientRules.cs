@@ -1,0 +1,87 @@
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Policy;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Server.Settings;
+using Keyreeve.Web.Pages;
+using Keyreeve.Wire.Jose;
+using Keyreeve.Wire.OAuth;
+
+namespace Keyreeve.Server.Admin.Clients;
+
+// Inside Keyreeve.*, "Client" alone is the namespace of the SDK.
+using Client = Keyreeve.Core.Identity.Client;
+
+/// <summary>What may be registered: a pure decision over the whole registration. A wrong one is refused here rather than found out at a login.</summary>
+internal static class ClientRules
+{
+    /// <summary>The first thing that is wrong, or null.</summary>
+    public static Refusal? WhyNot(Client client, ScopeCatalogue scopes, IReadOnlyList<string> services, IReadOnlyList<JwsAlgorithm> algorithms) =>
+        WhyNotId(client.ClientId)
+        ?? WhyNotMethods(client)
+        ?? WhyNotGrants(client)
+        ?? WhyNotRedirects(client)
+        ?? WhyNotScopes(client, scopes)
+        ?? (client.OwnedServices.FirstOrDefault(s => !services.Contains(s, StringComparer.Ordinal)) is { } unknown
+            ? Wrong("ownedServices", $"there is no VAL service {JsonBody.Shown(unknown)}{Near(unknown, services)}") : null)
+        ?? (algorithms.Contains(client.IdTokenAlgorithm) ? null
+            : Wrong("idTokenAlgorithm", $"ID tokens are signed with one of {string.Join(", ", algorithms.Select(a => a.Name()))}"));
+
+    private static Refusal? WhyNotId(string id) =>
+        !id.All(c => c is > ' ' and <= '~') ? Wrong("clientId", "a client_id has 1 to 255 printable ASCII characters without space")
+        : User.IsSubject(id) ? Wrong("clientId", "u- and 22 characters is the form of a user's subject: a client must not pass for a user (RFC 9700 4.15)")
+        : id is "." or ".." ? Wrong("clientId", "a client_id is not . or ..: it could not stand in a path")
+        : null;
+
+    private static Refusal? WhyNotMethods(Client client)
+    {
+        if (client.AuthMethods.Length == 0)
+            return Wrong("authMethods", "at least one authentication method is required; a public client has none");
+        if (client.IsPublic && client.AuthMethods.Length > 1)
+            return Wrong("authMethods", "none stands alone: a client that may leave its credential out is public");
+        // TS 33.434 A.4.2.4: the token request carries client authentication.
+        if (client.IsPublic && client.Profile == ClientProfile.Seal)
+            return Wrong("authMethods", "a client of profile seal authenticates (TS 33.434 A.4.2.4): not none");
+        if (client.AuthMethods.Contains(ClientAuthMethod.PrivateKeyJwt) && client.Keys is null)
+            return Wrong("jwks", "private_key_jwt needs jwks with at least one public key");
+        if (client.AuthMethods.Any(m => m is ClientAuthMethod.SecretBasic or ClientAuthMethod.SecretPost) && client.Secrets.Length == 0)
+            return Wrong("authMethods", "the client has no secret: add one first (keyreeve admin client secret add)");
+        if (client.PkceOptional && (client.IsPublic || client.Profile == ClientProfile.Seal))
+            return Wrong("pkceOptional", "PKCE is optional only for a confidential client of profile openid");
+        // RFC 6819 4.4.1.10: anybody can say that he is a public client.
+        return client.IsPublic && client.Consent == ConsentRule.Implied
+            ? Wrong("consent", "users of a public client are asked: always or remember")
+            : null;
+    }
+
+    private static Refusal? WhyNotGrants(Client client) =>
+        client.Grants.Length == 0 ? Wrong("grants", "at least one grant is required")
+        : client.Grants.Contains(GrantType.RefreshToken) && !client.Grants.Contains(GrantType.AuthorizationCode)
+            ? Wrong("grants", "refresh_token goes with authorization_code")
+        : client.IsPublic && client.Grants.Contains(GrantType.ClientCredentials)
+            ? Wrong("grants", "client_credentials needs client authentication (RFC 6749 4.4)")
+        : client.Grants.Contains(GrantType.AuthorizationCode) && client.RedirectUris.Length == 0
+            ? Wrong("redirectUris", "authorization_code needs at least one redirect URI")
+        : null;
+
+    private static Refusal? WhyNotRedirects(Client client)
+    {
+        foreach (var uri in client.RedirectUris)
+        {
+            if (RedirectUri.WhyNotRegistrable(uri) is { } why)
+                return Wrong("redirectUris", $"{JsonBody.Shown(uri)}: {why}");
+            if (PageHeaders.FormTarget(uri) is null)
+                return Wrong("redirectUris", $"{JsonBody.Shown(uri)}: browsers would stop at this redirect, because the content security policy of our pages cannot name it; use a host name instead of an IPv6 address other than [::1]");
+        }
+        return null;
+    }
+
+    private static Refusal? WhyNotScopes(Client client, ScopeCatalogue scopes) =>
+        client.Scopes.FirstOrDefault(s => scopes.Find(s) is null) is { } unknown
+            ? Wrong("scopes", $"there is no scope {JsonBody.Shown(unknown)}"
+                + (unknown.StartsWith("val:", StringComparison.Ordinal) ? ": add the VAL service first" : Near(unknown, scopes.Supported)))
+            : null;
+
+    private static string Near(string name, IEnumerable<string> known) => SettingNames.Nearest(JsonBody.Shown(name), known) is { } near ? $"; did you mean {near}?" : "";
+
+    private static Refusal Wrong(string param, string text) => Refusal.About(RefusalCode.InvalidParameter, param, text);
+}

@@ -1,0 +1,39 @@
+using Keyreeve.Core.Tokens;
+
+namespace Keyreeve.Server.Admin;
+
+/// <summary>
+/// Ends the access tokens of a user or client whose rights an operator took away. It runs after the change itself: what is issued from
+/// then on was decided by the changed row, and what was issued before is covered by the revocation.
+/// </summary>
+internal static class EndTokens
+{
+    /// <summary>Longer than any access token lives (EndGrant of the OpenID slice keeps its revocations as long).</summary>
+    private static readonly TimeSpan LongestTokenLife = TimeSpan.FromHours(25);
+
+    /// <summary>
+    /// Another node learns of a changed client up to a second later and may issue until then; so may a request of this node that looked
+    /// the client up just before. Tokens of the next two seconds are dead too, which a client switched on again at once will notice.
+    /// </summary>
+    private static readonly TimeSpan ClientSnapshotAge = TimeSpan.FromSeconds(2);
+
+    /// <summary>All tokens of a user. Users are read from the store for every grant: nothing stale issues for them.</summary>
+    public static Task OfSubjectAsync(AdminRequest request, string subject, string because) =>
+        RunAsync(request, RevocationKind.Subject, subject, null, subject, request.Admin.Now.ToUnixTimeSeconds(), because);
+
+    /// <summary>All tokens of a user who is removed. Without an end: the subject is never given again, and a request may be minting at this moment.</summary>
+    public static Task OfRemovedSubjectAsync(AdminRequest request, string subject, string because) =>
+        RunAsync(request, RevocationKind.Subject, subject, null, subject, long.MaxValue, because);
+
+    /// <summary>All tokens of a client: those it got for users, and its own (whose subject is the client_id).</summary>
+    public static Task OfClientAsync(AdminRequest request, string clientId, string because) =>
+        RunAsync(request, RevocationKind.Client, clientId, clientId, null, (request.Admin.Now + ClientSnapshotAge).ToUnixTimeSeconds(), because);
+
+    private static async Task RunAsync(AdminRequest request, RevocationKind kind, string value, string? clientId, string? subject, long issuedUntil, string because)
+    {
+        await request.Admin.Parts.Stores.Revocations.AddAsync(
+            [new Revocation(kind, value, issuedUntil, (request.Admin.Now + LongestTokenLife).ToUnixTimeSeconds())],
+            request.Entry("tokens.revoked", clientId, subject, because), CancellationToken.None);
+        await request.RefreshAsync();
+    }
+}

@@ -1,0 +1,19 @@
+using Keyreeve.Seal;
+
+namespace Keyreeve.Server.Admin.KeyRecords;
+
+/// <summary>DELETE /key-records/{id}</summary>
+internal static class RemoveKeyRecord
+{
+    public static async Task<AdminAnswer> HandleAsync(AdminRequest request)
+    {
+        if (await ShowKeyRecord.FindAsync(request) is not { } record)
+            return AdminAnswer.NotFound("key record");
+        if (request.IfMatch is { } version && version != record.Version)
+            return AdminAnswer.Changed;
+        var entry = request.Entry("key_record.removed", null, KeyRecord.Purpose(record.ServiceId, record.Identity), null);
+        return await request.Admin.Parts.Stores.KeyRecords.RemoveAsync(record.ServiceId, record.Identity, entry, CancellationToken.None)
+            ? AdminAnswer.Nothing
+            : AdminAnswer.NotFound("key record");
+    }
+}

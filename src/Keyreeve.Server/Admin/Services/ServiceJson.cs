@@ -1,0 +1,61 @@
+using System.Text.Json.Nodes;
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Server.Settings;
+using Keyreeve.Wire.OAuth;
+
+namespace Keyreeve.Server.Admin.Services;
+
+/// <summary>A VAL service as the admin API writes and reads it.</summary>
+internal static class ServiceJson
+{
+    public static readonly AdminSchema Schema = new("Service",
+        new AdminField("serviceId", FieldKind.Text, "1 to 200 scope characters; the scope is val:S.", Required: true),
+        new AdminField("name", FieldKind.Text, "Shown on the consent page.", Required: true),
+        new AdminField("audience", FieldKind.Text, "aud of the tokens for it.", Required: true),
+        new AdminField("version", FieldKind.Number, "Row version, the ETag.", ReadOnly: true));
+
+    public static string Path(string serviceId) => $"{AdminRoutes.Base}/services/{Uri.EscapeDataString(serviceId)}";
+
+    public static JsonObject Write(ValService service) => new()
+    {
+        ["serviceId"] = service.ServiceId,
+        ["name"] = service.Name,
+        ["audience"] = service.Audience,
+        ["version"] = service.Version,
+    };
+
+    /// <summary>The service of the body; its identifier is the path's where there is one.</summary>
+    public static Outcome<ValService> Read(JsonBody body, string? pathId)
+    {
+        var id = body.RequiredText("serviceId", 200);
+        if (body.Wrong is null && WhyNot(id) is { } why)
+            body.Fail("serviceId", why);
+        if (body.Wrong is null && pathId is not null && id != pathId)
+            body.Fail("serviceId", "serviceId is the one of the path; an identifier cannot be changed");
+        var service = new ValService { ServiceId = id, Name = body.RequiredText("name"), Audience = body.RequiredText("audience", 2000) };
+        return body.Wrong is { } wrong ? wrong : service;
+    }
+
+    /// <summary>What is wrong with an identifier, or null.</summary>
+    public static string? WhyNot(string id) =>
+        id.Length is 0 or > 200 || !id.All(ScopeList.IsScopeCharacter) ? "a VAL service ID has 1 to 200 scope characters: printable ASCII without space, quote and backslash (RFC 6749 3.3)"
+        : id is "." or ".." ? "a VAL service ID is not . or ..: it could not stand in a path"
+        : null;
+}
+
+/// <summary>Whether VAL services that somebody names exist.</summary>
+internal static class ServiceNames
+{
+    public static async Task<Refusal?> WhyUnknownAsync(AdminRequest request, string param, IEnumerable<string> named)
+    {
+        var known = (await request.Admin.Parts.Stores.Directory.ListServicesAsync(request.Cancel)).Select(s => s.ServiceId).ToList();
+        return named.FirstOrDefault(n => !known.Contains(n, StringComparer.Ordinal)) is { } wrong
+            ? Refusal.About(RefusalCode.InvalidParameter, param, $"there is no VAL service {JsonBody.Shown(wrong)}"
+                + (SettingNames.Nearest(JsonBody.Shown(wrong), known) is { } near ? $"; did you mean {near}?" : ""))
+            : null;
+    }
+
+    public static async Task<ValService?> FindAsync(AdminRequest request) =>
+        (await request.Admin.Parts.Stores.Directory.ListServicesAsync(request.Cancel)).FirstOrDefault(s => s.ServiceId == request.Id);
+}

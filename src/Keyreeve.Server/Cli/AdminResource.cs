@@ -1,0 +1,233 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Keyreeve.Server.Cli;
+
+/// <summary>A flag of add and edit, and the member it sets. An empty value clears the member.</summary>
+internal sealed record AdminFlag(string Name, string Member, Type Type, string Description)
+{
+    /// <summary>A file whose text is the value; "-" is standard input.</summary>
+    public bool IsFile { get; init; }
+
+    /// <summary>A file if one of that name is there, else the value itself.</summary>
+    public bool MayBeFile { get; init; }
+
+    /// <summary>Only for add.</summary>
+    public bool OnlyAdd { get; init; }
+
+    public static AdminFlag Text(string name, string member, string description) => new(name, member, typeof(string), description);
+
+    public static AdminFlag Texts(string name, string member, string description) => new(name, member, typeof(string[]), description + "; may be repeated");
+}
+
+/// <summary>A kind of thing the admin API manages, and the five verbs on it: list, show, add, edit, remove.</summary>
+internal sealed record AdminResource(string Noun, string Description, string Path, string IdMember, IReadOnlyList<string> Columns, IReadOnlyList<AdminFlag> Flags)
+{
+    public static readonly AdminResource Services = new("service", "VAL services.", "services", "serviceId", ["serviceId", "name", "audience", "version"],
+    [
+        AdminFlag.Text("--name", "name", "shown on the consent page"),
+        AdminFlag.Text("--audience", "audience", "aud of the tokens for it"),
+    ]);
+
+    public static readonly AdminResource Devices = new("device", "VAL UEs.", "devices", "valUeId", ["valUeId", "valServiceIds", "version"],
+        [AdminFlag.Texts("--service", "valServiceIds", "a VAL service mapped to the device")]);
+
+    /// <summary>Finds the identifier that the path needs; by default it is what was typed.</summary>
+    public Func<AdminServer, string, Task<string>> ResolveAsync { get; init; } = static (_, typed) => Task.FromResult(typed);
+
+    /// <summary>The member that the argument of add sets; by default the identifier.</summary>
+    public string? NameMember { get; init; }
+
+    /// <summary>The member that holds a secret made by the server, and what to call it.</summary>
+    public (string Member, string What)? Secret { get; init; }
+
+    /// <summary>The noun with its five verbs.</summary>
+    public Command CreateCommand(AdminTools tools) => new(Noun, Description)
+    {
+        CreateList(tools), CreateShow(tools), CreateAdd(tools), CreateEdit(tools), CreateRemove(tools),
+    };
+
+    /// <summary>Path of one, percent-encoded.</summary>
+    public async Task<string> PathOfAsync(AdminServer server, string typed) => $"{Path}/{Uri.EscapeDataString(await ResolveAsync(server, typed))}";
+
+    /// <summary>The argument that names one.</summary>
+    public Argument<string> IdArgument() => new(Noun) { Description = NameMember is null ? $"its {IdMember}" : $"its {NameMember} or {IdMember}" };
+
+    private Command CreateList(AdminTools tools)
+    {
+        var command = new Command("list", "List all.");
+        command.SetAction((parse, _) => tools.RunAsync(parse, async (server, output) => output.List(await server.ListAsync(Path), Columns, Noun)));
+        return command;
+    }
+
+    private Command CreateShow(AdminTools tools)
+    {
+        var id = IdArgument();
+        var command = new Command("show", "Show one.") { id };
+        command.SetAction((parse, _) => tools.RunAsync(parse, async (server, output) => output.Show((await server.GetAsync(await PathOfAsync(server, parse.GetValue(id)!))).Document)));
+        return command;
+    }
+
+    private Command CreateAdd(AdminTools tools)
+    {
+        var id = new Argument<string?>(NameMember ?? IdMember) { Arity = ArgumentArity.ZeroOrOne, Description = "may stand in --json-in instead" };
+        var flags = new AdminFlagSet(Flags);
+        var command = new Command("add", "Add one.") { id };
+        flags.AddTo(command);
+        command.SetAction((parse, _) => tools.RunAsync(parse, async (server, output) =>
+        {
+            var body = flags.Apply(parse, []);
+            if (parse.GetValue(id) is { } typed)
+                body[NameMember ?? IdMember] = typed;
+            var made = (await server.SendAsync(HttpMethod.Post, Path, body, null, flags.ByMember(NameMember ?? IdMember))).Document;
+            var secret = Secret is { } s ? (string?)made[s.Member] : null;
+            if (Secret is { } known && output.ForPeople)
+                made.Remove(known.Member);
+            output.Done($"added {Noun} {made[NameMember ?? IdMember]}", made);
+            if (Secret is { } printed)
+                output.Secret(printed.What, secret);
+        }));
+        return command;
+    }
+
+    private Command CreateEdit(AdminTools tools)
+    {
+        var id = IdArgument();
+        var flags = new AdminFlagSet([.. Flags.Where(f => !f.OnlyAdd)]);
+        var command = new Command("edit", "Change one. Lists are replaced as a whole; an empty value (\"\") clears a member.") { id };
+        flags.AddTo(command);
+        command.SetAction((parse, _) => tools.RunAsync(parse, async (server, output) =>
+        {
+            if (!flags.IsGiven(parse))
+                throw AdminFailure.Usage($"nothing to change: give a flag, or --json-in (see: keyreeve admin {Noun} edit --help)");
+            var path = await PathOfAsync(server, parse.GetValue(id)!);
+            var current = await server.GetAsync(path);
+            var body = flags.Apply(parse, current.Document);
+            // A whole object that was read earlier says itself which version it was; else the one of this moment counts.
+            var etag = body["version"] is JsonValue version && version.TryGetValue<long>(out var number) ? $"\"{number}\"" : current.ETag;
+            var changed = (await server.SendAsync(HttpMethod.Put, path, body, etag, flags.ByMember(IdMember))).Document;
+            output.Done($"changed {Noun} {changed[NameMember ?? IdMember]}", changed);
+        }));
+        return command;
+    }
+
+    private Command CreateRemove(AdminTools tools)
+    {
+        var id = IdArgument();
+        var command = new Command("remove", "Remove one.") { id };
+        command.SetAction((parse, _) => tools.RunAsync(parse, async (server, output) =>
+        {
+            var path = await PathOfAsync(server, parse.GetValue(id)!);
+            await server.SendAsync(HttpMethod.Delete, path, null, null, null);
+            output.Done($"removed {Noun} {parse.GetValue(id)}", null);
+        }));
+        return command;
+    }
+}
+
+/// <summary>The flags of one command.</summary>
+internal sealed class AdminFlagSet
+{
+    private readonly List<(AdminFlag Flag, Option Option)> _flags = [];
+    private readonly Option<string?> _jsonIn = new("--json-in") { Description = "a whole object as JSON from a file, or from standard input (-); other flags change it" };
+
+    public AdminFlagSet(IEnumerable<AdminFlag> flags)
+    {
+        foreach (var flag in flags)
+        {
+            Option option = flag.Type == typeof(bool) ? new Option<bool?>(flag.Name)
+                : flag.Type == typeof(int) ? new Option<string?>(flag.Name)
+                : flag.Type == typeof(string[]) ? new Option<string[]>(flag.Name) { AllowMultipleArgumentsPerToken = false }
+                : new Option<string?>(flag.Name);
+            option.Description = flag.Description;
+            _flags.Add((flag, option));
+        }
+    }
+
+    public void AddTo(Command command)
+    {
+        foreach (var (_, option) in _flags)
+            command.Options.Add(option);
+        command.Options.Add(_jsonIn);
+    }
+
+    public bool IsGiven(ParseResult parse) => parse.GetResult(_jsonIn) is not null || _flags.Exists(f => parse.GetResult(f.Option) is { Implicit: false });
+
+    /// <summary>From a member's name to the flag that sets it.</summary>
+    public Dictionary<string, string> ByMember(string idMember)
+    {
+        var names = _flags.ToDictionary(f => f.Flag.Member, f => f.Flag.Name, StringComparer.Ordinal);
+        names[idMember] = $"<{idMember}>";
+        return names;
+    }
+
+    /// <summary>The object of --json-in, or the given one, with the flags applied.</summary>
+    public JsonObject Apply(ParseResult parse, JsonObject document)
+    {
+        var body = parse.GetValue(_jsonIn) is { } file ? ReadObject(file) : document.DeepClone().AsObject();
+        foreach (var (flag, option) in _flags)
+        {
+            if (parse.GetResult(option) is not { Implicit: false })
+                continue;
+            body[flag.Member] = option switch
+            {
+                Option<bool?> yesNo => parse.GetValue(yesNo) ?? true,
+                Option<string[]> list => new JsonArray([.. parse.GetValue(list)!.Where(v => v.Length > 0).Select(v => (JsonNode)ValueOf(flag, v))]),
+                Option<string?> one => One(flag, parse.GetValue(one) ?? ""),
+                _ => throw new InvalidOperationException("no such flag kind"),
+            };
+        }
+        return body;
+    }
+
+    private static JsonNode? One(AdminFlag flag, string typed)
+    {
+        if (typed.Length == 0)
+            return null;
+        if (flag.Type == typeof(int))
+            return int.TryParse(typed, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var number)
+                ? number : throw AdminFailure.Usage($"{flag.Name} {typed}: write a whole number");
+        if (flag.Type == typeof(JsonObject))
+            return ReadObject(typed);
+        return ValueOf(flag, typed);
+    }
+
+    private static string ValueOf(AdminFlag flag, string typed) =>
+        flag.IsFile || flag.MayBeFile && File.Exists(typed) ? AdminFiles.ReadText(flag.Name, typed).TrimEnd('\r', '\n') : typed;
+
+    private static JsonObject ReadObject(string file)
+    {
+        try
+        {
+            return JsonNode.Parse(AdminFiles.ReadText("--json-in", file), documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject
+                ?? throw AdminFailure.Usage($"{file} is not one JSON object");
+        }
+        catch (JsonException e)
+        {
+            throw AdminFailure.Usage($"{file} is not JSON: {e.Message}");
+        }
+    }
+}
+
+/// <summary>Files that flags name.</summary>
+internal static class AdminFiles
+{
+    /// <summary>More is no key, certificate or registration.</summary>
+    private const int MaxLength = 1024 * 1024;
+
+    /// <summary>The text of a file, or of standard input for "-".</summary>
+    public static string ReadText(string flag, string file)
+    {
+        try
+        {
+            if (file == "-")
+                return Console.In.ReadToEnd();
+            return new FileInfo(file).Length <= MaxLength ? File.ReadAllText(file) : throw AdminFailure.Usage($"{flag} {file}: the file is longer than 1 MiB");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw AdminFailure.Usage($"{flag} {file}: {e.Message}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using Keyreeve.Testing;
+using Xunit;
+
+namespace Keyreeve.Server.Tests.Cli;
+
+/// <summary>The built command line as its own process, against a server.</summary>
+public sealed class AdminCommandTests
+{
+    [Fact]
+    public async Task Users_clients_and_keys_are_managed_from_the_command_line()
+    {
+        await using var server = await TestServer.StartAsync();
+        var data = server.Folder.Root;
+
+        var added = await RunAsync(null, "admin", "user", "add", "carol", "--service", "pump-control", "--data", data);
+        Assert.Equal((0, ""), (added.Code, added.Error));
+        Assert.Matches("added user carol\npassword \\(shown this once, it cannot be read again\\):\n[A-Za-z0-9_-]{20}\n", added.Output);
+
+        var listed = await RunAsync(null, "admin", "user", "list", "--json", "--data", data);
+        Assert.Contains("carol", JsonNode.Parse(listed.Output)!.AsArray().Select(u => (string)u!["username"]!));
+
+        var edited = await RunAsync(null, "admin", "user", "edit", "carol", "--display-name", "Carol", "--json", "--data", data);
+        Assert.Equal(("Carol", "pump-control"), ((string)JsonNode.Parse(edited.Output)!["displayName"]!, (string)JsonNode.Parse(edited.Output)!["valServiceIds"]![0]!));
+
+        var wrong = await RunAsync(null, "admin", "client", "add", "app", "--name", "App", "--redirect-uri", "https://a.example/*", "--data", data);
+        Assert.Equal((1, ""), (wrong.Code, wrong.Output));
+        Assert.Equal("keyreeve: --redirect-uri: https://a.example/*: wildcards are not supported: register each redirect URI\n", wrong.Error);
+
+        var whole = await RunAsync("""{"clientId":"app","name":"App","redirectUris":["https://a.example/cb"],"scopes":"openid"}""", "admin", "client", "add", "--json-in", "-", "--json", "--data", data);
+        Assert.Equal(43, ((string)JsonNode.Parse(whole.Output)!["clientSecret"]!).Length);
+
+        var key = await RunAsync("the-payload\n", "admin", "key", "add", "--service", "fleet-tracking", "--device", "ue-9", "--payload-file", "-", "--data", data);
+        Assert.Equal((0, "added the key record of fleet-tracking ue-9\n"), (key.Code, key.Output));
+        var shown = await RunAsync(null, "admin", "key", "list", "--json", "--data", data);
+        Assert.Contains("ue-9", shown.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("the-payload", shown.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_does_not_run_is_told_with_its_cure()
+    {
+        var path = Directory.CreateTempSubdirectory("keyreeve-test-").FullName;
+        try
+        {
+            var never = await RunAsync(null, "admin", "user", "list", "--data", path);
+            Assert.Equal(1, never.Code);
+            Assert.Contains("start the server: keyreeve serve --data " + path, never.Error, StringComparison.Ordinal);
+            await (await TestServer.StartAsync(path, keep: true)).DisposeAsync();
+            var stopped = await RunAsync(null, "admin", "user", "list", "--data", path);
+            Assert.Equal((1, ""), (stopped.Code, stopped.Output));
+            Assert.Contains("no server answers", stopped.Error, StringComparison.Ordinal);
+            Assert.Contains("start the server: keyreeve serve --data " + path + " --demo", stopped.Error, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(path, recursive: true);
+        }
+    }
+
+    [Theory]
+    [InlineData("--server needs --ca FILE", "admin", "user", "list", "--server", "https://localhost:1")]
+    [InlineData("--cert goes with --server", "admin", "user", "list", "--cert", "x")]
+    [InlineData("--nonsense", "admin", "user", "list", "--nonsense")]
+    [InlineData("there is no data folder", "admin", "user", "list", "--data", "./there-is-none")]
+    public async Task Wrong_usage_is_exit_code_2_and_says_what(string expected, params string[] arguments)
+    {
+        var result = await RunAsync(null, arguments);
+        Assert.Equal(2, result.Code);
+        Assert.Contains(expected, result.Error, StringComparison.Ordinal);
+    }
+
+    private static async Task<(int Code, string Output, string Error)> RunAsync(string? input, params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "Keyreeve.Server.dll"));
+        foreach (var argument in arguments)
+            start.ArgumentList.Add(argument);
+        using var process = Process.Start(start)!;
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        try
+        {
+            if (input is not null)
+                await process.StandardInput.WriteAsync(input);
+            process.StandardInput.Close();
+            var (output, error) = (process.StandardOutput.ReadToEndAsync(limit.Token), process.StandardError.ReadToEndAsync(limit.Token));
+            await process.WaitForExitAsync(limit.Token);
+            return (process.ExitCode, await output, await error);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw new TimeoutException("keyreeve " + string.Join(' ', arguments) + " did not end");
+        }
+    }
+}

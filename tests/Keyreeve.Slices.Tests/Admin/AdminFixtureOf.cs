@@ -1,0 +1,25 @@
+using System.Net.Http.Headers;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using Keyreeve.Testing;
+
+namespace Keyreeve.Slices.Tests.Admin;
+
+/// <summary>The operator of a server that one test has for itself.</summary>
+public sealed class AdminFixtureOf(TestServer server)
+{
+    private readonly HttpClient _http = server.NewClient("mtls", X509Certificate2.CreateFromPemFile(server.Folder.AdminPem, server.Folder.AdminKey));
+
+    public Task<HttpResponseMessage> GetAsync(string path) => _http.GetAsync("/admin/v1" + path);
+
+    public Task<HttpResponseMessage> PostAsync(string path) => _http.PostAsync("/admin/v1" + path, null);
+
+    public Task<HttpResponseMessage> DeleteAsync(string path) => _http.DeleteAsync("/admin/v1" + path);
+
+    public Task<HttpResponseMessage> PutAsync(string path, string json, string etag)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Put, "/admin/v1" + path) { Content = new StringContent(json, Encoding.UTF8, "application/json") };
+        request.Headers.IfMatch.Add(EntityTagHeaderValue.Parse(etag));
+        return _http.SendAsync(request);
+    }
+}

@@ -1,0 +1,99 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Xunit;
+
+namespace Keyreeve.Slices.Tests.Admin;
+
+public sealed class ClientRulesTests(AdminFixture admin) : IClassFixture<AdminFixture>
+{
+    [Theory]
+    [InlineData("clientId", "\"u-0123456789abcdefghijkl\"", "clientId")]
+    [InlineData("clientId", "\"with space\"", "clientId")]
+    [InlineData("clientId", "\"\u00fcmlaut\"", "clientId")]
+    [InlineData("clientId", "\"..\"", "clientId")]
+    [InlineData("authMethods", "[\"none\"]", "authMethods")]
+    [InlineData("authMethods", "[\"none\",\"client_secret_basic\"]", "authMethods")]
+    [InlineData("authMethods", "[]", "authMethods")]
+    [InlineData("authMethods", "[\"client_secret_jwt\"]", "authMethods")]
+    [InlineData("authMethods", "[\"private_key_jwt\"]", "jwks")]
+    [InlineData("jwks", "{\"keys\":[]}", "jwks")]
+    [InlineData("jwks", "{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\"}]}", "jwks")]
+    [InlineData("redirectUris", "[]", "redirectUris")]
+    [InlineData("redirectUris", "[\"https://a.example/*\"]", "redirectUris")]
+    [InlineData("redirectUris", "[\"http://a.example/\"]", "redirectUris")]
+    [InlineData("redirectUris", "[\"https://[2001:db8::1]/\"]", "redirectUris")]
+    [InlineData("redirectUris", "[\"https://a.example/#x\"]", "redirectUris")]
+    [InlineData("grants", "[\"password\"]", "grants")]
+    [InlineData("grants", "[\"refresh_token\"]", "grants")]
+    [InlineData("scopes", "\"openid val:nothing\"", "scopes")]
+    [InlineData("scopes", "\"opneid\"", "scopes")]
+    [InlineData("pkceOptional", "true", "pkceOptional")]
+    [InlineData("idTokenAlgorithm", "\"HS256\"", "idTokenAlgorithm")]
+    [InlineData("idTokenAlgorithm", "\"none\"", "idTokenAlgorithm")]
+    [InlineData("accessTokenSeconds", "9", "accessTokenSeconds")]
+    [InlineData("accessTokenSeconds", "86401", "accessTokenSeconds")]
+    [InlineData("ownedServices", "[\"nothing\"]", "ownedServices")]
+    [InlineData("certificates", "[\"-----BEGIN CERTIFICATE-----\"]", "certificates")]
+    [InlineData("secret", "\"forty-two-characters-are-one-too-few-here-4\"", "secret")]
+    public async Task A_wrong_client_is_refused_naming_the_member(string member, string value, string param)
+    {
+        var json = new JsonObject { ["clientId"] = "wrong", ["name"] = "Wrong", ["redirectUris"] = new JsonArray("https://a.example/cb"), ["scopes"] = "openid" };
+        json[member] = JsonNode.Parse(value);
+        if (member == "secret")
+            json[member] = new string('s', 42);
+        var answer = await admin.PostAsync("/clients", json.ToJsonString());
+        Assert.Equal((HttpStatusCode.BadRequest, param), (answer.Status, answer.Param));
+        Assert.Equal(HttpStatusCode.NotFound, (await admin.GetAsync("/clients/wrong")).Status);
+    }
+
+    [Fact]
+    public async Task A_public_client_has_no_client_credentials_and_always_PKCE()
+    {
+        const string json = """{"clientId":"pub","name":"P","profile":"openid","authMethods":["none"],"redirectUris":["com.example.app:/cb"],"MEMBER":VALUE}""";
+        foreach (var (member, value) in new[] { ("pkceOptional", "true"), ("grants", "[\"client_credentials\"]"), ("consent", "\"implied\"") })
+            Assert.Equal(member, (await admin.PostAsync("/clients", json.Replace("MEMBER", member, StringComparison.Ordinal).Replace("VALUE", value, StringComparison.Ordinal))).Param);
+        var made = await admin.PostAsync("/clients", json.Replace("MEMBER", "scopes", StringComparison.Ordinal).Replace("VALUE", "\"openid\"", StringComparison.Ordinal));
+        Assert.Equal(HttpStatusCode.Created, made.Status);
+        Assert.Equal("always", (string)made.Body["consent"]!);
+        Assert.Null(made.Body["clientSecret"]);
+    }
+
+    [Fact]
+    public async Task Secrets_are_rotated_without_a_gap_and_never_shown_again()
+    {
+        var made = await admin.PostAsync("/clients", """{"clientId":"rot","name":"R","profile":"openid","grants":["client_credentials"],"scopes":"val:pump-control"}""");
+        var first = (string)made.Body["clientSecret"]!;
+        Assert.Equal(43, first.Length);
+        Assert.DoesNotContain(first, (await admin.GetAsync("/clients/rot")).Text, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.Conflict, (await admin.DeleteAsync("/clients/rot/secrets/oldest")).Status);
+        Assert.Equal(HttpStatusCode.Conflict, (await admin.DeleteAsync("/clients/rot/secrets/" + made.Body["secrets"]![0]!["id"])).Status);
+        var second = (string)(await admin.PostAsync("/clients/rot/secrets")).Body["clientSecret"]!;
+        Assert.Equal(HttpStatusCode.Conflict, (await admin.PostAsync("/clients/rot/secrets")).Status);
+        Assert.Equal(HttpStatusCode.OK, await TokenAsync(first));
+        Assert.Equal(HttpStatusCode.OK, await TokenAsync(second));
+        Assert.Equal(HttpStatusCode.NoContent, (await admin.DeleteAsync("/clients/rot/secrets/oldest")).Status);
+        Assert.Equal(HttpStatusCode.Unauthorized, await TokenAsync(first));
+        Assert.Equal(HttpStatusCode.OK, await TokenAsync(second));
+        Assert.DoesNotContain(second, await admin.AuditAsync(), StringComparison.Ordinal);
+
+        async Task<HttpStatusCode> TokenAsync(string secret)
+        {
+            using var http = admin.Server.NewClient();
+            http.DefaultRequestHeaders.Authorization = System.Net.Http.Headers.AuthenticationHeaderValue.Parse(Keyreeve.Wire.OAuth.BasicCredentials.Write("rot", secret));
+            return (await http.PostAsync("/token", new FormUrlEncodedContent(new Dictionary<string, string> { ["grant_type"] = "client_credentials" }))).StatusCode;
+        }
+    }
+
+    [Fact]
+    public async Task What_was_read_can_be_sent_back()
+    {
+        foreach (var id in (string[])["seal-client", "openid-client", "val-server", "machine-client"])
+        {
+            var read = await admin.GetAsync("/clients/" + id);
+            var sent = await admin.PutAsync("/clients/" + id, read.Text, read.ETag);
+            Assert.Equal(HttpStatusCode.OK, sent.Status);
+            read.Body["version"] = (long)read.Body["version"]! + 1;
+            Assert.Equal(read.Body.ToJsonString(), sent.Body.ToJsonString());
+        }
+    }
+}
