@@ -10,6 +10,9 @@ using Keyreeve.Wire.Seal;
 
 namespace Keyreeve.Slices.Tests.Storage;
 
+// Inside Keyreeve.*, "Client" alone is the namespace of the SDK.
+using Client = Keyreeve.Core.Identity.Client;
+
 /// <summary>Records with as little or as much set as there is to set.</summary>
 internal static class Samples
 {

@@ -6,6 +6,9 @@ using Xunit;
 
 namespace Keyreeve.Slices.Tests.Storage;
 
+// Inside Keyreeve.*, "Client" alone is the namespace of the SDK.
+using Client = Keyreeve.Core.Identity.Client;
+
 public abstract partial class StoreContract
 {
     private async Task<Client> AddClientAsync(Client client) => Value(await Stores.Directory.SaveClientAsync(client, create: true, null, Entry("client.added"), None));
