@@ -80,7 +80,7 @@ public static class WebHost
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = MaxBody;
-            kestrel.Limits.MaxRequestLineSize = 16 * 1024; // our choice: a login ticket in a query
+            kestrel.Limits.MaxRequestLineSize = 24 * 1024; // our choice: a login ticket holds a whole authorization request (OAuthLimits.MaxQuery) in base64url
             kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
             foreach (var (name, endPoint) in parts.EndPoints)

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Text;
 using System.Security.Cryptography;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.AspNetCore.DataProtection;
 
@@ -43,13 +44,16 @@ public sealed class LoginTickets(IDataProtectionProvider protection, TimeProvide
     /// <summary>Characters of a protected ticket at most: the parameters are bounded, this only spares the work on junk.</summary>
     private const int MaxLength = 24 * 1024;
 
+    // The ticket is encrypted, never part of a page: the relaxed encoder keeps '&' and '+' of a query one character long.
+    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     private readonly IDataProtector _protector = protection.CreateProtector("keyreeve.login-ticket.v1");
 
     /// <summary>The text for the browser.</summary>
     public string Protect(LoginTicket ticket)
     {
         var buffer = new ArrayBufferWriter<byte>(1024);
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, Plain))
         {
             json.WriteStartArray();
             json.WriteStringValue(ticket.ResumePath);
