@@ -148,6 +148,10 @@ public sealed class OpenIdServer : IAsyncLifetime
     public Task<Answer> GetAsync(string address, string? bearer = null) =>
         SendAsync(new(HttpMethod.Get, address) { Headers = { Authorization = bearer is null ? null : new("Bearer", bearer) } });
 
+    /// <summary>As above, with the address exactly as written: the URI class repairs what an attacker would not.</summary>
+    public Task<Answer> GetRawAsync(string address) =>
+        SendAsync(new(HttpMethod.Get, new Uri(Http.BaseAddress!.GetLeftPart(UriPartial.Authority) + address, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true })));
+
     /// <summary>Posts a form exactly as given: repeated names stay repeated.</summary>
     public Task<Answer> PostAsync(string path, AuthenticationHeaderValue? authorization, params (string Name, string Value)[] form) =>
         SendAsync(new(HttpMethod.Post, path)
