@@ -3,6 +3,7 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Keyreeve.Wire.Jose;
 using Microsoft.AspNetCore.DataProtection;
 
 namespace Keyreeve.Web.Login;
@@ -71,12 +72,13 @@ public sealed class LoginTickets(IDataProtectionProvider protection, TimeProvide
     /// <summary>The ticket, or null when it is not ours or too old.</summary>
     public LoginTicket? Read(string? text)
     {
-        if (text is null || text.Length is 0 or > MaxLength || !Base64Url.IsValid(text))
+        // One spelling only: the framework's decoder skips white space, and the text goes back into a Location header.
+        if (text is null || text.Length is 0 or > MaxLength || !Base64UrlStrict.TryDecode(text, out var sealedOctets))
             return null;
         byte[] octets;
         try
         {
-            octets = _protector.Unprotect(Base64Url.DecodeFromChars(text));
+            octets = _protector.Unprotect(sealedOctets);
         }
         catch (CryptographicException)
         {
