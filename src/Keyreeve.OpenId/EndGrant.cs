@@ -16,7 +16,8 @@ internal static class EndGrant
         await openId.Grants.EndGrantAsync(
             grantId,
             now.ToUnixTimeMilliseconds(),
-            new Revocation(RevocationKind.Grant, name, now.ToUnixTimeSeconds(), (now + LongestTokenLife).ToUnixTimeSeconds()),
+            // No end to "issued until": a grant never comes back, and a parallel redemption may mint its token a moment after this.
+            new Revocation(RevocationKind.Grant, name, long.MaxValue, (now + LongestTokenLife).ToUnixTimeSeconds()),
             openId.Entry(context, "grant.ended", AuditOutcome.Changed, clientId, clientId, subject, $"grant {name}: {because?.Operator ?? "revoked by the client"}"),
             CancellationToken.None);
         await openId.State.RefreshAsync(CancellationToken.None);
