@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 
 namespace Keyreeve.Web.Http;
 
@@ -31,10 +32,13 @@ public static class ListenerRouting
         return endpoint;
     }
 
-    /// <summary>Runs after routing: what is not meant for the listener is not there. Fails closed for an endpoint that names none.</summary>
+    /// <summary>
+    /// Runs after routing: what is not meant for the listener is not there. Fails closed for an endpoint that names none. Only mapped
+    /// endpoints are RouteEndpoints; the others are routing's own answers (405 with Allow), which lead nowhere on any listener.
+    /// </summary>
     public static void UseListenerRouting(this IApplicationBuilder app) => app.Use(static (context, next) =>
     {
-        if (context.GetEndpoint() is { } endpoint)
+        if (context.GetEndpoint() is RouteEndpoint endpoint)
         {
             var here = context.Features.Get<Listener>()?.Name;
             var allowed = endpoint.Metadata.GetMetadata<OnListeners>()?.Names;
