@@ -146,6 +146,33 @@ public sealed class ConsentTests(OpenIdServer server) : IClassFixture<OpenIdServ
         Assert.Empty(user.Seen);
     }
 
+    [Fact]
+    [Proves("RFC 6819", "4.4.1.10")]
+    public async Task Allowing_a_small_request_of_a_public_client_does_not_let_a_larger_one_pass()
+    {
+        await server.AddClientAsync(new()
+        {
+            ClientId = "two-faced",
+            Name = "App",
+            Profile = ClientProfile.OpenId,
+            AuthMethods = [ClientAuthMethod.None],
+            RedirectUris = [OpenIdServer.Callback],
+            Scopes = ScopeList.Of(["openid", "profile", "email"]),
+        });
+        var user = server.NewUser();
+        var large = server.NewFlow("two-faced");
+        large.Parameters["scope"] = "openid profile email";
+        await large.CodeAsync(user);
+        // The larger request waits at its consent page while the small one is allowed in another tab.
+        var waiting = (await user.GetAsync(large.AuthorizeAddress)).Headers.Location!.OriginalString;
+        Assert.StartsWith("/consent?ticket=", waiting, StringComparison.Ordinal);
+        var small = server.NewFlow("two-faced");
+        small.Parameters["scope"] = "openid";
+        await small.CodeAsync(user);
+        var resumed = await user.GetAsync(waiting.Replace("/consent?", "/authorize/resume?", StringComparison.Ordinal));
+        Assert.StartsWith("/consent?ticket=", resumed.Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
     private async Task<string> ConsentPageAsync(SimUser user)
     {
         var flow = server.NewFlow();
