@@ -52,7 +52,10 @@ public static class ConsentPages
         }
         var openId = context.RequestServices.GetRequiredService<OpenIdContext>();
         var (subject, clientId) = (waiting.Ask.User.User.Subject, waiting.Request.Target.Client.ClientId);
-        var before = await openId.Grants.FindConsentAsync(subject, clientId, context.RequestAborted);
+        // What a user allowed earlier is added only where it is remembered. Where each request needs its own consent, an allowed
+        // small request must not renew an old large one: another ticket that waits for the large one would pass by it.
+        var remembered = waiting.Request.Target.Client is { Consent: ConsentRule.Remember, IsPublic: false };
+        var before = remembered ? await openId.Grants.FindConsentAsync(subject, clientId, context.RequestAborted) : null;
         var scope = ScopeList.Of(waiting.Ask.Scope.Concat(before?.Scope ?? ScopeList.Empty));
         var shown = string.Join("; ", Shown(context, waiting.Ask.Scope).Select(s => s.Title));
         await openId.Grants.SaveConsentAsync(

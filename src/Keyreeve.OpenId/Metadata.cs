@@ -7,6 +7,7 @@ using Keyreeve.Core.Snapshots;
 using Keyreeve.Web.Clients;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Net.Http.Headers;
 
 namespace Keyreeve.OpenId;
 
@@ -32,7 +33,7 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         response.Headers.ETag = etag;
         response.Headers.XContentTypeOptions = "nosniff";
         response.Headers.AccessControlAllowOrigin = "*";
-        if (context.Request.Headers.IfNoneMatch.Contains(etag))
+        if (Matches(context.Request, etag))
         {
             response.StatusCode = StatusCodes.Status304NotModified;
             return;
@@ -41,6 +42,13 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         response.ContentLength = body.Length;
         if (!HttpMethods.IsHead(context.Request.Method))
             await response.Body.WriteAsync(body);
+    }
+
+    /// <summary>A list, weak or strong, or any (RFC 9110 13.1.2: If-None-Match compares weakly).</summary>
+    private static bool Matches(HttpRequest request, string etag)
+    {
+        var now = new EntityTagHeaderValue(etag);
+        return request.GetTypedHeaders().IfNoneMatch.Any(known => known.Equals(EntityTagHeaderValue.Any) || known.Compare(now, useStrongComparison: false));
     }
 
     private (ScopeCatalogue Scopes, byte[] Body, string ETag) Document()

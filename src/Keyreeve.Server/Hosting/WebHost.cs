@@ -82,7 +82,7 @@ public static class WebHost
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = MaxBody;
-            kestrel.Limits.MaxRequestLineSize = 16 * 1024; // our choice: a login ticket in a query
+            kestrel.Limits.MaxRequestLineSize = 24 * 1024; // our choice: a login ticket holds a whole authorization request (OAuthLimits.MaxQuery) in base64url
             kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
             kestrel.Limits.MaxConcurrentConnections = 10_000; // our choice: about 1 GB of TLS state at the worst
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);

@@ -70,9 +70,9 @@ public sealed class AccountStore(IDirectory directory, TimeProvider clock) : IUs
         return IdentityResult.Success;
     }
 
-    /// <inheritdoc />
+    /// <summary>Identity compares with the system's clock; whether the lock has ended is decided here, by the server's.</summary>
     public Task<DateTimeOffset?> GetLockoutEndDateAsync(Account user, CancellationToken cancellationToken) =>
-        Task.FromResult<DateTimeOffset?>(user.User.LockedUntil == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(user.User.LockedUntil));
+        Task.FromResult<DateTimeOffset?>(user.User.LockedUntil > clock.GetUtcNow().ToUnixTimeMilliseconds() ? DateTimeOffset.MaxValue : null);
 
     /// <inheritdoc />
     public Task<bool> GetLockoutEnabledAsync(Account user, CancellationToken cancellationToken) => Task.FromResult(true);

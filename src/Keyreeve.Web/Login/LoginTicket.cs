@@ -1,7 +1,9 @@
 using System.Buffers;
 using System.Buffers.Text;
 using System.Security.Cryptography;
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using Keyreeve.Wire.Jose;
 using Microsoft.AspNetCore.DataProtection;
 
 namespace Keyreeve.Web.Login;
@@ -43,13 +45,16 @@ public sealed class LoginTickets(IDataProtectionProvider protection, TimeProvide
     /// <summary>Characters of a protected ticket at most: the parameters are bounded, this only spares the work on junk.</summary>
     private const int MaxLength = 24 * 1024;
 
+    // The ticket is encrypted, never part of a page: the relaxed encoder keeps '&' and '+' of a query one character long.
+    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     private readonly IDataProtector _protector = protection.CreateProtector("keyreeve.login-ticket.v1");
 
     /// <summary>The text for the browser.</summary>
     public string Protect(LoginTicket ticket)
     {
         var buffer = new ArrayBufferWriter<byte>(1024);
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, Plain))
         {
             json.WriteStartArray();
             json.WriteStringValue(ticket.ResumePath);
@@ -67,12 +72,13 @@ public sealed class LoginTickets(IDataProtectionProvider protection, TimeProvide
     /// <summary>The ticket, or null when it is not ours or too old.</summary>
     public LoginTicket? Read(string? text)
     {
-        if (text is null || text.Length is 0 or > MaxLength || !Base64Url.IsValid(text))
+        // One spelling only: the framework's decoder skips white space, and the text goes back into a Location header.
+        if (text is null || text.Length is 0 or > MaxLength || !Base64UrlStrict.TryDecode(text, out var sealedOctets))
             return null;
         byte[] octets;
         try
         {
-            octets = _protector.Unprotect(Base64Url.DecodeFromChars(text));
+            octets = _protector.Unprotect(sealedOctets);
         }
         catch (CryptographicException)
         {

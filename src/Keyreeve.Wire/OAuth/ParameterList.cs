@@ -8,7 +8,7 @@ public static class OAuthLimits
     /// <summary>Octets of one form body. Our choice: a client assertion of 16 KiB fits with room to spare.</summary>
     public const int MaxBody = 64 * 1024;
 
-    /// <summary>Octets of one query. Our choice; the request line may be 16 KiB.</summary>
+    /// <summary>Octets of one query. Our choice; as a login ticket, base64url and all, it still fits the request line of 24 KiB.</summary>
     public const int MaxQuery = 12 * 1024;
 
     /// <summary>Parameters in one request. Our choice.</summary>
