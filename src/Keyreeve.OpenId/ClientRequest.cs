@@ -18,7 +18,7 @@ internal static class ClientRequest
             refusal = Refusal.Of(RefusalCode.Malformed, "parameters belong into the body, not into the query");
         else if ((await FormBody.ReadFormAsync(context.Request)).Succeeded(out var form, out refusal))
         {
-            if (form.FirstRepeated() is { } repeated && repeated is not ("resource" or "audience"))
+            if (form.FirstRepeated("resource", "audience") is { } repeated)
                 refusal = Refusal.About(RefusalCode.RepeatedParameter, repeated, "a parameter was sent more than once");
             else if ((await openId.Clients.AuthenticateAsync(context.Request, form)).Succeeded(out var client, out refusal))
                 return (form, client);

@@ -65,7 +65,7 @@ public sealed class AuthorizationRequest
         var client = target.Client;
         var strict = client.Profile == ClientProfile.Seal;
         // "Request and response parameters MUST NOT be included more than once." Unknown ones are ignored, but repeated ones tell of confusion.
-        if (asked.FirstRepeated() is { } repeated && repeated is not ("resource" or "audience"))
+        if (asked.FirstRepeated("resource", "audience") is { } repeated)
             return Refusal.About(RefusalCode.RepeatedParameter, repeated, "a parameter was sent more than once");
         if (!asked.TrySingle("state", out var state) || state is { Length: > OAuthLimits.MaxState })
             return Refusal.About(RefusalCode.InvalidParameter, "state", $"state is longer than {OAuthLimits.MaxState} characters");

@@ -55,7 +55,9 @@ public abstract record AuthorizationStep
         var scope = catalogue.GrantableTo(user.User, request.Scope);
         if (scope.Count == 0)
             return new Refuse(new(RefusalCode.ScopeNotAllowed, "none of the scopes is available for this user", $"user {user.User.Subject} may grant none of [{request.Scope}]"));
-        if (NeedsConsent(request, scope, consent, askedAt))
+        var own = consent is not null && string.Equals(consent.Subject, user.User.Subject, StringComparison.Ordinal)
+            && string.Equals(consent.ClientId, request.Target.Client.ClientId, StringComparison.Ordinal) ? consent : null;
+        if (NeedsConsent(request, scope, own, askedAt))
             return silent
                 ? new Refuse(Refusal.Of(RefusalCode.ConsentRequired, "the user has not consented"))
                 : new AskConsent(user, scope);

@@ -52,7 +52,7 @@ public sealed class AuthorizationTarget
             return Refusal.About(RefusalCode.RepeatedParameter, "client_id", "client_id was sent more than once");
         if (clientId is null)
             return Refusal.About(RefusalCode.MissingParameter, "client_id", "client_id is missing");
-        if (client is null || client.Disabled)
+        if (client is null || client.Disabled || !string.Equals(client.ClientId, clientId, StringComparison.Ordinal))
             return new Refusal(RefusalCode.UnknownClient, "the application is not known here", $"no client {Show(clientId)}: register it with 'keyreeve admin client add'");
         if (!asked.TrySingle("redirect_uri", out var redirectUri))
             return Refusal.About(RefusalCode.RepeatedParameter, "redirect_uri", "redirect_uri was sent more than once");

@@ -45,6 +45,9 @@ public sealed record AuthorizationCode
 
     /// <summary>When it was redeemed, 0 while it was not. The row stays a while, so that a replay is known as one.</summary>
     public long RedeemedAt { get; init; }
+
+    /// <summary>Prints the grant's name for others.</summary>
+    public override string ToString() => $"authorization code of grant {RefreshToken.GrantNameOf(GrantId)}";
 }
 
 /// <summary>
@@ -97,6 +100,9 @@ public sealed record RefreshFamily
 
     /// <summary>When it was ended by reuse, revocation or logout; 0 while alive.</summary>
     public long EndedAt { get; init; }
+
+    /// <summary>Prints the grant's name for others.</summary>
+    public override string ToString() => $"refresh family of grant {RefreshToken.GrantNameOf(FamilyId)}, generation {Generation}";
 }
 
 /// <summary>Codes, refresh families and consents as the store keeps them. Each method is one transaction.</summary>

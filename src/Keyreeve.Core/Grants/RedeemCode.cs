@@ -35,6 +35,9 @@ public static class RedeemCode
                 ? new Request(token, redirectUri, verifier)
                 : Refuse(RefusalCode.CodeUnknown, "the code has not the form of a code");
         }
+
+        /// <summary>Prints neither code nor verifier.</summary>
+        public override string ToString() => $"redemption of code {Code}";
     }
 
     /// <summary>

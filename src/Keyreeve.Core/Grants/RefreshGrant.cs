@@ -54,9 +54,11 @@ public static class RefreshGrant
         if (!asked.IsWithin(family.Scope))
             return new Refusal(RefusalCode.ScopeNotAllowed, "the scope is wider than what was granted", $"[{asked}] is not within [{family.Scope}]") { Param = "scope" };
         // The user's VAL services and the client's registration may have changed since: what is gone is not granted again.
-        var scope = catalogue.GrantableTo(user, asked.Count == 0 ? family.Scope : asked).Where(client.Client.Scopes.Contains);
+        var wanted = asked.Count == 0 ? family.Scope : asked;
+        var scope = catalogue.GrantableTo(user, wanted).Where(client.Client.Scopes.Contains);
         if (scope.Count == 0)
-            return new Refusal(RefusalCode.ScopeNotAllowed, "none of the scopes is available any more", $"user {family.Subject} or client {family.ClientId} has lost all of [{family.Scope}]") { Param = "scope" };
+            return new Refusal(RefusalCode.ScopeNotAllowed, "none of the scopes is available any more",
+                $"user {family.Subject} may grant, or client {client.Client.ClientId} may ask for, none of [{wanted}]") { Param = "scope" };
 
         if (current)
             return new Decision(presented with { Secret = fresh }, scope, Rotate(family, presented.Secret, fresh, policy, now), Rotated: true);

@@ -113,7 +113,8 @@ public static class ClientAuthentication
     {
         var secretMatches = presented.SecretHash is not null
             && ClientSecret.AnyMatches(client is { Secrets.Length: > 0 } ? client.Secrets : [new ClientSecret { Hash = NobodysHash, CreatedAt = 0 }], presented.SecretHash);
-        if (client is null)
+        // The proof is for the name that was presented, whatever the look-up gave back.
+        if (client is null || !string.Equals(client.ClientId, presented.ClientId, StringComparison.Ordinal))
             return Failed($"no client {Short(presented.ClientId)}");
         if (client.Disabled)
             return Failed($"client {client.ClientId} is disabled");

@@ -10,7 +10,7 @@ namespace Keyreeve.Core.Keys;
 ///  sealed := version(1) | kek id(8) | nonce(12) | ciphertext | tag(16)       AES-256-GCM
 ///  AAD    := version | kek id | purpose (UTF-8)
 /// </code>
-/// The purpose names table and row, so that a sealed value moved to another row does not open.
+/// The purpose names table and row, so that a sealed value moved to another row does not open. Safe to use by many threads.
 /// </summary>
 public sealed class Kek : IDisposable
 {
@@ -22,6 +22,8 @@ public sealed class Kek : IDisposable
     private const int NonceSize = 12;
     private const int TagSize = 16;
 
+    // One AesGcm is one cipher context: two threads in it at once give ciphertext that never opens again, and worse.
+    private readonly Lock _oneAtATime = new();
     private readonly AesGcm _aes;
     private readonly byte[] _id;
 
@@ -54,7 +56,9 @@ public sealed class Kek : IDisposable
         _id.CopyTo(output, 1);
         var nonce = output.AsSpan(HeadSize, NonceSize);
         RandomNumberGenerator.Fill(nonce);
-        _aes.Encrypt(nonce, plaintext, output.AsSpan(HeadSize + NonceSize, plaintext.Length), output.AsSpan(output.Length - TagSize), Associated(output, purpose));
+        var associated = Associated(output, purpose);
+        lock (_oneAtATime)
+            _aes.Encrypt(nonce, plaintext, output.AsSpan(HeadSize + NonceSize, plaintext.Length), output.AsSpan(output.Length - TagSize), associated);
         return output;
     }
 
@@ -68,7 +72,9 @@ public sealed class Kek : IDisposable
         var opened = new byte[length];
         try
         {
-            _aes.Decrypt(sealedValue.Slice(HeadSize, NonceSize), sealedValue.Slice(HeadSize + NonceSize, length), sealedValue[^TagSize..], opened, Associated(sealedValue, purpose));
+            var associated = Associated(sealedValue, purpose);
+            lock (_oneAtATime)
+                _aes.Decrypt(sealedValue.Slice(HeadSize, NonceSize), sealedValue.Slice(HeadSize + NonceSize, length), sealedValue[^TagSize..], opened, associated);
         }
         catch (AuthenticationTagMismatchException)
         {

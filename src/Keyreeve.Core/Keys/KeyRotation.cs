@@ -47,7 +47,9 @@ public static class KeyRotation
         {
             var generation = keys.Where(k => k.Algorithm == algorithm).Select(k => k.Generation).DefaultIfEmpty(0).Max() + 1;
             var live = keys.Where(k => k.Algorithm == algorithm && !k.Revoked && (k.ExpiresAt == 0 || k.ExpiresAt > seconds)).OrderBy(k => k.ActivatesAt).ToList();
-            var active = live.FindAll(k => k.ActivatesAt <= seconds);
+            // A key that has its end set was replaced once. When its successor is revoked it must not come back: what it signs now would
+            // outlive it in the JWKS.
+            var active = live.FindAll(k => k.ActivatesAt <= seconds && k.ExpiresAt == 0);
             var next = live.FindAll(k => k.ActivatesAt > seconds);
             if (active.Count == 0)
             {
@@ -60,8 +62,7 @@ public static class KeyRotation
             if (next.Count == 0 && now >= end - policy.PublishAhead)
                 steps.Add(new RotationStep.Make(algorithm, generation, end > now + policy.PublishAhead ? end : now + policy.PublishAhead));
             foreach (var old in active[..^1])
-                if (old.ExpiresAt == 0)
-                    steps.Add(new RotationStep.Expire(old.KeyId, DateTimeOffset.FromUnixTimeSeconds(current.ActivatesAt) + policy.KeepAfter));
+                steps.Add(new RotationStep.Expire(old.KeyId, DateTimeOffset.FromUnixTimeSeconds(current.ActivatesAt) + policy.KeepAfter));
         }
         return steps;
     }

@@ -35,6 +35,9 @@ public sealed record RefreshToken(string FamilyId, OpaqueToken Secret)
     public static string GrantNameOf(string familyId) =>
         Base64Url.EncodeToString(SHA256.HashData(Encoding.ASCII.GetBytes("keyreeve grant " + familyId)).AsSpan(0, 16));
 
+    /// <summary>Prints the grant's name for others: neither the secret nor the family's identifier.</summary>
+    public override string ToString() => "refresh token of grant " + GrantNameOf(FamilyId);
+
     /// <summary>The text for the wire.</summary>
     public string Reveal() => FamilyId + "." + Secret.Reveal();
 

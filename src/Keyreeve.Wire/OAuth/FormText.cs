@@ -42,6 +42,10 @@ public static class FormText
             var octets = rented.AsSpan(0, n);
             if (!System.Text.Unicode.Utf8.IsValid(octets))
                 return ParameterError.BadEncoding;
+            // The second set of controls, U+0080 to U+009F, is C2 80 to C2 9F: a terminal that shows a log line obeys U+009B as it does ESC [.
+            for (var i = 1; i < n; i++)
+                if (octets[i - 1] == 0xC2 && octets[i] < 0xA0)
+                    return ParameterError.ControlCharacter;
             value = Utf8.GetString(octets);
             return ParameterError.None;
         }

@@ -116,20 +116,27 @@ public sealed class ParameterList
             if (!string.Equals(pair.Key, name, StringComparison.Ordinal))
                 continue;
             // "Request and response parameters MUST NOT be included more than once." (RFC 6749 3.1)
+            // Neither value is given out: a caller that does not look at the answer finds the parameter missing.
             if (seen)
+            {
+                value = null;
                 return false;
+            }
             seen = true;
             value = pair.Value.Length == 0 ? null : pair.Value;
         }
         return true;
     }
 
-    /// <summary>The first parameter that was sent more than once, or null.</summary>
-    public string? FirstRepeated()
+    /// <summary>
+    /// The first parameter that was sent more than once, or null. Those that may be repeated are named here and not by comparing
+    /// the answer: a permitted repeat at the front would hide a forbidden one behind it.
+    /// </summary>
+    public string? FirstRepeated(params ReadOnlySpan<string> repeatable)
     {
         for (var i = 1; i < _pairs.Count; i++)
             for (var j = 0; j < i; j++)
-                if (string.Equals(_pairs[i].Key, _pairs[j].Key, StringComparison.Ordinal))
+                if (string.Equals(_pairs[i].Key, _pairs[j].Key, StringComparison.Ordinal) && !repeatable.Contains(_pairs[i].Key))
                     return _pairs[i].Key;
         return null;
     }

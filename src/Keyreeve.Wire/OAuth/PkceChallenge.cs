@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
+using Keyreeve.Wire.Jose;
 
 namespace Keyreeve.Wire.OAuth;
 
@@ -21,11 +22,9 @@ public sealed record PkceChallenge
     public static bool TryRead(string? text, [NotNullWhen(true)] out PkceChallenge? challenge)
     {
         challenge = null;
-        if (text is null || text.Length != 43)
+        // 43 characters of the alphabet are not enough: no hash sets the two bits that stand for nothing.
+        if (text is not { Length: 43 } || !Base64UrlStrict.TryDecode(text, out _))
             return false;
-        foreach (var c in text)
-            if (!char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_'))
-                return false;
         challenge = new(text);
         return true;
     }

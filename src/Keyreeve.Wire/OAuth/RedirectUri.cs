@@ -14,7 +14,7 @@ public static class RedirectUri
         string.Equals(registered, asked, StringComparison.Ordinal) || MatchesLoopback(registered, asked);
 
     /// <summary>
-    /// What may be registered: https; http on a loopback literal or <c>localhost</c>; a private-use scheme in reverse-domain form
+    /// What may be registered: https; http on 127.0.0.1, [::1] or <c>localhost</c>; a private-use scheme in reverse-domain form
     /// (RFC 8252 7.1). Never a fragment, user information, wildcard or control character. Returns what is wrong, or null.
     /// </summary>
     [Spec("RFC 8252", "7.1")]
@@ -29,22 +29,47 @@ public static class RedirectUri
             return "a redirect URI has no fragment (RFC 6749 3.1.2)";
         if (uri.Contains('*', StringComparison.Ordinal))
             return "wildcards are not supported: register each redirect URI";
-        // A leading slash is "absolute" to the platform (a file); a scheme is what makes it so for us.
-        var colon = uri.IndexOf(':', StringComparison.Ordinal);
-        if (colon <= 0 || !Uri.TryCreate(uri, UriKind.Absolute, out var parsed))
+        // Scheme and authority are read from the text itself, for it is the text that is compared later and sent to the browser.
+        // The URI class is asked last: on Unix it takes "//evil.example:443/x" for a file and any 127.x or "loopback" for a loopback.
+        if (!TryReadScheme(uri, out var scheme) || !Uri.TryCreate(uri, UriKind.Absolute, out var parsed))
             return "a redirect URI is absolute";
-        if (parsed.UserInfo.Length > 0)
+        if (AuthorityOf(uri.AsSpan(scheme.Length + 1)).Contains('@'))
             return "a redirect URI has no user information";
-        // The scheme is read from the text itself: it is the text that is compared later.
-        var scheme = uri[..colon];
         return scheme switch
         {
-            "https" => parsed.Host.Length == 0 ? "a redirect URI has a host" : null,
-            "http" => parsed.IsLoopback ? null : "http is for loopback addresses only; use https",
+            "https" => uri.StartsWith("https://", StringComparison.Ordinal) && parsed.Host.Length > 0 ? null : "a redirect URI has a host",
+            "http" => IsLoopback(uri) ? null : "http is for 127.0.0.1, [::1] and localhost only; use https",
             "javascript" or "data" or "vbscript" or "file" or "blob" or "about" => "this scheme is never a redirect URI",
             _ => scheme.Contains('.', StringComparison.Ordinal) ? null : "a private-use scheme is a reversed domain name, as com.example.app (RFC 8252 7.1)",
         };
     }
+
+    /// <summary>scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ) (RFC 3986 3.1)</summary>
+    private static bool TryReadScheme(string uri, out string scheme)
+    {
+        scheme = "";
+        var colon = uri.IndexOf(':', StringComparison.Ordinal);
+        if (colon <= 0 || !char.IsAsciiLetter(uri[0]))
+            return false;
+        foreach (var c in uri.AsSpan(0, colon))
+            if (!char.IsAsciiLetterOrDigit(c) && c is not ('+' or '-' or '.'))
+                return false;
+        scheme = uri[..colon];
+        return true;
+    }
+
+    /// <summary>What stands between "//" and the path, or nothing.</summary>
+    private static ReadOnlySpan<char> AuthorityOf(ReadOnlySpan<char> afterScheme)
+    {
+        if (!afterScheme.StartsWith("//", StringComparison.Ordinal))
+            return default;
+        var authority = afterScheme[2..];
+        var end = authority.IndexOfAny('/', '?');
+        return end < 0 ? authority : authority[..end];
+    }
+
+    private static bool IsLoopback(string uri) =>
+        TrySplit(uri, "http://localhost", out _) || Array.Exists(LoopbackPrefixes, prefix => TrySplit(uri, prefix, out _));
 
     [Spec("RFC 8252", "7.3")]
     private static bool MatchesLoopback(string registered, string asked)
