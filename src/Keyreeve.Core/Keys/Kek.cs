@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
+using Keyreeve.Wire.Jose;
 
 namespace Keyreeve.Core.Keys;
 
@@ -10,7 +11,8 @@ namespace Keyreeve.Core.Keys;
 ///  sealed := version(1) | kek id(8) | nonce(12) | ciphertext | tag(16)       AES-256-GCM
 ///  AAD    := version | kek id | purpose (UTF-8)
 /// </code>
-/// The purpose names table and row, so that a sealed value moved to another row does not open.
+/// The purpose names table and row, so that a sealed value moved to another row does not open. Safe to use from several threads:
+/// one AesGcm is not (two at once would mix nonce, data and tag), so each use has one to itself.
 /// </summary>
 public sealed class Kek : IDisposable
 {
@@ -22,12 +24,15 @@ public sealed class Kek : IDisposable
     private const int NonceSize = 12;
     private const int TagSize = 16;
 
-    private readonly AesGcm _aes;
+    private readonly ProviderPool<AesGcm> _providers;
+    private readonly byte[] _key;
     private readonly byte[] _id;
+    private bool _disposed;
 
     private Kek(ReadOnlySpan<byte> key)
     {
-        _aes = new AesGcm(key, TagSize);
+        _key = key.ToArray();
+        _providers = new(NewProvider);
         Span<byte> labelled = stackalloc byte[KeySize + 15];
         "keyreeve kek id"u8.CopyTo(labelled);
         key.CopyTo(labelled[15..]);
@@ -53,7 +58,15 @@ public sealed class Kek : IDisposable
         _id.CopyTo(output, 1);
         var nonce = output.AsSpan(HeadSize, NonceSize);
         RandomNumberGenerator.Fill(nonce);
-        _aes.Encrypt(nonce, plaintext, output.AsSpan(HeadSize + NonceSize, plaintext.Length), output.AsSpan(output.Length - TagSize), Associated(output, purpose));
+        var aes = _providers.Take();
+        try
+        {
+            aes.Encrypt(nonce, plaintext, output.AsSpan(HeadSize + NonceSize, plaintext.Length), output.AsSpan(output.Length - TagSize), Associated(output, purpose));
+        }
+        finally
+        {
+            _providers.GiveBack(aes);
+        }
         return output;
     }
 
@@ -65,13 +78,18 @@ public sealed class Kek : IDisposable
         if (length < 0 || sealedValue[0] != FormatVersion || !sealedValue.Slice(1, 8).SequenceEqual(_id))
             return false;
         var opened = new byte[length];
+        var aes = _providers.Take();
         try
         {
-            _aes.Decrypt(sealedValue.Slice(HeadSize, NonceSize), sealedValue.Slice(HeadSize + NonceSize, length), sealedValue[^TagSize..], opened, Associated(sealedValue, purpose));
+            aes.Decrypt(sealedValue.Slice(HeadSize, NonceSize), sealedValue.Slice(HeadSize + NonceSize, length), sealedValue[^TagSize..], opened, Associated(sealedValue, purpose));
         }
         catch (AuthenticationTagMismatchException)
         {
             return false;
+        }
+        finally
+        {
+            _providers.GiveBack(aes);
         }
         plaintext = opened;
         return true;
@@ -82,10 +100,28 @@ public sealed class Kek : IDisposable
         sealedValue.Length >= HeadSize && sealedValue[0] == FormatVersion ? Convert.ToHexStringLower(sealedValue.Slice(1, 8)) : null;
 
     /// <inheritdoc />
-    public void Dispose() => _aes.Dispose();
+    public void Dispose()
+    {
+        _providers.Dispose();
+        lock (_providers)
+        {
+            _disposed = true;
+            CryptographicOperations.ZeroMemory(_key);
+        }
+    }
 
     /// <inheritdoc />
     public override string ToString() => $"Kek {Id}";
+
+    private AesGcm NewProvider()
+    {
+        // Under the lock, so that nothing is ever sealed by a key that is just being zeroed.
+        lock (_providers)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return new AesGcm(_key, TagSize);
+        }
+    }
 
     private static byte[] Associated(ReadOnlySpan<byte> head, string purpose)
     {
