@@ -12,7 +12,8 @@ if (args is not [var folder])
     return 2;
 }
 var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { Args = [], ContentRootPath = AppContext.BaseDirectory });
-builder.Logging.ClearProviders();
+// Logging as the server's: with a logger the framework makes an activity and a scope for each request, on both sides.
+builder.Logging.SetMinimumLevel(LogLevel.Warning);
 builder.WebHost.UseKestrelHttpsConfiguration();
 builder.WebHost.ConfigureKestrel(kestrel =>
 {

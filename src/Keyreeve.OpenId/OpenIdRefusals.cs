@@ -69,6 +69,7 @@ public static class OpenIdRefusals
             json.WriteString("error_description"u8, refusal.Peer);
             json.WriteEndObject();
         }
+        response.ContentLength = buffer.WrittenCount;
         await response.Body.WriteAsync(buffer.WrittenMemory);
     }
 
