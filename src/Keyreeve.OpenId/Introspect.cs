@@ -38,10 +38,12 @@ public static class Introspect
         var response = context.Response;
         OpenIdRefusals.NoStore(response);
         response.ContentType = "application/json";
-        if (openId.Verifier.Verify(text, audience: null).Succeeded(out var token, out _))
-            await response.Body.WriteAsync(MayLearn(client.Client, token) ? Describe(token) : Inactive);
-        else
-            await response.Body.WriteAsync(await DescribeRefreshAsync(openId, client.Client, text, context.RequestAborted) ?? Inactive);
+        var answer = openId.Verifier.Verify(text, audience: null).Succeeded(out var token, out _)
+            ? MayLearn(client.Client, token) ? Describe(token) : Inactive
+            : await DescribeRefreshAsync(openId, client.Client, text, context.RequestAborted) ?? Inactive;
+        // With the length said the answer is one TLS record and one write; without it, it is chunked and two of each.
+        response.ContentLength = answer.Length;
+        await response.Body.WriteAsync(answer);
     }
 
     private static bool MayLearn(Client caller, VerifiedToken token)

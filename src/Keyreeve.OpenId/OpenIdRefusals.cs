@@ -71,6 +71,7 @@ public static class OpenIdRefusals
             json.WriteString("error_description"u8, refusal.Peer);
             json.WriteEndObject();
         }
+        response.ContentLength = buffer.WrittenCount;
         await response.Body.WriteAsync(buffer.WrittenMemory);
     }
 

@@ -58,6 +58,7 @@ public static class UserInfo
         }
         OpenIdRefusals.NoStore(context.Response);
         context.Response.ContentType = "application/json";
+        context.Response.ContentLength = buffer.WrittenCount;
         await context.Response.Body.WriteAsync(buffer.WrittenMemory);
     }
 

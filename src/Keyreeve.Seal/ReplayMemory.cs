@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using Keyreeve.Wire.Seal;
@@ -54,26 +56,28 @@ public sealed class ReplayMemory(SealSettings settings, PreviousLife previous, T
     {
         public static Seen Of(string subject, KmRequest request)
         {
-            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-            Append(hash, subject);
-            Append(hash, request.ServiceId);
-            Append(hash, request.Identity.Value);
-            Append(hash, request.RequestId);
-            Span<byte> rest = stackalloc byte[9];
-            System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(rest, request.DateTime);
-            rest[8] = (byte)request.Identity.Kind;
-            hash.AppendData(rest);
+            var size = Room(subject) + Room(request.ServiceId) + Room(request.Identity.Value) + Room(request.RequestId) + 9;
+            var rented = ArrayPool<byte>.Shared.Rent(size);
+            var end = 0;
+            Append(rented, ref end, subject);
+            Append(rented, ref end, request.ServiceId);
+            Append(rented, ref end, request.Identity.Value);
+            Append(rented, ref end, request.RequestId);
+            BinaryPrimitives.WriteInt64BigEndian(rented.AsSpan(end), request.DateTime);
+            rented[end + 8] = (byte)request.Identity.Kind;
             Span<byte> value = stackalloc byte[32];
-            hash.GetHashAndReset(value);
-            return new(System.Buffers.Binary.BinaryPrimitives.ReadInt128BigEndian(value), System.Buffers.Binary.BinaryPrimitives.ReadInt128BigEndian(value[16..]));
+            SHA256.HashData(rented.AsSpan(0, end + 9), value);
+            ArrayPool<byte>.Shared.Return(rented);
+            return new(BinaryPrimitives.ReadInt128BigEndian(value), BinaryPrimitives.ReadInt128BigEndian(value[16..]));
         }
 
-        private static void Append(IncrementalHash hash, string text)
+        private static int Room(string text) => sizeof(int) + Encoding.UTF8.GetMaxByteCount(text.Length);
+
+        private static void Append(Span<byte> octets, ref int end, string text)
         {
-            Span<byte> length = stackalloc byte[4];
-            System.Buffers.Binary.BinaryPrimitives.WriteInt32BigEndian(length, text.Length);
-            hash.AppendData(length);
-            hash.AppendData(Encoding.UTF8.GetBytes(text));
+            BinaryPrimitives.WriteInt32BigEndian(octets[end..], text.Length);
+            end += sizeof(int);
+            end += Encoding.UTF8.GetBytes(text, octets[end..]);
         }
     }
 }

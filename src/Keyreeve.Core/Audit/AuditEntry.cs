@@ -50,7 +50,7 @@ public sealed record AuditEntry
     /// <summary>The octets that are hashed: one JSON object, members always in this order, absent ones left out.</summary>
     public byte[] ToCanonicalJson()
     {
-        var buffer = new ArrayBufferWriter<byte>(256);
+        var buffer = new ArrayBufferWriter<byte>(1024); // a line fits: growing would cost ten times its size
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
@@ -87,13 +87,15 @@ public static class AuditChain
     /// <summary>The hash of line <paramref name="sequence"/> (counted from 1).</summary>
     public static byte[] Next(ReadOnlySpan<byte> previous, long sequence, ReadOnlySpan<byte> canonicalJson)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Span<byte> number = stackalloc byte[8];
-        System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(number, sequence);
-        hash.AppendData(previous);
-        hash.AppendData(number);
-        hash.AppendData(canonicalJson);
-        return hash.GetHashAndReset();
+        var length = previous.Length + sizeof(long) + canonicalJson.Length;
+        var rented = ArrayPool<byte>.Shared.Rent(length);
+        var hashed = rented.AsSpan(0, length);
+        previous.CopyTo(hashed);
+        System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(hashed[previous.Length..], sequence);
+        canonicalJson.CopyTo(hashed[(previous.Length + sizeof(long))..]);
+        var hash = SHA256.HashData(hashed);
+        ArrayPool<byte>.Shared.Return(rented);
+        return hash;
     }
 }
 

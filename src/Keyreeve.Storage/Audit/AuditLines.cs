@@ -5,6 +5,7 @@ namespace Keyreeve.Storage;
 /// <summary>Appends to the chain of one node.</summary>
 internal static class AuditLines
 {
+    private const string Insert = "INSERT INTO audit (node, seq, json, hash) VALUES (@Node, @Sequence, @Json, @Hash)";
     private const string Advance = "UPDATE audit_heads SET seq = seq + @Count WHERE node = @Node RETURNING seq AS Seq, hash AS Hash";
 
     /// <summary>
@@ -23,14 +24,19 @@ internal static class AuditLines
 
         var sequence = head.Seq - entries.Count;
         var hash = head.Hash;
-        var lines = new List<AuditLine>(entries.Count);
+        var insert = Prepared.On(unit.Connection, Insert, "@Node", "@Sequence", "@Json", "@Hash");
+        insert.Transaction = unit.Transaction;
+        var values = insert.Parameters;
+        values[0].Value = node;
         foreach (var entry in entries)
         {
             var json = entry.ToCanonicalJson();
             hash = AuditChain.Next(hash, ++sequence, json);
-            lines.Add(new(node, sequence, json, hash));
+            values[1].Value = sequence;
+            values[2].Value = json;
+            values[3].Value = hash;
+            await insert.ExecuteNonQueryAsync();
         }
-        await unit.ExecuteAsync("INSERT INTO audit (node, seq, json, hash) VALUES (@Node, @Sequence, @Json, @Hash)", lines);
         await unit.ExecuteAsync("UPDATE audit_heads SET hash = @Hash WHERE node = @Node", new { Node = node, Hash = hash });
     }
 

@@ -12,6 +12,8 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     private const string Columns = "service_id, identity_kind, identity_value, sealed_payload, updated_at, version";
     private const string ByKey = "service_id = @ServiceId AND identity_kind = @IdentityKind AND identity_value = @IdentityValue";
 
+    private const string Find = $"SELECT sealed_payload, updated_at, version FROM key_records WHERE {ByKey}";
+
     private const string Upsert = $"""
         INSERT INTO key_records ({Columns}) VALUES (@ServiceId, @IdentityKind, @IdentityValue, @SealedPayload, @UpdatedAt, 1)
         ON CONFLICT (service_id, identity_kind, identity_value) DO UPDATE SET
@@ -21,8 +23,22 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     /// <inheritdoc />
     public Task<KeyRecord?> FindAsync(string serviceId, KmIdentity identity, CancellationToken cancel) => Refuse(serviceId, identity) is not null
         ? Task.FromResult<KeyRecord?>(null)
-        : database.ReadAsync(async connection => (await connection.QuerySingleOrDefaultAsync<Row>(
-            $"SELECT {Columns} FROM key_records WHERE {ByKey}", Row.Key(serviceId, identity)))?.ToRecord(), cancel);
+        : database.ReadAsync(async connection =>
+        {
+            var find = Prepared.On(connection, Find, "@ServiceId", "@IdentityKind", "@IdentityValue");
+            find.Parameters[0].Value = serviceId;
+            find.Parameters[1].Value = (long)identity.Kind;
+            find.Parameters[2].Value = identity.Value;
+            await using var row = await find.ExecuteReaderAsync(cancel);
+            return !await row.ReadAsync(cancel) ? null : new KeyRecord
+            {
+                ServiceId = serviceId,
+                Identity = identity,
+                SealedPayload = row.GetFieldValue<byte[]>(0),
+                UpdatedAt = row.GetInt64(1),
+                Version = row.GetInt64(2),
+            };
+        }, cancel);
 
     /// <inheritdoc />
     public Task<IReadOnlyList<KeyRecord>> ListAsync(string? serviceId, (string ServiceId, KmIdentity Identity)? after, int limit, CancellationToken cancel)

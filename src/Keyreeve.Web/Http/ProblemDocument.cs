@@ -63,6 +63,7 @@ public static class ProblemDocument
         response.Headers.CacheControl = "no-store";
         if (status == StatusCodes.Status503ServiceUnavailable)
             response.Headers.RetryAfter = "5";
+        response.ContentLength = buffer.WrittenCount;
         await response.Body.WriteAsync(buffer.WrittenMemory);
     }
 

@@ -110,8 +110,8 @@ public sealed class KmDoor : IAsyncLifetime
         server.Time.StandStill();
         server.Server.Application.Services.GetRequiredService<ILoggerFactory>().AddProvider(Log);
         _http = server.NewClient();
-        AliceToken = (string)(await new SealFlow(server).TokensAsync(new SimUser(server)))["access_token"]!;
-        BobToken = (string)(await new SealFlow(server).TokensAsync(new SimUser(server, "bob")))["access_token"]!;
+        AliceToken = (string)(await new SealFlow(server) { Parameters = { ["scope"] = "openid seal:key_management" } }.TokensAsync(new SimUser(server)))["access_token"]!;
+        BobToken = (string)(await new SealFlow(server) { Parameters = { ["scope"] = "openid seal:key_management" } }.TokensAsync(new SimUser(server, "bob")))["access_token"]!;
         ValServerToken = await ClientTokenAsync("val-server", "seal:key_management");
     }
 }
