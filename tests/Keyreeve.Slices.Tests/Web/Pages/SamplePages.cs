@@ -10,7 +10,6 @@ internal static class SamplePages
         ["Ticket"] = text,
         ["ClientName"] = text,
         ["ClientHost"] = text,
-        ["ClientLogo"] = text,
         ["LoginHint"] = text,
         ["Error"] = text,
         ["AntiforgeryFieldName"] = "__csrf",
