@@ -31,6 +31,10 @@ check: ## analyzers as errors, and formatting
 format: ## mend formatting
 	@dotnet format whitespace . --folder --include src/ tests/ bench/ fuzz/
 
+bench: ## the benchmark table, every figure a ratio inside the run (BENCH="--seconds 3 --long")
+	@scripts/install wrk=wrk
+	@$(BUILD) bench/Keyreeve.Bench && dotnet bench/Keyreeve.Bench/bin/Release/net10.0/Keyreeve.Bench.dll $(BENCH)
+
 SECONDS ?= 60
 fuzz: ## every fuzz target: make fuzz SECONDS=60
 	@dotnet run --project fuzz/Keyreeve.Fuzz -c Release -- $(SECONDS)

@@ -28,7 +28,7 @@ public static class KmDecision
         if (Math.Abs(skew) > (long)settings.Window.TotalSeconds)
             return Refuse(RefusalCode.OutsideTimeWindow, $"dateTime is {skew} s off: check the client's clock (NTP)");
         if (!firstUse())
-            return Refuse(RefusalCode.Replayed, "the same request was seen before");
+            return Refuse(RefusalCode.Replayed, "the same request was seen before, or more were accepted within the window than can be remembered");
         return Owns(token, request) ? null : Refuse(RefusalCode.NotOwner, $"{token.Subject} may not ask for {request.Identity.Kind} of service {request.ServiceId}");
     }
 

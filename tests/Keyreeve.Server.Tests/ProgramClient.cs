@@ -39,9 +39,15 @@ public sealed partial class ProgramClient : IDisposable
     {
         var query = new Dictionary<string, string>
         {
-            ["response_type"] = "code", ["client_id"] = "seal-client", ["scope"] = "openid val:pump-control seal:key_management",
-            ["redirect_uri"] = "http://127.0.0.1:8400/callback", ["state"] = "s", ["nonce"] = "n", ["acr_values"] = "3gpp:acr:password",
-            ["code_challenge"] = PkceChallenge.Of(Verifier).Value, ["code_challenge_method"] = "S256",
+            ["response_type"] = "code",
+            ["client_id"] = "seal-client",
+            ["scope"] = "openid val:pump-control seal:key_management",
+            ["redirect_uri"] = "http://127.0.0.1:8400/callback",
+            ["state"] = "s",
+            ["nonce"] = "n",
+            ["acr_values"] = "3gpp:acr:password",
+            ["code_challenge"] = PkceChallenge.Of(Verifier).Value,
+            ["code_challenge_method"] = "S256",
         };
         var response = await SendAsync(new(HttpMethod.Get, "/authorize?" + string.Join('&', query.Select(p => p.Key + "=" + Uri.EscapeDataString(p.Value)))));
         for (var step = 0; step < 10; step++)
@@ -55,8 +61,11 @@ public sealed partial class ProgramClient : IDisposable
                     Codes.Add(code);
                     return await TokenAsync(new()
                     {
-                        ["grant_type"] = "authorization_code", ["code"] = code, ["client_id"] = "seal-client",
-                        ["redirect_uri"] = "http://127.0.0.1:8400/callback", ["code_verifier"] = Verifier,
+                        ["grant_type"] = "authorization_code",
+                        ["code"] = code,
+                        ["client_id"] = "seal-client",
+                        ["redirect_uri"] = "http://127.0.0.1:8400/callback",
+                        ["code_verifier"] = Verifier,
                     });
                 }
                 response = await SendAsync(new(HttpMethod.Get, location));
@@ -91,7 +100,10 @@ public sealed partial class ProgramClient : IDisposable
     {
         var request = new JsonObject
         {
-            ["version"] = "1.0.0", ["sKmsUri"] = (string)_folder.Demo["skmsUri"]!, ["serviceId"] = "pump-control", ["userId"] = "sip:alice@val.example",
+            ["version"] = "1.0.0",
+            ["sKmsUri"] = (string)_folder.Demo["skmsUri"]!,
+            ["serviceId"] = "pump-control",
+            ["userId"] = "sip:alice@val.example",
             ["dateTime"] = dateTime ?? TimeProvider.System.GetUtcNow().ToUnixTimeSeconds(),
             ["requestId"] = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)),
         };

@@ -155,7 +155,8 @@ public sealed class AuthorizationRequest
         foreach (var value in scope)
             if (catalogue.Find(value) is null || !client.Scopes.Contains(value))
                 return new Refusal(RefusalCode.ScopeNotAllowed, "a scope is unknown or not allowed for this client",
-                    $"client {client.ClientId} asked for scope {value}: unknown, or not in its registration") { Param = "scope" };
+                    $"client {client.ClientId} asked for scope {value}: unknown, or not in its registration")
+                { Param = "scope" };
         return scope;
     }
 

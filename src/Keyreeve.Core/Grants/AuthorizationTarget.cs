@@ -66,7 +66,8 @@ public sealed class AuthorizationTarget
         }
         if (!client.RedirectUris.Any(registered => Wire.OAuth.RedirectUri.Matches(registered, redirectUri)))
             return new Refusal(RefusalCode.RedirectUriNotRegistered, "the address to return to is not registered for this application",
-                $"client {client.ClientId} asked for redirect_uri {Show(redirectUri)}, which is not registered: compare character by character") { Param = "redirect_uri" };
+                $"client {client.ClientId} asked for redirect_uri {Show(redirectUri)}, which is not registered: compare character by character")
+            { Param = "redirect_uri" };
         if (!asked.TrySingle("state", out var state) || state is { Length: > OAuthLimits.MaxState })
             state = null;
         var mode = asked.TrySingle("response_mode", out var modeText) && modeText == "form_post" ? ResponseMode.FormPost : ResponseMode.Query;

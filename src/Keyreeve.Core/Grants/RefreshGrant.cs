@@ -58,7 +58,8 @@ public static class RefreshGrant
         var scope = catalogue.GrantableTo(user, wanted).Where(client.Client.Scopes.Contains);
         if (scope.Count == 0)
             return new Refusal(RefusalCode.ScopeNotAllowed, "none of the scopes is available any more",
-                $"user {family.Subject} may grant, or client {client.Client.ClientId} may ask for, none of [{wanted}]") { Param = "scope" };
+                $"user {family.Subject} may grant, or client {client.Client.ClientId} may ask for, none of [{wanted}]")
+            { Param = "scope" };
 
         if (current)
             return new Decision(presented with { Secret = fresh }, scope, Rotate(family, presented.Secret, fresh, policy, now), Rotated: true);

@@ -81,7 +81,11 @@ internal static class AdminKeyCommands
 
         public static IReadOnlyDictionary<string, string> Flags { get; } = new Dictionary<string, string>(StringComparer.Ordinal)
         {
-            ["serviceId"] = "--service", ["userId"] = "--user", ["deviceId"] = "--device", ["clientId"] = "--client", ["payload"] = "--payload-file",
+            ["serviceId"] = "--service",
+            ["userId"] = "--user",
+            ["deviceId"] = "--device",
+            ["clientId"] = "--client",
+            ["payload"] = "--payload-file",
         };
 
         public Command AddTo(Command command)

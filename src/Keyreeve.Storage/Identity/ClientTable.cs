@@ -46,7 +46,8 @@ internal sealed class ClientTable(IDatabase database)
                     "SELECT client_id FROM client_certificates WHERE thumbprint = @Thumbprint AND client_id <> @ClientId", certificate);
                 if (owner is not null)
                     return new Refusal(RefusalCode.Conflict, "a certificate is registered for another client",
-                        $"the certificate {certificate.Thumbprint} is registered for {owner}: remove it there first") { Param = "certificateThumbprints" };
+                        $"the certificate {certificate.Thumbprint} is registered for {owner}: remove it there first")
+                    { Param = "certificateThumbprints" };
             }
 
             var row = ClientRow.Of(client, (stored ?? 0) + 1);

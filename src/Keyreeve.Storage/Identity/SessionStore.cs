@@ -16,8 +16,14 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
             VALUES (@Hash, @SessionId, @Subject, @SecurityStamp, @AuthTime, @Acr, @Amr, @ExpiresAt)
             """, new
         {
-            session.Hash, session.SessionId, session.Subject, session.SecurityStamp,
-            session.Authentication.AuthTime, session.Authentication.Acr, session.Authentication.Amr, session.ExpiresAt,
+            session.Hash,
+            session.SessionId,
+            session.Subject,
+            session.SecurityStamp,
+            session.Authentication.AuthTime,
+            session.Authentication.Acr,
+            session.Authentication.Amr,
+            session.ExpiresAt,
         });
         unit.Audit(entry);
         return true;

@@ -40,6 +40,7 @@ public static class PostedForm
             [nameof(ErrorPage.Message)] = message.Length > 0 ? char.ToUpperInvariant(message[0]) + message[1..] : message,
             [nameof(ErrorPage.CorrelationId)] = context.TraceIdentifier,
             [nameof(ErrorPage.WhatToDo)] = PageText.RequestRefusedWhatToDo,
-        }) { StatusCode = status }.ExecuteAsync(context);
+        })
+        { StatusCode = status }.ExecuteAsync(context);
     }
 }

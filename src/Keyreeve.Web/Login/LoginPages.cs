@@ -84,7 +84,8 @@ public static partial class LoginPages
             [nameof(LoginPage.Error)] = error,
             [nameof(LoginPage.AntiforgeryFieldName)] = antiforgery.FormFieldName,
             [nameof(LoginPage.AntiforgeryToken)] = antiforgery.RequestToken,
-        }) { StatusCode = status }.ExecuteAsync(context);
+        })
+        { StatusCode = status }.ExecuteAsync(context);
     }
 
     private static void Refused(HttpContext context, Refusal refusal)

@@ -42,7 +42,8 @@ public sealed class DiscoveryTests(OpenIdServer server) : IClassFixture<OpenIdSe
             Assert.True((bool)json["authorization_response_iss_parameter_supported"]!);
             foreach (var no in (string[])["claims_parameter_supported", "request_parameter_supported", "request_uri_parameter_supported"])
                 Assert.False((bool)json[no]!);
-            Assert.DoesNotContain("none", Strings("token_endpoint_auth_methods_supported"));
+            Assert.Contains("none", Strings("token_endpoint_auth_methods_supported"));
+            Assert.DoesNotContain("none", Strings("introspection_endpoint_auth_methods_supported"));
 
             IEnumerable<string> Strings(string name) => json[name]!.AsArray().Select(v => (string)v!);
         }

@@ -227,8 +227,11 @@ public sealed record Answer(HttpResponseMessage Response, string Text)
         Assert.True(Response.Headers.CacheControl!.NoStore);
         Assert.Null(Json["access_token"]);
         AssertDescription((string)Json["error_description"]!);
-        if (status == HttpStatusCode.Unauthorized)
+        // A challenge goes to who used the header, and to nobody else (RFC 6749 5.2).
+        if (status == HttpStatusCode.Unauthorized && Response.RequestMessage!.Headers.Contains("Authorization"))
             Assert.Equal("Basic", Assert.Single(Response.Headers.WwwAuthenticate).Scheme);
+        else
+            Assert.Empty(Response.Headers.WwwAuthenticate);
     }
 
     /// <summary>%x20-21 / %x23-5B / %x5D-7E (RFC 6749 4.1.2.1, 5.2)</summary>

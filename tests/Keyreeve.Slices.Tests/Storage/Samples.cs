@@ -26,8 +26,17 @@ internal static class Samples
 
     public static User FullUser() => User("Grace Hopper") with
     {
-        PasswordHash = "hash", DisplayName = "Grace", Email = "grace@example.org", ValUserId = "val-user", ValUeId = "val-ue",
-        ValServiceIds = ["a.service", "b.service"], Disabled = true, FailedLogins = 3, LockCount = 2, LockedUntil = Now * 1000, Version = 1,
+        PasswordHash = "hash",
+        DisplayName = "Grace",
+        Email = "grace@example.org",
+        ValUserId = "val-user",
+        ValUeId = "val-ue",
+        ValServiceIds = ["a.service", "b.service"],
+        Disabled = true,
+        FailedLogins = 3,
+        LockCount = 2,
+        LockedUntil = Now * 1000,
+        Version = 1,
     };
 
     public static Client Client(string id = "client") => new() { ClientId = id, Name = "A client" };
@@ -58,39 +67,77 @@ internal static class Samples
 
     public static AuthorizationCode Code(string code = "code") => new()
     {
-        Hash = Hash(code), ClientId = "client", Subject = User().Subject, RedirectUri = "https://a.example/cb", RedirectUriSent = false,
-        Scope = ScopeList.Empty, Authentication = Password, GrantId = "grant-" + code, ExpiresAt = Now + 60,
+        Hash = Hash(code),
+        ClientId = "client",
+        Subject = User().Subject,
+        RedirectUri = "https://a.example/cb",
+        RedirectUriSent = false,
+        Scope = ScopeList.Empty,
+        Authentication = Password,
+        GrantId = "grant-" + code,
+        ExpiresAt = Now + 60,
     };
 
     public static AuthorizationCode FullCode() => Code("full") with
     {
-        RedirectUriSent = true, Challenge = "challenge", Nonce = "nonce", Scope = ScopeList.Of(["openid", "val:a"]), SessionId = "session", RedeemedAt = Now + 1,
+        RedirectUriSent = true,
+        Challenge = "challenge",
+        Nonce = "nonce",
+        Scope = ScopeList.Of(["openid", "val:a"]),
+        SessionId = "session",
+        RedeemedAt = Now + 1,
     };
 
     public static RefreshFamily Family(string id = "family") => new()
     {
-        FamilyId = id, ClientId = "client", Subject = User().Subject, Scope = ScopeList.Of(["openid"]), Authentication = Password, Generation = 0,
-        CurrentHash = Hash("token 0"), RotatedAt = Now * 1000, IdleExpiresAt = (Now + 100) * 1000, AbsoluteExpiresAt = (Now + 1000) * 1000,
+        FamilyId = id,
+        ClientId = "client",
+        Subject = User().Subject,
+        Scope = ScopeList.Of(["openid"]),
+        Authentication = Password,
+        Generation = 0,
+        CurrentHash = Hash("token 0"),
+        RotatedAt = Now * 1000,
+        IdleExpiresAt = (Now + 100) * 1000,
+        AbsoluteExpiresAt = (Now + 1000) * 1000,
     };
 
     public static RefreshFamily FullFamily() => Family("full") with
     {
-        SessionId = "session", Generation = 4, PreviousHash = Hash("token 3"), SealedSuccessor = [1, 2, 3], Reuses = 2, EndedAt = Now,
+        SessionId = "session",
+        Generation = 4,
+        PreviousHash = Hash("token 3"),
+        SealedSuccessor = [1, 2, 3],
+        Reuses = 2,
+        EndedAt = Now,
     };
 
     public static RefreshFamily Rotated(RefreshFamily family, string token) => family with
     {
-        Generation = family.Generation + 1, PreviousHash = family.CurrentHash, CurrentHash = Hash(token), SealedSuccessor = [9],
-        RotatedAt = family.RotatedAt + 1, IdleExpiresAt = family.IdleExpiresAt + 1, Reuses = 0,
+        Generation = family.Generation + 1,
+        PreviousHash = family.CurrentHash,
+        CurrentHash = Hash(token),
+        SealedSuccessor = [9],
+        RotatedAt = family.RotatedAt + 1,
+        IdleExpiresAt = family.IdleExpiresAt + 1,
+        Reuses = 0,
     };
 
     public static LoginSession Session(string cookie, string subject) => new()
     {
-        Hash = Hash(cookie), SessionId = "sid-" + cookie, Subject = subject, SecurityStamp = "stamp-1", Authentication = Password, ExpiresAt = (Now + 60) * 1000,
+        Hash = Hash(cookie),
+        SessionId = "sid-" + cookie,
+        Subject = subject,
+        SecurityStamp = "stamp-1",
+        Authentication = Password,
+        ExpiresAt = (Now + 60) * 1000,
     };
 
     public static KeyRecord Record(string service, KmIdentityKind kind = KmIdentityKind.Service, string identity = "") => new()
     {
-        ServiceId = service, Identity = new(kind, identity), SealedPayload = Hash($"{service}|{kind}|{identity}"), UpdatedAt = Now,
+        ServiceId = service,
+        Identity = new(kind, identity),
+        SealedPayload = Hash($"{service}|{kind}|{identity}"),
+        UpdatedAt = Now,
     };
 }

@@ -47,8 +47,12 @@ public abstract partial class StoreContract
                 {
                     var client = Samples.Client($"{algorithm}-{consent}-{profile}") with
                     {
-                        IdTokenAlgorithm = algorithm, Consent = consent, Profile = profile,
-                        AuthMethods = [.. Enum.GetValues<ClientAuthMethod>()], Grants = [.. Enum.GetValues<GrantType>()], Version = 1,
+                        IdTokenAlgorithm = algorithm,
+                        Consent = consent,
+                        Profile = profile,
+                        AuthMethods = [.. Enum.GetValues<ClientAuthMethod>()],
+                        Grants = [.. Enum.GetValues<GrantType>()],
+                        Version = 1,
                     };
                     await AddClientAsync(client);
                     Assert.Equal(RecordText.Of(client), RecordText.Of(await Stores.Directory.FindClientAsync(client.ClientId, None)));

@@ -14,8 +14,12 @@ public abstract partial class StoreContract
 {
     private static SigningKeyRow SigningKey(int generation, JwsAlgorithm algorithm = JwsAlgorithm.ES256) => new()
     {
-        KeyId = $"{algorithm}-{generation}", Algorithm = algorithm, Generation = generation, SealedPrivateKey = Samples.Hash($"{generation}"),
-        CreatedAt = Now + generation, ActivatesAt = Now + generation + 1,
+        KeyId = $"{algorithm}-{generation}",
+        Algorithm = algorithm,
+        Generation = generation,
+        SealedPrivateKey = Samples.Hash($"{generation}"),
+        CreatedAt = Now + generation,
+        ActivatesAt = Now + generation + 1,
     };
 
     [Fact]
@@ -163,7 +167,9 @@ public abstract partial class StoreContract
     [Fact]
     public async Task Key_records_page_by_cursor_without_loss_for_all_services_and_for_one()
     {
-        var records = (from service in new[] { "a", "b", "c" } from kind in Enum.GetValues<KmIdentityKind>() from i in Enumerable.Range(0, kind == KmIdentityKind.Service ? 1 : 4)
+        var records = (from service in new[] { "a", "b", "c" }
+                       from kind in Enum.GetValues<KmIdentityKind>()
+                       from i in Enumerable.Range(0, kind == KmIdentityKind.Service ? 1 : 4)
                        select Samples.Record(service, kind, kind == KmIdentityKind.Service ? "" : $"id {i}")).ToList();
         await Stores.KeyRecords.SaveManyAsync([.. Enumerable.Reverse(records)], Entry(), None);
         var all = await AllPagesAsync<KeyRecord>(last => Stores.KeyRecords.ListAsync(null, last is null ? null : (last.ServiceId, last.Identity), 5, None));

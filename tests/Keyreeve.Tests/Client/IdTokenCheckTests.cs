@@ -144,8 +144,13 @@ public sealed class IdTokenCheckTests
         var now = ScriptedSim.Start.ToUnixTimeSeconds();
         JsonObject Good() => new()
         {
-            ["iss"] = ScriptedSim.Issuer, ["sub"] = "user-1", ["aud"] = "https://val.example", ["exp"] = now + 60, ["iat"] = now,
-            ["client_id"] = ScriptedSim.ClientId, ["scope"] = "openid val:s1",
+            ["iss"] = ScriptedSim.Issuer,
+            ["sub"] = "user-1",
+            ["aud"] = "https://val.example",
+            ["exp"] = now + 60,
+            ["iat"] = now,
+            ["client_id"] = ScriptedSim.ClientId,
+            ["scope"] = "openid val:s1",
         };
         async Task<string?> Check(JsonObject claims, string typ = "at+jwt", IJwsSigner? key = null)
         {

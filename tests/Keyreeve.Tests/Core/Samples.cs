@@ -31,7 +31,12 @@ internal static class Samples
 
     internal static readonly User User = new()
     {
-        Subject = "u-AAAAAAAAAAAAAAAAAAAAAA", Username = "grace", SecurityStamp = "stamp", ValUserId = "val-grace", ValUeId = "ue-1", ValServiceIds = ["a"],
+        Subject = "u-AAAAAAAAAAAAAAAAAAAAAA",
+        Username = "grace",
+        SecurityStamp = "stamp",
+        ValUserId = "val-grace",
+        ValUeId = "ue-1",
+        ValServiceIds = ["a"],
     };
 
     internal static readonly Client Client = new()
@@ -78,8 +83,12 @@ internal static class Samples
     {
         var session = new LoginSession
         {
-            Hash = [], SessionId = "sid", Subject = user.Subject, SecurityStamp = user.SecurityStamp,
-            Authentication = Login with { AuthTime = authTimeMilliseconds }, ExpiresAt = long.MaxValue,
+            Hash = [],
+            SessionId = "sid",
+            Subject = user.Subject,
+            SecurityStamp = user.SecurityStamp,
+            Authentication = Login with { AuthTime = authTimeMilliseconds },
+            ExpiresAt = long.MaxValue,
         };
         return AuthenticatedUser.From(session, user, Now)!;
     }

@@ -88,8 +88,12 @@ public sealed class KeyRotationTests
 
     private static SigningKeyRow Row(string id, int generation, DateTimeOffset activates) => new()
     {
-        KeyId = id, Algorithm = JwsAlgorithm.ES256, Generation = generation, SealedPrivateKey = [],
-        CreatedAt = activates.AddDays(-1).ToUnixTimeSeconds(), ActivatesAt = activates.ToUnixTimeSeconds(),
+        KeyId = id,
+        Algorithm = JwsAlgorithm.ES256,
+        Generation = generation,
+        SealedPrivateKey = [],
+        CreatedAt = activates.AddDays(-1).ToUnixTimeSeconds(),
+        ActivatesAt = activates.ToUnixTimeSeconds(),
     };
 
     private sealed class Model(RotationPolicy policy, DateTimeOffset start) : IDisposable

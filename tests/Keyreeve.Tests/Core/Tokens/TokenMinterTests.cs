@@ -46,7 +46,13 @@ public sealed class TokenMinterTests : IDisposable
     {
         var (_, payload) = Parts(_minter.Mint(new AccessTokenClaims
         {
-            Subject = "c", ClientId = "c", Scope = "s", Audience = ["https://a.example"], IssuedAt = 1, ExpiresAt = 2, JwtId = "j",
+            Subject = "c",
+            ClientId = "c",
+            Scope = "s",
+            Audience = ["https://a.example"],
+            IssuedAt = 1,
+            ExpiresAt = 2,
+            JwtId = "j",
         }, _key));
         Assert.Equal("""{"iss":"https://sim.example","sub":"c","aud":"https://a.example","exp":2,"iat":1,"jti":"j","client_id":"c","scope":"s"}""", payload);
     }
@@ -59,7 +65,13 @@ public sealed class TokenMinterTests : IDisposable
     {
         var (header, payload) = Parts(_minter.Mint(new IdTokenClaims
         {
-            Subject = "u-1", ClientId = "sim-c", IssuedAt = 1_790_000_000, ExpiresAt = 1_790_000_600, Authentication = Samples.Login, Nonce = "n\"<é🔑", SessionId = "s-1",
+            Subject = "u-1",
+            ClientId = "sim-c",
+            IssuedAt = 1_790_000_000,
+            ExpiresAt = 1_790_000_600,
+            Authentication = Samples.Login,
+            Nonce = "n\"<é🔑",
+            SessionId = "s-1",
             Val = new ValClaims { ValServiceIds = ["a"] },
         }, "token", _key));
         Assert.Equal($$"""{"alg":"ES256","typ":"JWT","kid":"{{_key.KeyId}}"}""", header);
@@ -105,9 +117,17 @@ public sealed class TokenMinterTests : IDisposable
 
     internal static readonly AccessTokenClaims Full = new()
     {
-        Subject = "u-1", ClientId = "sim-c", Scope = "openid val:a", Audience = ["https://a.example", "https://b.example"],
-        IssuedAt = Samples.Now.ToUnixTimeSeconds(), ExpiresAt = Samples.Now.ToUnixTimeSeconds() + 600, JwtId = "j-1", GrantId = "g-1",
-        Authentication = Samples.Login, Val = new ValClaims { ValUserId = "sip:a+b@c", ValServiceIds = ["a", "b"], ValUeId = "ue-1" }, KeyProvisioning = true,
+        Subject = "u-1",
+        ClientId = "sim-c",
+        Scope = "openid val:a",
+        Audience = ["https://a.example", "https://b.example"],
+        IssuedAt = Samples.Now.ToUnixTimeSeconds(),
+        ExpiresAt = Samples.Now.ToUnixTimeSeconds() + 600,
+        JwtId = "j-1",
+        GrantId = "g-1",
+        Authentication = Samples.Login,
+        Val = new ValClaims { ValUserId = "sip:a+b@c", ValServiceIds = ["a", "b"], ValUeId = "ue-1" },
+        KeyProvisioning = true,
     };
 
     private static (string Header, string Payload) Parts(string token)

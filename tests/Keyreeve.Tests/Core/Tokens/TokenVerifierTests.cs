@@ -211,8 +211,13 @@ public sealed class TokenVerifierTests : IDisposable
     {
         var claims = new Dictionary<string, string?>
         {
-            ["iss"] = "\"https://sim.example\"", ["sub"] = "\"u-1\"", ["aud"] = "\"https://a.example\"", ["exp"] = "1790000600", ["iat"] = "1790000000",
-            ["client_id"] = "\"sim-c\"", ["scope"] = "\"a\"",
+            ["iss"] = "\"https://sim.example\"",
+            ["sub"] = "\"u-1\"",
+            ["aud"] = "\"https://a.example\"",
+            ["exp"] = "1790000600",
+            ["iat"] = "1790000000",
+            ["client_id"] = "\"sim-c\"",
+            ["scope"] = "\"a\"",
         };
         if (claim is not null)
             claims[claim] = value;

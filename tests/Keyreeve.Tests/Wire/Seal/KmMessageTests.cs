@@ -39,8 +39,13 @@ public sealed class KmMessageTests
     {
         var success = Text.SelectMany(service => Identity.SelectMany(identity => Seconds.SelectMany(at => Text.Select(payload => new KmResponse
         {
-            UserUri = "sip:u1@val.example", SKmsUri = "https://skm.example", ServiceId = service, SKmsId = at % 2 == 0 ? "skm-1" : null,
-            Identity = identity, DateTime = at, Payload = payload + "\n",
+            UserUri = "sip:u1@val.example",
+            SKmsUri = "https://skm.example",
+            ServiceId = service,
+            SKmsId = at % 2 == 0 ? "skm-1" : null,
+            Identity = identity,
+            DateTime = at,
+            Payload = payload + "\n",
         }))));
         var refusal = Seconds.SelectMany(at => Gen.Elements(Enum.GetValues<KmErrorCode>()).Select(code =>
             new KmResponse { SKmsUri = "https://skm.example", DateTime = at, ErrorCode = code }));
@@ -56,7 +61,12 @@ public sealed class KmMessageTests
     {
         var whole = Encoding.UTF8.GetString(Written(new KmResponse
         {
-            UserUri = "u", SKmsUri = "https://skm.example", ServiceId = "s", Identity = new(KmIdentityKind.User, "u"), DateTime = 1, Payload = "p",
+            UserUri = "u",
+            SKmsUri = "https://skm.example",
+            ServiceId = "s",
+            Identity = new(KmIdentityKind.User, "u"),
+            DateTime = 1,
+            Payload = "p",
         }.Write));
         var spoilt = Gen.Choose(0, whole.Length - 1).SelectMany(at => Gen.Elements("\\ud800", "\0", "\"", "}", "9", "", "e", "é").Select(what => whole[..at] + what + whole[(at + 1)..]));
         Prop.ForAll(spoilt.ToArbitrary(), text =>
