@@ -14,6 +14,7 @@ namespace Keyreeve.OpenId;
 /// </summary>
 [Spec("TS 33.434", "A.4.2.3")]
 [Spec("RFC 9207", "2")]
+[Spec("RFC 9700", "4.12")]
 public static class AuthorizationResponse
 {
     /// <summary>The code.</summary>

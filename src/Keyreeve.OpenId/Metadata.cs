@@ -13,6 +13,7 @@ namespace Keyreeve.OpenId;
 
 /// <summary>The discovery documents (OpenID Connect Discovery 1.0, RFC 8414). Written once per catalogue; the issuer comes from the settings, never from a Host header.</summary>
 [Spec("RFC 8414", "3")]
+[Spec("OpenID Connect Discovery 1.0", "4")]
 public sealed class Metadata(SnapshotState state, ServerIdentity server)
 {
     /// <summary>How long others may keep what we publish. A signing key is published longer than this before it signs.</summary>

@@ -37,6 +37,7 @@ public abstract record AuthorizationStep
     /// The same holds for prompt=consent. <paramref name="expectedSubject"/> is whom an id_token_hint names: nobody else gets an answer.
     /// </summary>
     [Spec("TS 33.434", "5.2.4")]
+    [Spec("OpenID Connect Core 1.0", "3.1.2.1")]
     public static AuthorizationStep Decide(AuthorizationRequest request, AuthenticatedUser? user, Consent? consent, ScopeCatalogue catalogue, long askedAt, DateTimeOffset now,
         string? expectedSubject = null)
     {
@@ -73,6 +74,7 @@ public abstract record AuthorizationStep
         return request.MaxAge is { } maxAge && now.ToUnixTimeMilliseconds() - authenticatedAt > maxAge * 1000 && authenticatedAt < askedAt;
     }
 
+    [Spec("RFC 6819", "4.4.1.10")]
     private static bool NeedsConsent(AuthorizationRequest request, ScopeList scope, Consent? consent, long askedAt)
     {
         var client = request.Target.Client;

@@ -45,6 +45,7 @@ public static class RedeemCode
     /// stolen, or the client is broken (RFC 6749 4.1.2). A replay by another client must not do that, else a leaked code would be
     /// a way to log users out; so the client is compared first.
     /// </summary>
+    [Spec("RFC 6749", "4.1.2")]
     public static Outcome<AuthorizationCode> Decide(Request asked, AuthenticatedClient client, AuthorizationCode? row, User? user, DateTimeOffset now)
     {
         if (row is null)
@@ -95,6 +96,7 @@ public static class RedeemCode
     private static long Earlier(DateTimeOffset a, DateTimeOffset b) => (a < b ? a : b).ToUnixTimeMilliseconds();
 
     [Spec("RFC 7636", "4.6")]
+    [Spec("RFC 9700", "4.8.2")]
     private static bool VerifierHolds(string? challenge, string? verifier)
     {
         // A verifier for a code that was issued without challenge is the downgrade attack of RFC 9700 4.8.2.

@@ -12,6 +12,7 @@ namespace Keyreeve.Core.Grants;
 /// user out; later or more often it is theft, and the family ends.
 /// </summary>
 [Spec("TS 33.434", "A.5")]
+[Spec("RFC 9700", "4.14.2")]
 public static class RefreshGrant
 {
     /// <summary>What is to be done.</summary>

@@ -9,6 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Keyreeve.Web.Http;
 
 /// <summary>A form that one of our pages posted: read strictly, and only with its antiforgery token.</summary>
+[Spec("RFC 9700", "4.7")]
 public static class PostedForm
 {
     /// <summary>The fields, or null when an error page was sent.</summary>

@@ -24,6 +24,7 @@ public sealed class Account(User user)
 /// Identity's view on our directory: password and lock-out. Failures are counted by one atomic statement, so that parallel guesses
 /// all count; each lock lasts twice as long as the one before, up to an hour.
 /// </summary>
+[Spec("RFC 6819", "5.1.4.2.2")]
 public sealed class AccountStore(IDirectory directory, TimeProvider clock) : IUserPasswordStore<Account>, IUserLockoutStore<Account>
 {
     /// <summary>The first lock.</summary>
