@@ -88,11 +88,11 @@ public sealed class ScopeCatalogue
     /// <summary>The scope of a name, or null.</summary>
     public ScopeDefinition? Find(string name) => _byName.GetValueOrDefault(name);
 
-    /// <summary>The audiences that a set of scopes opens, in the order of the scopes; never empty for known scopes.</summary>
+    /// <summary>The audiences that a set of scopes opens, in the order of the scopes; a scope that was removed meanwhile opens none.</summary>
     public IReadOnlyList<string> AudienceOf(ScopeList scopes)
     {
         if (scopes.Count == 1)
-            return [_byName[scopes.First()].Audience];
+            return _byName.TryGetValue(scopes.First(), out var only) ? [only.Audience] : [];
         var audience = new List<string>(4);
         foreach (var scope in scopes)
             if (_byName.TryGetValue(scope, out var definition) && !audience.Contains(definition.Audience))
