@@ -119,7 +119,7 @@ public sealed partial class ArchitectureTests
     [GeneratedRegex(@"\busing (Dapper|Microsoft\.Data|System\.Data|Npgsql)\b")]
     private static partial Regex Database();
 
-    [GeneratedRegex(@"\bTimeProvider\b|\bSystem\.Net\b|\bRandomNumberGenerator\b|\bFile\.|\bEnvironment\.|\bConsole\.")]
+    [GeneratedRegex(@"\bTimeProvider\b|\bSystem\.Net\b|\bRandomNumberGenerator\b|\bFile\.|\bEnvironment\.(Get|TickCount)|\bConsole\.")]
     private static partial Regex SocketOrClock();
 
     [GeneratedRegex(@"\bDateTime(Offset)?\.(Utc)?Now\b|\bDateTime\.Today\b|\bGuid\.NewGuid\b|\bnew Random\b|\bRandom\.Shared\b|\bStopwatch\.|\bEnvironment\.TickCount")]
