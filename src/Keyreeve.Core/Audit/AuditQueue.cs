@@ -13,6 +13,9 @@ public sealed class AuditQueue(TimeProvider clock)
     /// <summary>Entries waiting at most. Our choice: a second of the fastest traffic we measured.</summary>
     private const int Capacity = 50_000;
 
+    /// <summary>Entries written in one transaction. Our choice.</summary>
+    private const int BatchSize = 2000;
+
     /// <summary>Sources counted apart in one minute; the rest is counted as "other".</summary>
     private const int MaxSources = 1000;
 
@@ -52,14 +55,15 @@ public sealed class AuditQueue(TimeProvider clock)
             {
                 more = false;
             }
-            if (!more || clock.GetUtcNow() - minute >= TimeSpan.FromMinutes(1))
+            // While the store is away the counts go on where they are, in their bounded table, instead of making the batch longer every minute.
+            if (!more || batch.Count < BatchSize && clock.GetUtcNow() - minute >= TimeSpan.FromMinutes(1))
             {
                 minute = clock.GetUtcNow();
                 batch.AddRange(TakeCounts());
             }
             do
             {
-                while (batch.Count < 2000 && _waiting.Reader.TryRead(out var entry))
+                while (batch.Count < BatchSize && _waiting.Reader.TryRead(out var entry))
                     batch.Add(entry);
                 if (batch.Count == 0)
                     break;

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Policy;
@@ -89,15 +90,24 @@ public sealed class SnapshotState : IDisposable
         {
             // The counters are read first: a change that comes while we load raises them again and is loaded by the next round.
             var versions = await _feed.ReadAsync(cancel);
-            var first = _seen.Count == 0;
+            ExceptionDispatchInfo? failed = null;
             foreach (var topic in Enum.GetValues<Topic>())
             {
                 var version = versions.GetValueOrDefault(topic);
-                if (!first && _seen.GetValueOrDefault(topic) == version)
+                if (_seen.TryGetValue(topic, out var seen) && seen == version)
                     continue;
-                await LoadAsync(topic, cancel);
-                _seen[topic] = version;
+                try
+                {
+                    await LoadAsync(topic, cancel);
+                    _seen[topic] = version;
+                }
+                catch (Exception e) when (e is not OperationCanceledException)
+                {
+                    // A signing key that does not open must not keep a revocation out: each topic stands alone, and the caller learns of the first failure.
+                    failed ??= ExceptionDispatchInfo.Capture(e);
+                }
             }
+            failed?.Throw();
         }
         finally
         {
