@@ -11,6 +11,7 @@ using Xunit;
 
 namespace Keyreeve.Slices.Tests.Admin;
 
+[Proves("TS 29.122", "5.2.6")]
 public sealed class OperatorDoorTests(AdminFixture admin) : IClassFixture<AdminFixture>
 {
     private ServerParts Parts => admin.Server.Server.Application.Services.GetRequiredService<ServerParts>();

@@ -136,6 +136,7 @@ public sealed class IdTokenCheckTests
         Assert.Equal(3, _sim.KeyFetches);
     }
 
+    [Proves("TS 33.434", "5.2.5")]
     [Fact]
     [Proves("RFC 9068", "4")]
     public async Task A_resource_server_takes_only_its_own_access_tokens()
