@@ -13,8 +13,14 @@ public sealed class AuthorizationRequestTests
 {
     private static readonly Dictionary<string, string?> Good = new()
     {
-        ["client_id"] = Samples.ClientId, ["redirect_uri"] = Samples.Redirect, ["response_type"] = "code", ["state"] = "s", ["scope"] = "openid val:a",
-        ["acr_values"] = Authentication3gpp, ["code_challenge"] = Samples.Challenge, ["code_challenge_method"] = "S256",
+        ["client_id"] = Samples.ClientId,
+        ["redirect_uri"] = Samples.Redirect,
+        ["response_type"] = "code",
+        ["state"] = "s",
+        ["scope"] = "openid val:a",
+        ["acr_values"] = Authentication3gpp,
+        ["code_challenge"] = Samples.Challenge,
+        ["code_challenge_method"] = "S256",
     };
 
     private const string Authentication3gpp = "3gpp:acr:password";

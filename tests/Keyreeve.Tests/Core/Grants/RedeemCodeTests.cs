@@ -16,8 +16,17 @@ public sealed class RedeemCodeTests
 
     private static readonly AuthorizationCode Row = new()
     {
-        Hash = Code.Hash, ClientId = Samples.ClientId, Subject = Samples.User.Subject, RedirectUri = Samples.Redirect, RedirectUriSent = true, Challenge = Samples.Challenge,
-        Scope = Samples.Scopes("openid val:a"), Authentication = Samples.Login, GrantId = "grantgrantgrantgrant22", SessionId = "sid", ExpiresAt = Samples.Now.ToUnixTimeSeconds() + 60,
+        Hash = Code.Hash,
+        ClientId = Samples.ClientId,
+        Subject = Samples.User.Subject,
+        RedirectUri = Samples.Redirect,
+        RedirectUriSent = true,
+        Challenge = Samples.Challenge,
+        Scope = Samples.Scopes("openid val:a"),
+        Authentication = Samples.Login,
+        GrantId = "grantgrantgrantgrant22",
+        SessionId = "sid",
+        ExpiresAt = Samples.Now.ToUnixTimeSeconds() + 60,
     };
 
     private static readonly RedeemCode.Request Good = new(Code, Samples.Redirect, Samples.Verifier);

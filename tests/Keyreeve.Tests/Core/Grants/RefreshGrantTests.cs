@@ -19,9 +19,16 @@ public sealed class RefreshGrantTests
 
     private static readonly RefreshFamily Started = new()
     {
-        FamilyId = FamilyId, ClientId = Samples.ClientId, Subject = Samples.User.Subject, Scope = Samples.Scopes("openid val:a seal:key_management"), Authentication = Samples.Login,
-        Generation = 0, CurrentHash = First.Secret.Hash, RotatedAt = Samples.Now.ToUnixTimeMilliseconds(),
-        IdleExpiresAt = Samples.Now.AddDays(14).ToUnixTimeMilliseconds(), AbsoluteExpiresAt = Samples.Now.AddDays(90).ToUnixTimeMilliseconds(),
+        FamilyId = FamilyId,
+        ClientId = Samples.ClientId,
+        Subject = Samples.User.Subject,
+        Scope = Samples.Scopes("openid val:a seal:key_management"),
+        Authentication = Samples.Login,
+        Generation = 0,
+        CurrentHash = First.Secret.Hash,
+        RotatedAt = Samples.Now.ToUnixTimeMilliseconds(),
+        IdleExpiresAt = Samples.Now.AddDays(14).ToUnixTimeMilliseconds(),
+        AbsoluteExpiresAt = Samples.Now.AddDays(90).ToUnixTimeMilliseconds(),
     };
 
     [Fact]

@@ -8,7 +8,11 @@ public sealed class AuthenticatedUserTests
 {
     private static readonly LoginSession Session = new()
     {
-        Hash = [], SessionId = "sid", Subject = Samples.User.Subject, SecurityStamp = Samples.User.SecurityStamp, Authentication = Samples.Login,
+        Hash = [],
+        SessionId = "sid",
+        Subject = Samples.User.Subject,
+        SecurityStamp = Samples.User.SecurityStamp,
+        Authentication = Samples.Login,
         ExpiresAt = Samples.Now.ToUnixTimeMilliseconds() + 1,
     };
 

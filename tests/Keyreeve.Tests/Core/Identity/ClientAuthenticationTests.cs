@@ -263,7 +263,12 @@ public sealed class ClientAuthenticationTests : IDisposable
     {
         var claims = new Dictionary<string, string?>
         {
-            ["iss"] = "\"sim-c\"", ["sub"] = "\"sim-c\"", ["aud"] = $"\"{Samples.Issuer}\"", ["exp"] = "1790000060", ["iat"] = "1790000000", ["jti"] = "\"j-1\"",
+            ["iss"] = "\"sim-c\"",
+            ["sub"] = "\"sim-c\"",
+            ["aud"] = $"\"{Samples.Issuer}\"",
+            ["exp"] = "1790000060",
+            ["iat"] = "1790000000",
+            ["jti"] = "\"j-1\"",
         };
         if (changed.Claim is not null)
             claims[changed.Claim] = changed.Value;
