@@ -20,14 +20,17 @@ public static class OperatorCertificates
     /// <summary>A new one is made when less than this is left.</summary>
     private static readonly TimeSpan RenewBefore = TimeSpan.FromDays(30);
 
-    /// <summary>Makes and registers admin.pem and admin.key on the first start, and again before they expire.</summary>
+    /// <summary>
+    /// Makes and registers admin.pem and admin.key when there is no admin.pem, and again before it expires. Who keeps the key
+    /// elsewhere leaves admin.pem in its place: then nothing is made.
+    /// </summary>
     public static async Task EnsureFirstAsync(DataFolder folder, ISealedStore store, Kek kek, Pki pki, TimeProvider clock, CancellationToken cancel)
     {
         var now = clock.GetUtcNow();
-        if (File.Exists(folder.AdminPem) && File.Exists(folder.AdminKey))
+        if (File.Exists(folder.AdminPem))
         {
             using var existing = X509CertificateLoader.LoadCertificateFromFile(folder.AdminPem);
-            if (existing.NotAfter.ToUniversalTime() > (now + RenewBefore).UtcDateTime)
+            if (existing.NotAfter.ToUniversalTime() > (now + RenewBefore).UtcDateTime || !File.Exists(folder.AdminKey))
                 return;
         }
         var (certificate, certificatePem, keyPem) = pki.IssueClient(CaRole.Operators, new EntityRequest { CommonName = "keyreeve operator", Use = EntityUse.Client, Validity = Validity }, now);
