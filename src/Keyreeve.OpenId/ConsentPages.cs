@@ -1,3 +1,5 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
 using System.Text;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Grants;
@@ -26,7 +28,7 @@ public static class ConsentPages
         PageHeaders.Apply(context.Response, formTargets: PageHeaders.FormTarget(waiting.Ticket.RedirectUri) is { } source ? [source] : []);
         await new RazorComponentResult<ConsentPage>(new Dictionary<string, object?>
         {
-            [nameof(ConsentPage.Ticket)] = ticketText,
+            [nameof(ConsentPage.Ticket)] = context.RequestServices.GetRequiredService<LoginTickets>().Protect(waiting.Ticket with { Shown = FingerprintOf(waiting.Ask) }),
             [nameof(ConsentPage.ClientName)] = waiting.Ticket.ClientName,
             [nameof(ConsentPage.ClientHost)] = waiting.Ticket.ClientHost,
             [nameof(ConsentPage.UserName)] = waiting.Ask.User.User.DisplayName ?? waiting.Ask.User.User.Username,
@@ -43,6 +45,12 @@ public static class ConsentPages
         form.TrySingle("ticket", out var ticketText);
         if (await WaitingAsync(context, ticketText) is not { } waiting)
             return;
+        // The page was shown to somebody else (who logged in here in another tab), or with other scopes: an answer to that is none to this.
+        if (waiting.Ticket.Shown != FingerprintOf(waiting.Ask))
+        {
+            Authorize.SeeOther(context, Authorize.ResumePath, ticketText!);
+            return;
+        }
         form.TrySingle("decision", out var decision);
         // Anything but a clear yes is a no.
         if (decision != "allow")
@@ -87,6 +95,9 @@ public static class ConsentPages
         await AuthorizationResponse.PageAsync(context, Refusal.Of(RefusalCode.Malformed, "this request has expired; please start again in the application"));
         return null;
     }
+
+    private static string FingerprintOf(AuthorizationStep.AskConsent ask) =>
+        Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(ask.User.User.Subject + " " + ask.Scope.Text)));
 
     private static List<ScopeLine> Shown(HttpContext context, ScopeList scope)
     {

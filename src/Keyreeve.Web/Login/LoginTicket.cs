@@ -34,6 +34,9 @@ public sealed record LoginTicket
 
     /// <summary>Fills the login form.</summary>
     public string? LoginHint { get; init; }
+
+    /// <summary>A fingerprint of what a page showed, and to whom; null before a page that asks for a decision.</summary>
+    public string? Shown { get; init; }
 }
 
 /// <summary>Protects tickets with the server's data-protection keys.</summary>
@@ -64,6 +67,7 @@ public sealed class LoginTickets(IDataProtectionProvider protection, TimeProvide
             json.WriteStringValue(ticket.ClientHost);
             json.WriteStringValue(ticket.RedirectUri);
             json.WriteStringValue(ticket.LoginHint);
+            json.WriteStringValue(ticket.Shown);
             json.WriteEndArray();
         }
         return Base64Url.EncodeToString(_protector.Protect(buffer.WrittenSpan.ToArray()));
@@ -98,6 +102,7 @@ public sealed class LoginTickets(IDataProtectionProvider protection, TimeProvide
             ClientHost = values[4].GetString(),
             RedirectUri = values[5].GetString()!,
             LoginHint = values[6].GetString(),
+            Shown = values[7].GetString(),
         };
     }
 }

@@ -47,6 +47,20 @@ public sealed class ConsentTests(OpenIdServer server) : IClassFixture<OpenIdServ
     }
 
     [Fact]
+    public async Task An_answer_to_a_page_that_showed_other_scopes_is_none_and_the_page_is_shown_again()
+    {
+        var user = await server.AddUserAsync("gaining", "fleet-tracking");
+        var form = await ConsentFormAsync(user);
+        form["decision"] = "allow";
+        // Between page and answer the user gains a VAL service: the page did not show it.
+        await server.ChangeUserAsync("gaining", u => u with { ValServiceIds = ["fleet-tracking", "pump-control"] });
+        var response = await user.PostAsync("/consent", form);
+        Assert.StartsWith("/authorize/resume?ticket=", response.Headers.Location!.OriginalString, StringComparison.Ordinal);
+        response = await user.GetAsync(response.Headers.Location!.OriginalString);
+        Assert.StartsWith("/consent?ticket=", response.Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_consent_ticket_in_a_browser_without_session_leads_to_the_login_and_not_to_a_code()
     {
         var form = await ConsentFormAsync(await server.AddUserAsync("kim"));
