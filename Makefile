@@ -6,7 +6,7 @@ export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 
 DATA ?= ./data
 SERVER := src/Keyreeve.Server/bin/Release/net10.0/Keyreeve.Server.dll
-BUILD := dotnet build -c Release -v q --nologo
+BUILD := dotnet build -c Release -v q --nologo -clp:NoSummary
 
 .PHONY: help run test check format bench fuzz build libraries peers sizes where conformance install clean
 

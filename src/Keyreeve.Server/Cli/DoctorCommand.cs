@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using Keyreeve.Server.Hosting;
 using Keyreeve.Server.Settings;
 using Spectre.Console;
@@ -45,7 +46,10 @@ internal static class DoctorCommand
             findings.Add((Verdict.Bad, "settings are wrong", e.Message));
         }
         if (settings is not null)
-            findings.AddRange(settings.Listeners.Where(l => !l.Value.IsOff).Select(l => Port(l.Key, l.Value)));
+        {
+            var served = ServedBy(data);
+            findings.AddRange(settings.Listeners.Where(l => !l.Value.IsOff).Select(l => Port(l.Key, l.Value, served)));
+        }
         findings.AddRange(Folder(data));
         foreach (var (verdict, what, cure) in findings)
         {
@@ -79,8 +83,30 @@ internal static class DoctorCommand
             : (Verdict.Note, "the kernel does not know the clock as synchronised", "run NTP (apt-get install chrony): key requests carry the time to within 5 s");
     }
 
-    private static (Verdict, string, string) Port(string name, ListenerAddress address)
+    /// <summary>The process that serves this folder, and what it bound; none when it does not run.</summary>
+    private static (int Process, HashSet<string> Addresses) ServedBy(string data)
     {
+        var file = Path.Combine(data, "listeners.json");
+        if (!File.Exists(file))
+            return (0, []);
+        try
+        {
+            using var json = JsonDocument.Parse(File.ReadAllBytes(file));
+            var process = json.RootElement.GetProperty("pid").GetInt32();
+            return Directory.Exists($"/proc/{process}")
+                ? (process, [.. json.RootElement.GetProperty("listeners").EnumerateObject().Select(l => l.Value.GetString()!)])
+                : (0, []);
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            return (0, []);
+        }
+    }
+
+    private static (Verdict, string, string) Port(string name, ListenerAddress address, (int Process, HashSet<string> Addresses) served)
+    {
+        if (served.Addresses.Contains(address.ToString()))
+            return (Verdict.Good, $"listener {name}: {address} is served by this folder's server (process {served.Process})", "");
         if (address.Port == 0)
             return (Verdict.Good, $"listener {name} takes a free port", "");
         using var socket = new Socket(address.Host!.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
@@ -92,7 +118,7 @@ internal static class DoctorCommand
         catch (SocketException e)
         {
             return (name == "https" ? Verdict.Bad : Verdict.Note, $"listener {name}: {address} cannot be bound ({e.SocketErrorCode})",
-                $"if that is this server running already, all is well; else set Listeners:{name}:Address");
+                $"stop what uses it, or set Listeners:{name}:Address");
         }
     }
 
