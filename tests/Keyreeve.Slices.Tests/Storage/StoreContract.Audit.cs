@@ -69,8 +69,8 @@ public abstract partial class StoreContract
     [InlineData("DELETE FROM audit", "node-1/1: lines are missing at the end")]
     [InlineData("UPDATE audit SET seq = seq + 100 WHERE seq = 10", "node-1/10: the line is missing")]
     [InlineData("UPDATE audit_heads SET seq = 11", "node-1/11: lines are missing at the end")]
-    [InlineData("DELETE FROM audit_heads", "node-1/11: lines are missing at the end")]
-    [InlineData("UPDATE audit_heads SET hash = @Json", "node-1/11: lines are missing at the end")]
+    [InlineData("DELETE FROM audit_heads", "node-1/1: the chain has no head")]
+    [InlineData("UPDATE audit_heads SET hash = @Json", "node-1/10: the head is not that of the line")]
     public async Task Whoever_touches_a_line_is_found(string sql, string finding)
     {
         await AppendAsync(10);
