@@ -41,7 +41,7 @@ public static class AuditVerification
             }
             // The server may run and write: then the head has moved too, and what came after is the next walk's.
             if (goesOn && await HeadOfAsync(store, node, cancel) <= last)
-                return new(lines, $"{node}/{sequence + 1}: a line stands after the head of the chain");
+                return new(lines, $"{node}/{sequence + 1}: " + (last == 0 ? "the chain has no head" : "a line stands after the head of the chain"));
             // A chain whose end was cut off is whole in itself; the head, kept apart, knows better.
             if (sequence != last)
                 return new(lines, $"{node}/{sequence + 1}: lines are missing at the end");

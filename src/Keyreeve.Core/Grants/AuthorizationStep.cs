@@ -84,7 +84,7 @@ public abstract record AuthorizationStep
             return !givenNow;
         return client.Consent switch
         {
-            ConsentRule.Implied => false,
+            ConsentRule.Implied => client.IsPublic && !givenNow,
             // A public client cannot prove who it is, whatever its registration says (RFC 6819 4.4.1.10).
             ConsentRule.Remember => client.IsPublic ? !givenNow : !given,
             ConsentRule.Always => !givenNow,

@@ -48,6 +48,10 @@ public sealed class ScopeCatalogue
         "seal:identity_provisioning", "seal:user_profile", "keyreeve.admin", "keyreeve.audit.read",
     ];
 
+    /// <summary>True for names that a renamed scope may not take.</summary>
+    public static bool IsTaken(string name) =>
+        Renamable.Contains(name, StringComparer.Ordinal) || name is OpenId or "profile" or "email" or "offline_access" || name.StartsWith(ValPrefix, StringComparison.Ordinal);
+
     private readonly FrozenDictionary<string, ScopeDefinition> _byName;
 
     /// <summary>The built-in scopes under their (possibly renamed) names, and one <c>val:S</c> per VAL service.</summary>

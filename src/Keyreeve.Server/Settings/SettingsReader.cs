@@ -126,6 +126,9 @@ public sealed class SettingsReader
                 throw new SettingsException($"{source}: there is no built-in scope '{scope}' to rename. Did you mean '{SettingNames.Nearest(scope, ScopeCatalogue.Renamable) ?? ScopeCatalogue.Renamable[0]}'?");
             if (value.Length == 0 || !value.All(Wire.OAuth.ScopeList.IsScopeCharacter))
                 throw new SettingsException($"{source}: '{value}' is no scope name (RFC 6749 3.3)");
+            // Under another scope's name it would be granted with that one, unasked.
+            if (ScopeCatalogue.IsTaken(value))
+                throw new SettingsException($"{source}: '{value}' is the name of another scope");
             _values[ScopePrefix + scope] = (value, source);
             return;
         }

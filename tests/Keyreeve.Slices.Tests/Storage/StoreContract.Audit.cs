@@ -24,15 +24,7 @@ public abstract partial class StoreContract
     {
         AuditEntry full = new()
         {
-            Kind = "kind",
-            Outcome = AuditOutcome.Refused,
-            At = 5,
-            Actor = "actor",
-            ClientId = "client",
-            Subject = "subject",
-            Detail = "detail",
-            Source = "::1",
-            CorrelationId = "id",
+            Kind = "kind", Outcome = AuditOutcome.Refused, At = 5, Actor = "actor", ClientId = "client", Subject = "subject", Detail = "detail", Source = "::1", CorrelationId = "id",
         };
         await Stores.Audit.AppendAsync([full, Entry()], None);
         var lines = await Stores.Audit.ReadAsync("node-1", 0, 10, None);
@@ -77,7 +69,7 @@ public abstract partial class StoreContract
     [InlineData("DELETE FROM audit", "node-1/1: lines are missing at the end")]
     [InlineData("UPDATE audit SET seq = seq + 100 WHERE seq = 10", "node-1/10: the line is missing")]
     [InlineData("UPDATE audit_heads SET seq = 11", "node-1/11: lines are missing at the end")]
-    [InlineData("DELETE FROM audit_heads", "node-1/1: a line stands after the head of the chain")]
+    [InlineData("DELETE FROM audit_heads", "node-1/1: the chain has no head")]
     [InlineData("UPDATE audit_heads SET hash = @Json", "node-1/10: the head is not that of the line")]
     public async Task Whoever_touches_a_line_is_found(string sql, string finding)
     {

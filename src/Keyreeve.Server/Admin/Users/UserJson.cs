@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
@@ -63,6 +64,9 @@ internal static class UserJson
         };
         if (body.Wrong is { } wrong)
             return wrong;
+        // A letter with a mark of its own looks like the composed one and would be another user.
+        if (user.Username.Any(c => CharUnicodeInfo.GetUnicodeCategory(c) is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark))
+            return Refusal.About(RefusalCode.InvalidParameter, "username", "username has no combining marks: write composed letters (Unicode NFC)");
         return await Services.ServiceNames.WhyUnknownAsync(request, "valServiceIds", user.ValServiceIds) is { } unknown ? unknown : user;
     }
 }

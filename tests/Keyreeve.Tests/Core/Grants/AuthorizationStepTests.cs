@@ -31,6 +31,8 @@ public sealed class AuthorizationStepTests
         Assert.IsType<AuthorizationStep.AskLogin>(Decide(ask, loginAt: AskedAt - 1));
         Assert.IsType<AuthorizationStep.Issue>(Decide(ask, loginAt: AskedAt));
         Assert.IsType<AuthorizationStep.Issue>(Decide(ask, loginAt: AskedAt + 1));
+        // Also when the clock was set back, so that the login seems to be still to come.
+        Assert.IsType<AuthorizationStep.AskLogin>(Decide(ask, loginAt: AskedAt - 1, Given(at: AskedAt), now: Samples.Now.AddHours(-1)));
     }
 
     [Theory]
@@ -138,12 +140,12 @@ public sealed class AuthorizationStepTests
 
     private static AuthorizationStep Decide(string ask, long? loginAt) => Decide(ask, loginAt, Given(at: AskedAt));
 
-    private static AuthorizationStep Decide(string ask, long? loginAt, Consent? consent, Client? client = null)
+    private static AuthorizationStep Decide(string ask, long? loginAt, Consent? consent, Client? client = null, DateTimeOffset? now = null)
     {
         client ??= Samples.Client;
         var form = Samples.Form($"client_id=sim-c&redirect_uri={Samples.Redirect}&response_type=code&state=s&acr_values=3gpp:acr:password"
             + $"&code_challenge={Samples.Challenge}&code_challenge_method=S256&{(ask.StartsWith("scope=", StringComparison.Ordinal) ? "" : "scope=openid+val:a&")}{ask}");
         var request = Samples.Granted(AuthorizationRequest.Decide(form, Samples.Granted(AuthorizationTarget.Decide(form, client)), Samples.Catalogue));
-        return AuthorizationStep.Decide(request, loginAt is null ? null : Samples.LoggedIn(Samples.User, loginAt.Value), consent, Samples.Catalogue, AskedAt, Samples.Now);
+        return AuthorizationStep.Decide(request, loginAt is null ? null : Samples.LoggedIn(Samples.User, loginAt.Value), consent, Samples.Catalogue, AskedAt, now ?? Samples.Now);
     }
 }
