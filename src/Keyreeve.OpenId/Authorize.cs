@@ -33,7 +33,7 @@ public static class Authorize
             return;
         }
         var text = context.Request.QueryString.Value ?? "";
-        await GoOnAsync(context, asked, text.Length > 0 ? text[1..] : "", AskedAt(context), denied: false);
+        await GoOnAsync(context, asked, text.Length > 0 ? text[1..] : "", AskedAt(context), ticket: null, denied: false);
     }
 
     /// <summary>A request posted from another site comes without our cookie (SameSite=Lax): it is turned into a GET of our own.</summary>
@@ -65,10 +65,10 @@ public static class Authorize
             await RefusePageAsync(context, null, Refusal.Of(RefusalCode.Malformed, "this sign-in has expired; please start again in the application"));
             return;
         }
-        await GoOnAsync(context, asked, ticket.Parameters, ticket.AskedAt, denied: context.Request.Query["denied"] == "1");
+        await GoOnAsync(context, asked, ticket.Parameters, ticket.AskedAt, ticket, denied: context.Request.Query["denied"] == "1");
     }
 
-    private static async Task GoOnAsync(HttpContext context, ParameterList asked, string text, long askedAt, bool denied)
+    private static async Task GoOnAsync(HttpContext context, ParameterList asked, string text, long askedAt, LoginTicket? ticket, bool denied)
     {
         var services = context.RequestServices;
         var openId = services.GetRequiredService<OpenIdContext>();
@@ -92,7 +92,7 @@ public static class Authorize
             return;
         }
         var user = await services.GetRequiredService<BrowserSessions>().FindAsync(context);
-        var consent = user is null ? null : await openId.Grants.FindConsentAsync(user.User.Subject, target.Client.ClientId, context.RequestAborted);
+        var consent = await ConsentPages.ConsentOfAsync(context, openId, request, user, ticket);
         switch (AuthorizationStep.Decide(request, user, consent, openId.State.Scopes, askedAt, openId.Now, expected))
         {
             case AuthorizationStep.AskLogin:
@@ -114,7 +114,7 @@ public static class Authorize
     {
         var target = request.Target;
         var code = OpaqueToken.Generate();
-        await openId.Grants.AddCodeAsync(
+        var added = await openId.Grants.AddCodeAsync(
             new AuthorizationCode
             {
                 Hash = code.Hash,
@@ -128,10 +128,17 @@ public static class Authorize
                 Authentication = issue.User.Authentication,
                 GrantId = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16)),
                 SessionId = issue.User.Session.SessionId,
+                SecurityStamp = issue.User.Session.SecurityStamp,
                 ExpiresAt = (openId.Now + openId.Policy.Code).ToUnixTimeSeconds(),
             },
             openId.Entry(context, "authorize", AuditOutcome.Granted, issue.User.User.Subject, target.Client.ClientId, issue.User.User.Subject, $"[{issue.Scope}]"),
             context.RequestAborted);
+        // A password change or a switched-off user came between the look at the session and this moment: nothing was issued.
+        if (!added)
+        {
+            await RefuseAsync(context, openId, target, issue.User, Refusal.Of(RefusalCode.LoginRequired, "the login has ended meanwhile"));
+            return;
+        }
         await AuthorizationResponse.CodeAsync(context, target, openId.Server.Issuer, code.Reveal());
     }
 

@@ -70,7 +70,9 @@ public static class ConsentPages
             new Consent(subject, clientId, scope, openId.Now.ToUnixTimeMilliseconds()),
             openId.Entry(context, "consent", AuditOutcome.Changed, subject, clientId, subject, $"[{waiting.Ask.Scope}] shown as: {shown}"),
             context.RequestAborted);
-        Authorize.SeeOther(context, Authorize.ResumePath, ticketText!);
+        // The answer belongs to this request alone: it travels in the request's own ticket.
+        var allowed = waiting.Ticket with { Shown = null, Allowed = FingerprintOf(waiting.Ask) };
+        Authorize.SeeOther(context, Authorize.ResumePath, context.RequestServices.GetRequiredService<LoginTickets>().Protect(allowed));
     }
 
     /// <summary>The request behind a ticket, decided anew with the session of this browser. Null when it does not wait for consent: then the answer was sent.</summary>
@@ -85,7 +87,7 @@ public static class ConsentPages
             && AuthorizationRequest.Decide(asked, target, openId.State.Scopes).Succeeded(out var request, out _))
         {
             var user = await services.GetRequiredService<BrowserSessions>().FindAsync(context);
-            var consent = user is null ? null : await openId.Grants.FindConsentAsync(user.User.Subject, clientId, context.RequestAborted);
+            var consent = await ConsentOfAsync(context, openId, request, user, ticket);
             if (AuthorizationStep.Decide(request, user, consent, openId.State.Scopes, ticket.AskedAt, openId.Now) is AuthorizationStep.AskConsent ask)
                 return (ticket, request, ask);
             // Logged out meanwhile, or consented in another tab: the request itself knows what comes next.
@@ -96,8 +98,23 @@ public static class ConsentPages
         return null;
     }
 
-    private static string FingerprintOf(AuthorizationStep.AskConsent ask) =>
-        Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(ask.User.User.Subject + " " + ask.Scope.Text)));
+    /// <summary>
+    /// The user's consent to the client as it counts for this request: "just now" (for who must be asked every time) only when this
+    /// request's own ticket carries the answer. An answer to another request, however recent, is a remembered one at best: else who
+    /// fetched a ticket before the user allowed the real application could ride on that (RFC 6819 4.4.1.10).
+    /// </summary>
+    internal static async Task<Consent?> ConsentOfAsync(HttpContext context, OpenIdContext openId, AuthorizationRequest request, AuthenticatedUser? user, LoginTicket? ticket)
+    {
+        if (user is null || await openId.Grants.FindConsentAsync(user.User.Subject, request.Target.Client.ClientId, context.RequestAborted) is not { } consent)
+            return null;
+        var allowedHere = ticket?.Allowed is { } allowed && allowed == FingerprintOf(user, openId.State.Scopes.GrantableTo(user.User, request.Scope));
+        return consent with { GivenAt = allowedHere ? openId.Now.ToUnixTimeMilliseconds() : 0 };
+    }
+
+    private static string FingerprintOf(AuthorizationStep.AskConsent ask) => FingerprintOf(ask.User, ask.Scope);
+
+    private static string FingerprintOf(AuthenticatedUser user, ScopeList scope) =>
+        Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(user.User.Subject + " " + scope.Text)));
 
     private static List<ScopeLine> Shown(HttpContext context, ScopeList scope)
     {

@@ -13,6 +13,9 @@ internal static class EndGrant
     {
         var now = openId.Now;
         var name = RefreshToken.GrantNameOf(grantId);
+        // Ended already: a code that is presented over and over costs a look-up, not a write each time.
+        if (openId.State.Revocations.Covers(null, "", "", name, now.ToUnixTimeSeconds()))
+            return;
         await openId.Grants.EndGrantAsync(
             grantId,
             now.ToUnixTimeMilliseconds(),

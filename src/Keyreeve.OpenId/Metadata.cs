@@ -19,12 +19,12 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
     /// <summary>How long others may keep what we publish. A signing key is published longer than this before it signs.</summary>
     public const string PublicCache = "public, max-age=300";
 
-    private (ScopeCatalogue Scopes, byte[] Body, string ETag)? _written;
+    private Written? _written;
 
     internal static Task HandleAsync(HttpContext context)
     {
-        var (_, body, etag) = context.RequestServices.GetRequiredService<Metadata>().Document();
-        return PublishAsync(context, body, etag);
+        var document = context.RequestServices.GetRequiredService<Metadata>().Document();
+        return PublishAsync(context, document.Body, document.ETag);
     }
 
     internal static async Task PublishAsync(HttpContext context, byte[] body, string etag)
@@ -52,16 +52,18 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         return request.GetTypedHeaders().IfNoneMatch.Any(known => known.Equals(EntityTagHeaderValue.Any) || known.Compare(now, useStrongComparison: false));
     }
 
-    private (ScopeCatalogue Scopes, byte[] Body, string ETag) Document()
+    private Written Document()
     {
-        if (_written is { } written && ReferenceEquals(written.Scopes, state.Scopes))
+        if (Volatile.Read(ref _written) is { } written && ReferenceEquals(written.Scopes, state.Scopes))
             return written;
         var scopes = state.Scopes;
         var body = Write(server, scopes);
-        var now = (scopes, body, "\"" + Convert.ToHexStringLower(SHA256.HashData(body)[..8]) + "\"");
-        _written = now;
+        var now = new Written(scopes, body, "\"" + Convert.ToHexStringLower(SHA256.HashData(body)[..8]) + "\"");
+        Volatile.Write(ref _written, now);
         return now;
     }
+
+    private sealed record Written(ScopeCatalogue Scopes, byte[] Body, string ETag);
 
     private static byte[] Write(ServerIdentity server, ScopeCatalogue scopes)
     {

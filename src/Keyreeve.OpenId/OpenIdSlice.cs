@@ -23,9 +23,9 @@ public static class OpenIdSlice
         routes.MapMethods("/.well-known/oauth-authorization-server", get, Metadata.HandleAsync).On(apis);
         routes.MapMethods("/jwks", get, Jwks.HandleAsync).On(apis);
 
-        routes.MapMethods("/authorize", get, Authorize.HandleGetAsync).On(pages);
+        routes.MapMethods("/authorize", ["GET"], Authorize.HandleGetAsync).On(pages);
         routes.MapMethods("/authorize", post, Authorize.HandlePostAsync).On(pages);
-        routes.MapMethods(Authorize.ResumePath, get, Authorize.HandleResumeAsync).On(pages);
+        routes.MapMethods(Authorize.ResumePath, ["GET"], Authorize.HandleResumeAsync).On(pages);
         routes.MapMethods("/consent", get, ConsentPages.HandleGetAsync).On(pages);
         routes.MapMethods("/consent", post, ConsentPages.HandlePostAsync).On(pages);
 

@@ -1,5 +1,4 @@
 using System.Buffers;
-using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Wire.Seal;
@@ -29,19 +28,20 @@ public static class KmDecision
             return Refuse(RefusalCode.OutsideTimeWindow, $"dateTime is {skew} s off: check the client's clock (NTP)");
         if (!firstUse())
             return Refuse(RefusalCode.Replayed, "the same request was seen before, or more were accepted within the window than can be remembered");
-        return Owns(token, request) ? null : Refuse(RefusalCode.NotOwner, $"{token.Subject} may not ask for {request.Identity.Kind} of service {request.ServiceId}");
+        return Owns(token, request) ? null : NotOwner(token, request);
     }
+
+    /// <summary>What is asked for is not the caller's.</summary>
+    public static Refusal NotOwner(VerifiedToken token, KmRequest request) =>
+        Refuse(RefusalCode.NotOwner, $"{token.Subject} may not ask for {request.Identity.Kind} of service {request.ServiceId}");
 
     /// <summary>
     /// A user's token opens the user's own records and those of its client and device, within its VAL services; a VAL server's token
-    /// opens every record of the services it owns. Where the token's scope names VAL services, only those.
+    /// opens every record of the services it owns.
     /// </summary>
     public static bool Owns(VerifiedToken token, KmRequest request)
     {
         if (!token.ValServiceIds.Contains(request.ServiceId, StringComparer.Ordinal))
-            return false;
-        // Who was granted single VAL services was granted those and no others, whatever else is mapped to the user.
-        if (token.Scope.Any(s => s.StartsWith(ScopeCatalogue.ValPrefix, StringComparison.Ordinal)) && !token.Scope.Contains(ScopeCatalogue.ValPrefix + request.ServiceId))
             return false;
         if (token.IsClients)
             return true;

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
+using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Http;
@@ -35,6 +36,9 @@ public static class RequestKeyMaterial
             return;
         }
         refusal = malformed ?? KmDecision.Decide(request!, token, seal.Settings, () => seal.Replays.FirstUse(token.Subject, request!), seal.Now);
+        // A VAL service that was taken away has no keys any more, whatever tokens and records are left of it.
+        if (refusal is null && scopes.Find(ScopeCatalogue.ValPrefix + request!.ServiceId) is null)
+            refusal = KmDecision.NotOwner(token, request);
         byte[]? payload = null;
         if (refusal is null)
             (payload, refusal) = await OpenRecordAsync(seal, request!, context.RequestAborted);

@@ -17,7 +17,7 @@ public sealed class AuditQueue(TimeProvider clock)
     private const int BatchSize = 2000;
 
     /// <summary>Sources counted apart in one minute; the rest is counted as "other".</summary>
-    private const int MaxSources = 1000;
+    private const int MaxSources = 100;
 
     private readonly Channel<AuditEntry> _waiting = Channel.CreateBounded<AuditEntry>(new BoundedChannelOptions(Capacity)
     {
@@ -27,8 +27,10 @@ public sealed class AuditQueue(TimeProvider clock)
 
     private ConcurrentDictionary<(string Source, string Kind, RefusalCode Code), int> _counts = new();
 
-    /// <summary>Queues an entry. False when the queue is full: then the caller refuses the request, because what is not audited is not done.</summary>
-    public bool TryAdd(AuditEntry entry) => _waiting.Writer.TryWrite(entry);
+    private volatile bool _failing;
+
+    /// <summary>Queues an entry. False when the queue is full or the store does not take entries: then the caller refuses the request, because what is not audited is not done.</summary>
+    public bool TryAdd(AuditEntry entry) => !_failing && _waiting.Writer.TryWrite(entry);
 
     /// <summary>Counts a refusal of a peer who proved nothing.</summary>
     public void Count(string? source, string kind, RefusalCode code)
@@ -61,6 +63,9 @@ public sealed class AuditQueue(TimeProvider clock)
                 minute = clock.GetUtcNow();
                 batch.AddRange(TakeCounts());
             }
+            // What comes after the last look would never be written: it is refused.
+            if (!more)
+                _waiting.Writer.TryComplete();
             do
             {
                 while (batch.Count < BatchSize && _waiting.Reader.TryRead(out var entry))
@@ -71,10 +76,12 @@ public sealed class AuditQueue(TimeProvider clock)
                 {
                     await store.AppendAsync(batch, CancellationToken.None);
                     batch.Clear();
+                    _failing = false;
                 }
                 catch (Exception e) when (more)
                 {
-                    // The batch is kept and tried again; meanwhile the queue fills and requests are refused: fail closed.
+                    // The batch is kept and tried again; until that works nothing more is granted that could only be audited in memory.
+                    _failing = true;
                     failed(e);
                     break;
                 }

@@ -40,6 +40,12 @@ public sealed record AuthorizationCode
     /// <summary>The login session.</summary>
     public string? SessionId { get; init; }
 
+    /// <summary>
+    /// The security stamp of the login, compared when the code is added and not stored; null compares nothing. A login that ended
+    /// between the look at the session and the code's insertion then issues nothing.
+    /// </summary>
+    public string? SecurityStamp { get; init; }
+
     /// <summary>End of the code's life.</summary>
     public required long ExpiresAt { get; init; }
 
@@ -108,8 +114,8 @@ public sealed record RefreshFamily
 /// <summary>Codes, refresh families and consents as the store keeps them. Each method is one transaction.</summary>
 public interface IGrantStore
 {
-    /// <summary>Adds a code with its audit entry.</summary>
-    Task AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel);
+    /// <summary>Adds a code with its audit entry. False, and nothing is written, when the user's security stamp is no longer the code's or the user is disabled.</summary>
+    Task<bool> AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel);
 
     /// <summary>The code of a hash, redeemed or not, or null.</summary>
     Task<AuthorizationCode?> FindCodeAsync(byte[] hash, CancellationToken cancel);

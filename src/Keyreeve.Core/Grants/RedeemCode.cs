@@ -52,10 +52,6 @@ public static class RedeemCode
             return Refuse(RefusalCode.CodeUnknown, "the code is unknown, or was redeemed long ago");
         if (!string.Equals(row.ClientId, client.Client.ClientId, StringComparison.Ordinal))
             return Refuse(RefusalCode.CodeOfAnotherClient, $"the code was issued to {row.ClientId}");
-        if (row.RedeemedAt != 0)
-            return Refuse(RefusalCode.CodeReplayed, "the code was redeemed before: the grant is ended");
-        if (now.ToUnixTimeSeconds() >= row.ExpiresAt)
-            return Refuse(RefusalCode.CodeExpired, "the code has expired");
         // "The value shall be identical to the "redirect_uri" parameter included in the authorization request."
         var redirectMatches = asked.RedirectUri is null
             ? !row.RedirectUriSent || row.Challenge is not null && client.Client.Profile != ClientProfile.Seal
@@ -64,6 +60,11 @@ public static class RedeemCode
             return Refuse(RefusalCode.RedirectUriMismatch, "redirect_uri is not the one of the authorization request");
         if (!VerifierHolds(row.Challenge, asked.Verifier))
             return Refuse(RefusalCode.VerifierMismatch, "code_verifier does not fit the challenge");
+        // Only who could have redeemed the code ends the grant by doing so again: a code alone, from a log or a history, does not.
+        if (row.RedeemedAt != 0)
+            return Refuse(RefusalCode.CodeReplayed, "the code was redeemed before: the grant is ended");
+        if (now.ToUnixTimeSeconds() >= row.ExpiresAt)
+            return Refuse(RefusalCode.CodeExpired, "the code has expired");
         // "Re-check of user account": a user who was switched off a second ago gets nothing.
         if (user is null || user.Disabled)
             return Refuse(RefusalCode.UserUnavailable, $"user {row.Subject} is disabled or removed");

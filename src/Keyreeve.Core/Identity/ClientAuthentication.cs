@@ -80,7 +80,7 @@ public sealed record PresentedCredential
             return Failed("client_assertion needs client_assertion_type urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
         if (!JwsCompact.TryRead(assertion, out var jws, out var error) || !JwtClaims.TryRead(jws.Payload, out var claims, out error))
             return Failed($"the client assertion does not read: {error}");
-        if (string.IsNullOrEmpty(claims.Subject) || !string.Equals(claims.Issuer, claims.Subject, StringComparison.Ordinal))
+        if (string.IsNullOrEmpty(claims.Subject) || claims.Subject.Length > OAuthLimits.MaxIdentity || claims.Subject.Any(char.IsControl) || !string.Equals(claims.Issuer, claims.Subject, StringComparison.Ordinal))
             return Failed("iss and sub of a client assertion are the client_id");
         if (clientId is not null && !string.Equals(clientId, claims.Subject, StringComparison.Ordinal))
             return Failed("client_id in the form is not the one of the assertion");

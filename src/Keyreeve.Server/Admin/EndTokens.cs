@@ -11,15 +11,18 @@ internal static class EndTokens
     /// <summary>Longer than any access token lives (EndGrant of the OpenID slice keeps its revocations as long).</summary>
     private static readonly TimeSpan LongestTokenLife = TimeSpan.FromHours(25);
 
+    /// <summary>A request that read the user just before may mint a second later.</summary>
+    private static readonly TimeSpan UnderWay = TimeSpan.FromSeconds(1);
+
     /// <summary>
     /// Another node learns of a changed client up to a second later and may issue until then; so may a request of this node that looked
     /// the client up just before. Tokens of the next two seconds are dead too, which a client switched on again at once will notice.
     /// </summary>
     private static readonly TimeSpan ClientSnapshotAge = TimeSpan.FromSeconds(2);
 
-    /// <summary>All tokens of a user. Users are read from the store for every grant: nothing stale issues for them.</summary>
+    /// <summary>All tokens of a user, and those that requests under way are minting at this moment.</summary>
     public static Task OfSubjectAsync(AdminRequest request, string subject, string because) =>
-        RunAsync(request, RevocationKind.Subject, subject, null, subject, request.Admin.Now.ToUnixTimeSeconds(), because);
+        RunAsync(request, RevocationKind.Subject, subject, null, subject, (request.Admin.Now + UnderWay).ToUnixTimeSeconds(), because);
 
     /// <summary>All tokens of a user who is removed. Without an end: the subject is never given again, and a request may be minting at this moment.</summary>
     public static Task OfRemovedSubjectAsync(AdminRequest request, string subject, string because) =>

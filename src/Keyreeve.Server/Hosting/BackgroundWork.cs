@@ -17,13 +17,25 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
         audit.RunAsync(parts.Stores.Audit, e => LogFailed(log, e, "writing the audit"), stoppingToken),
         EveryAsync(PollEvery, "reading what changed", () => parts.State.RefreshAsync(stoppingToken), stoppingToken),
-        EveryAsync(TendEvery, "rotation and sweeping", () => TendAsync(stoppingToken), stoppingToken));
+        // Each apart: one that fails does not keep the others from their work.
+        EveryAsync(TendEvery, "key rotation", () => RotateAsync(stoppingToken), stoppingToken),
+        EveryAsync(TendEvery, "renewing the server certificate", RenewAsync, stoppingToken),
+        EveryAsync(TendEvery, "sweeping", () => SweepAsync(stoppingToken), stoppingToken));
 
-    private async Task TendAsync(CancellationToken cancel)
+    private Task RenewAsync()
+    {
+        certificate.RenewIfOld();
+        return Task.CompletedTask;
+    }
+
+    private async Task RotateAsync(CancellationToken cancel)
     {
         if (await parts.Rotator.RotateAsync(cancel) > 0)
             await parts.State.RefreshAsync(cancel);
-        certificate.RenewIfOld();
+    }
+
+    private async Task SweepAsync(CancellationToken cancel)
+    {
         var now = parts.Clock.GetUtcNow();
         while (await parts.Stores.Grants.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
             await Task.Yield();

@@ -18,7 +18,11 @@ namespace Keyreeve.Server.Hosting;
 /// </summary>
 public sealed class KeyreeveServer : IAsyncDisposable
 {
+    /// <summary>How long the background may take to end after the listeners are closed.</summary>
+    private static readonly TimeSpan LastLines = TimeSpan.FromSeconds(2);
+
     private readonly List<object> _owned = [];
+    private BackgroundWork? _background;
 
     private KeyreeveServer(DataFolder folder) => Folder = Own(folder);
 
@@ -55,6 +59,9 @@ public sealed class KeyreeveServer : IAsyncDisposable
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
+        // The last audit lines are written before the store goes, also when a slow peer used up the time for stopping.
+        if (_background?.ExecuteTask is { } work)
+            await Task.WhenAny(work, Task.Delay(LastLines));
         for (var i = _owned.Count - 1; i >= 0; i--)
         {
             if (_owned[i] is IAsyncDisposable later)
@@ -90,6 +97,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
         Own(Application);
         if (options.Demo)
             await DemoData.EnsureAsync(parts, Application.Services, cancel);
+        _background = Application.Services.GetServices<IHostedService>().OfType<BackgroundWork>().Single();
         await Application.StartAsync(cancel);
         WriteListeners();
         Application.Services.GetRequiredService<Readiness>().Ready();

@@ -32,6 +32,9 @@ public static class OperatorCertificates
             using var existing = X509CertificateLoader.LoadCertificateFromFile(folder.AdminPem);
             if (existing.NotAfter.ToUniversalTime() > (now + RenewBefore).UtcDateTime || !File.Exists(folder.AdminKey))
                 return;
+            // Who was removed does not come back by growing old.
+            if (!await IsRegisteredAsync(store, kek, ThumbprintOf(existing), cancel))
+                return;
         }
         var (certificate, certificatePem, keyPem) = pki.IssueClient(CaRole.Operators, new EntityRequest { CommonName = "keyreeve operator", Use = EntityUse.Client, Validity = Validity }, now);
         using (certificate)

@@ -83,6 +83,7 @@ public static class WebHost
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = MaxBody;
             kestrel.Limits.MaxRequestLineSize = 24 * 1024; // our choice: a login ticket holds a whole authorization request (OAuthLimits.MaxQuery) in base64url
+            kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(30); // our choice: idle connections are cheap to make anew
             kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
             kestrel.Limits.MaxConcurrentConnections = 10_000; // our choice: about 1 GB of TLS state at the worst
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
@@ -108,22 +109,22 @@ public static class WebHost
     /// <summary>One set of options per certificate, shared by all handshakes of a listener.</summary>
     private static TlsHandshakeCallbackOptions Handshake(CurrentCertificate certificate, bool askForClientCertificate)
     {
-        (ServerCertificate Certificate, SslServerAuthenticationOptions Options)? made = null;
+        Tuple<ServerCertificate, SslServerAuthenticationOptions>? made = null; // one reference: read by many handshakes at once
         return new TlsHandshakeCallbackOptions
         {
             HandshakeTimeout = TimeSpan.FromSeconds(10),
             OnConnection = _ =>
             {
                 var now = certificate.Now;
-                if (made is { } known && ReferenceEquals(known.Certificate, now))
-                    return ValueTask.FromResult(known.Options);
+                if (Volatile.Read(ref made) is { } known && ReferenceEquals(known.Item1, now))
+                    return ValueTask.FromResult(known.Item2);
                 var options = new SslServerAuthenticationOptions
                 {
                     ServerCertificateContext = now.Context,
                     ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
                 };
                 TlsProfile.ConfigureServer(options, askForClientCertificate);
-                made = (now, options);
+                Volatile.Write(ref made, Tuple.Create(now, options));
                 return ValueTask.FromResult(options);
             },
         };

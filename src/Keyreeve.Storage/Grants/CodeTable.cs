@@ -7,12 +7,14 @@ namespace Keyreeve.Storage;
 /// <summary>Authorization codes.</summary>
 internal static class CodeTable
 {
-    public static Task AddAsync(UnitOfWork unit, AuthorizationCode code) => unit.ExecuteAsync("""
+    /// <summary>False when the login that it stands on has ended meanwhile; the comparison and the insertion are one statement.</summary>
+    public static async Task<bool> AddAsync(UnitOfWork unit, AuthorizationCode code) => await unit.ExecuteAsync("""
         INSERT INTO authorization_codes (hash, client_id, subject, redirect_uri, redirect_uri_sent, challenge, nonce, scope, auth_time, acr, amr,
                                          grant_id, session_id, expires_at, redeemed_at)
-        VALUES (@Hash, @ClientId, @Subject, @RedirectUri, @RedirectUriSent, @Challenge, @Nonce, @Scope, @AuthTime, @Acr, @Amr,
-                @GrantId, @SessionId, @ExpiresAt, @RedeemedAt)
-        """, Row.Of(code));
+        SELECT @Hash, @ClientId, @Subject, @RedirectUri, @RedirectUriSent, @Challenge, @Nonce, @Scope, @AuthTime, @Acr, @Amr,
+               @GrantId, @SessionId, @ExpiresAt, @RedeemedAt
+        WHERE @Stamp IS NULL OR EXISTS (SELECT 1 FROM users WHERE subject = @Subject AND security_stamp = @Stamp AND disabled = 0)
+        """, Row.Of(code)) == 1;
 
     public static Task<AuthorizationCode?> FindAsync(IDatabase database, byte[] hash, CancellationToken cancel) => database.ReadAsync(async connection =>
         (await connection.QuerySingleOrDefaultAsync<Row>("""
@@ -48,6 +50,7 @@ internal static class CodeTable
         public string? SessionId { get; init; }
         public long ExpiresAt { get; init; }
         public long RedeemedAt { get; init; }
+        public string? Stamp { get; init; }
 
         public static Row Of(AuthorizationCode code) => new()
         {
@@ -66,6 +69,7 @@ internal static class CodeTable
             SessionId = code.SessionId,
             ExpiresAt = code.ExpiresAt,
             RedeemedAt = code.RedeemedAt,
+            Stamp = code.SecurityStamp,
         };
 
         public AuthorizationCode ToCode() => new()

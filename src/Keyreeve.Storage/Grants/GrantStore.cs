@@ -9,9 +9,10 @@ namespace Keyreeve.Storage;
 public sealed class GrantStore(IDatabase database) : IGrantStore
 {
     /// <inheritdoc />
-    public Task AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
     {
-        await CodeTable.AddAsync(unit, code);
+        if (!await CodeTable.AddAsync(unit, code))
+            return false;
         unit.Audit(entry);
         return true;
     }, cancel);

@@ -37,6 +37,9 @@ public sealed record LoginTicket
 
     /// <summary>A fingerprint of what a page showed, and to whom; null before a page that asks for a decision.</summary>
     public string? Shown { get; init; }
+
+    /// <summary>The fingerprint of what the user allowed for this very request; null until then.</summary>
+    public string? Allowed { get; init; }
 }
 
 /// <summary>Protects tickets with the server's data-protection keys.</summary>
@@ -51,7 +54,7 @@ public sealed class LoginTickets(IDataProtectionProvider protection, TimeProvide
     // The ticket is encrypted, never part of a page: the relaxed encoder keeps '&' and '+' of a query one character long.
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    private readonly IDataProtector _protector = protection.CreateProtector("keyreeve.login-ticket.v1");
+    private readonly IDataProtector _protector = protection.CreateProtector("keyreeve.login-ticket.v2");
 
     /// <summary>The text for the browser.</summary>
     public string Protect(LoginTicket ticket)
@@ -68,6 +71,7 @@ public sealed class LoginTickets(IDataProtectionProvider protection, TimeProvide
             json.WriteStringValue(ticket.RedirectUri);
             json.WriteStringValue(ticket.LoginHint);
             json.WriteStringValue(ticket.Shown);
+            json.WriteStringValue(ticket.Allowed);
             json.WriteEndArray();
         }
         return Base64Url.EncodeToString(_protector.Protect(buffer.WrittenSpan.ToArray()));
@@ -103,6 +107,7 @@ public sealed class LoginTickets(IDataProtectionProvider protection, TimeProvide
             RedirectUri = values[5].GetString()!,
             LoginHint = values[6].GetString(),
             Shown = values[7].GetString(),
+            Allowed = values[8].GetString(),
         };
     }
 }

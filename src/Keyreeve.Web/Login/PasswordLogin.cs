@@ -10,15 +10,31 @@ namespace Keyreeve.Web.Login;
 /// and locked accounts cost the same work and get the same answer as a wrong password.
 /// </summary>
 [Spec("TS 33.434", "5.2.1")]
-public sealed class PasswordLogin(SignInManager<Account> signIn, UserManager<Account> users, IPasswordHasher<Account> hasher, PasswordQueue queue)
+public sealed class PasswordLogin(SignInManager<Account> signIn, UserManager<Account> users, IPasswordHasher<Account> hasher, PasswordQueue queue, TimeProvider clock)
 {
     /// <summary>Longer passwords are refused before they are hashed. Our choice.</summary>
     public const int MaxPassword = 512;
+
+    /// <summary>Failed logins are answered at multiples of this. Our choice: longer than a hash and a write together.</summary>
+    private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
 
     private static readonly User NobodyRow = new() { Subject = "nobody", Username = "nobody", SecurityStamp = "" };
 
     /// <summary>The user, or one generic refusal; <see cref="RefusalCode.Busy"/> when the queue is full.</summary>
     public async Task<Outcome<User>> CheckAsync(string? username, string? password, CancellationToken cancel)
+    {
+        var started = clock.GetTimestamp();
+        var outcome = await DecideAsync(username, password, cancel);
+        if (!outcome.Succeeded(out _, out var refusal) && refusal.Code != RefusalCode.Busy)
+        {
+            // A wrong password of a real account is counted on disk, an unknown name is not: both answer on the same beat.
+            var elapsed = clock.GetElapsedTime(started);
+            await Task.Delay(Beat - TimeSpan.FromTicks(elapsed.Ticks % Beat.Ticks), clock, cancel);
+        }
+        return outcome;
+    }
+
+    private async Task<Outcome<User>> DecideAsync(string? username, string? password, CancellationToken cancel)
     {
         if (string.IsNullOrEmpty(username) || string.IsNullOrEmpty(password) || username.Length > 255 || password.Length > MaxPassword)
             return Failed("user name or password is missing or too long");

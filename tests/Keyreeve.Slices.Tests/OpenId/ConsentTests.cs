@@ -187,6 +187,33 @@ public sealed class ConsentTests(OpenIdServer server) : IClassFixture<OpenIdServ
         Assert.StartsWith("/consent?ticket=", resumed.Headers.Location!.OriginalString, StringComparison.Ordinal);
     }
 
+    [Fact]
+    [Proves("RFC 6819", "4.4.1.10")]
+    public async Task A_ticket_fetched_by_somebody_else_does_not_ride_on_the_users_answer_to_the_real_application()
+    {
+        await server.AddClientAsync(new()
+        {
+            ClientId = "public-app",
+            Name = "App",
+            Profile = ClientProfile.OpenId,
+            AuthMethods = [ClientAuthMethod.None],
+            RedirectUris = [OpenIdServer.Callback],
+            Scopes = ScopeList.Of(["openid"]),
+        });
+        // The attacker's application asks in the real one's name, with its own port, and keeps the ticket.
+        var attackers = server.NewFlow("public-app");
+        attackers.Parameters["scope"] = "openid";
+        attackers.Parameters["redirect_uri"] = "http://127.0.0.1:6666/callback";
+        var ticket = (await server.NewUser().GetAsync(attackers.AuthorizeAddress)).Headers.Location!.OriginalString;
+        // The user allows the real application, and is then sent through the attacker's ticket.
+        var user = server.NewUser();
+        var real = server.NewFlow("public-app");
+        real.Parameters["scope"] = "openid";
+        await real.CodeAsync(user);
+        var resumed = await user.GetAsync(ticket.Replace("/login?", "/authorize/resume?", StringComparison.Ordinal));
+        Assert.StartsWith("/consent?ticket=", resumed.Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
     private async Task<string> ConsentPageAsync(SimUser user)
     {
         var flow = server.NewFlow();

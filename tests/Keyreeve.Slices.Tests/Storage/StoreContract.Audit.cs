@@ -24,7 +24,15 @@ public abstract partial class StoreContract
     {
         AuditEntry full = new()
         {
-            Kind = "kind", Outcome = AuditOutcome.Refused, At = 5, Actor = "actor", ClientId = "client", Subject = "subject", Detail = "detail", Source = "::1", CorrelationId = "id",
+            Kind = "kind",
+            Outcome = AuditOutcome.Refused,
+            At = 5,
+            Actor = "actor",
+            ClientId = "client",
+            Subject = "subject",
+            Detail = "detail",
+            Source = "::1",
+            CorrelationId = "id",
         };
         await Stores.Audit.AppendAsync([full, Entry()], None);
         var lines = await Stores.Audit.ReadAsync("node-1", 0, 10, None);

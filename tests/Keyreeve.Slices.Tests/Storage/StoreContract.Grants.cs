@@ -20,13 +20,26 @@ public abstract partial class StoreContract
     [Fact]
     public async Task A_code_comes_back_with_every_field()
     {
-        Assert.Empty(RecordText.Unset(Samples.FullCode()));
+        // The security stamp is compared when the code is added, and not stored.
+        Assert.Equal(["SecurityStamp"], RecordText.Unset(Samples.FullCode()));
         foreach (var code in new[] { Samples.Code(), Samples.FullCode() })
         {
             await Stores.Grants.AddCodeAsync(code, Entry(), None);
             Assert.Equal(RecordText.Of(code), RecordText.Of(await Stores.Grants.FindCodeAsync(code.Hash, None)));
         }
         Assert.Null(await Stores.Grants.FindCodeAsync(Samples.Hash("unknown"), None));
+    }
+
+    [Fact]
+    public async Task A_code_is_not_added_when_its_login_has_ended_meanwhile()
+    {
+        var user = Samples.User();
+        await AddUserAsync(user);
+        Assert.True(await Stores.Grants.AddCodeAsync(Samples.Code() with { Hash = Samples.Hash("a"), Subject = user.Subject, SecurityStamp = user.SecurityStamp }, Entry(), None));
+        Assert.False(await Stores.Grants.AddCodeAsync(Samples.Code() with { Hash = Samples.Hash("b"), Subject = user.Subject, SecurityStamp = "an older stamp" }, Entry(), None));
+        Assert.Null(await Stores.Grants.FindCodeAsync(Samples.Hash("b"), None));
+        Assert.True((await Stores.Directory.SaveUserAsync(user with { Disabled = true }, create: false, null, Entry(), None)).Succeeded(out _, out _));
+        Assert.False(await Stores.Grants.AddCodeAsync(Samples.Code() with { Hash = Samples.Hash("c"), Subject = user.Subject, SecurityStamp = user.SecurityStamp }, Entry(), None));
     }
 
     [Fact]

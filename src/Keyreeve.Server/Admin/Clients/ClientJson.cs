@@ -102,7 +102,7 @@ internal static class ClientJson
             CertificateThumbprints = [.. (body.Texts("certificates", 8, 16 * 1024, lines: true) ?? []).Select(text => ClientCertificates.ThumbprintOf(body, text)).Distinct()],
             IdTokenAlgorithm = ReadAlgorithm(body),
             AccessTokenSeconds = body.Number("accessTokenSeconds", 10, 86400),
-            Disabled = body.Flag("disabled", absent: false),
+            Disabled = body.Flag("disabled", absent: before?.Disabled ?? false),
             Secrets = before?.Secrets ?? [],
         };
         return body.Wrong is { } wrong ? wrong : client;

@@ -27,6 +27,8 @@ internal static class ReplaceClient
         await request.RefreshAsync();
         if (client.Disabled)
             await EndTokens.OfClientAsync(request, client.ClientId, "the client was disabled");
+        else if (before.OwnedServices.Except(client.OwnedServices, StringComparer.Ordinal).Any())
+            await EndTokens.OfClientAsync(request, client.ClientId, "VAL services were taken from the client");
         return AdminAnswer.Ok(ClientJson.Write(client), client.Version);
     }
 }

@@ -25,6 +25,8 @@ internal static class ReplaceUser
             return AdminAnswer.OfSave(refusal);
         if (user.Disabled)
             await EndTokens.OfSubjectAsync(request, user.Subject, "the user was disabled");
+        else if (before.ValUserId != user.ValUserId || before.ValUeId != user.ValUeId || before.ValServiceIds.Except(user.ValServiceIds, StringComparer.Ordinal).Any())
+            await EndTokens.OfSubjectAsync(request, user.Subject, "VAL identities or services were taken from the user");
         await request.RefreshAsync();
         return AdminAnswer.Ok(UserJson.Write(user, now), user.Version);
     }

@@ -60,7 +60,7 @@ internal static class UserJson
             ValUserId = body.Text("valUserId"),
             ValUeId = body.Text("valUeId"),
             ValServiceIds = body.Texts("valServiceIds", 200, 200) ?? [],
-            Disabled = body.Flag("disabled", absent: false),
+            Disabled = body.Flag("disabled", absent: before.Disabled),
         };
         if (body.Wrong is { } wrong)
             return wrong;

@@ -43,8 +43,21 @@ public sealed class AuditQueueTests
         while (_queue.TryAdd(Entry(0)))
         {
         }
+        using var stop = new CancellationTokenSource();
+        var running = _queue.RunAsync(_store, Unexpected, stop.Token);
+        _clock.Advance(TimeSpan.FromMilliseconds(250));
+        while (!_queue.TryAdd(Entry(1)))
+            await Task.Yield();
+        await stop.CancelAsync();
+        await running;
+        Assert.Equal(1, _store.Written[^1].At);
+    }
+
+    [Fact]
+    public async Task After_the_last_look_nothing_is_taken_any_more()
+    {
         await _queue.RunAsync(_store, Unexpected, Stopped);
-        Assert.True(_queue.TryAdd(Entry(1)));
+        Assert.False(_queue.TryAdd(Entry(1)));
     }
 
     [Fact]
@@ -74,7 +87,7 @@ public sealed class AuditQueueTests
         for (var i = 0; i < 100_000; i++)
             _queue.Count("source " + i, "token", RefusalCode.Malformed);
         await _queue.RunAsync(_store, Unexpected, Stopped);
-        Assert.InRange(_store.Written.Count, 1000, 1001);
+        Assert.InRange(_store.Written.Count, 100, 101);
         Assert.Equal(100_000, _store.Written.Sum(e => int.Parse(e.Detail!.Split(' ')[0])));
         Assert.Contains(_store.Written, e => e.Source == "other");
     }
@@ -101,7 +114,8 @@ public sealed class AuditQueueTests
         var running = _queue.RunAsync(_store, e => Assert.True(failures.Writer.TryWrite(e)), stop.Token);
         _clock.Advance(TimeSpan.FromMilliseconds(250));
         Assert.Equal("the disk is full", (await failures.Reader.ReadAsync(stop.Token)).Message);
-        _queue.TryAdd(Entry(2));
+        // What could be audited in memory only is not granted.
+        Assert.False(_queue.TryAdd(Entry(2)));
         _clock.Advance(TimeSpan.FromMilliseconds(250));
         await failures.Reader.ReadAsync(stop.Token);
         Assert.Empty(_store.Written);
@@ -109,7 +123,7 @@ public sealed class AuditQueueTests
         _store.Failing = false;
         await stop.CancelAsync();
         await running;
-        Assert.Equal([1, 2], _store.Written.Select(e => e.At));
+        Assert.Equal([1], _store.Written.Select(e => e.At));
     }
 
     [Fact]

@@ -48,8 +48,8 @@ public sealed class RedeemCodeTests
     {
         Samples.Refused(RefusalCode.CodeReplayed, Decide(Good, Redeemed));
         Samples.Refused(RefusalCode.CodeReplayed, Decide(Good, Redeemed, now: Samples.Now.AddMinutes(5)));
-        // A thief without the verifier shows all the same that the code was stolen.
-        Samples.Refused(RefusalCode.CodeReplayed, Decide(Good with { Verifier = null }, Redeemed));
+        // Who has the code alone (from a log, a history) could not have redeemed it, and does not end the grant by trying.
+        Samples.Refused(RefusalCode.VerifierMismatch, Decide(Good with { Verifier = null }, Redeemed));
         Samples.Refused(RefusalCode.CodeReplayed, Decide(Good, Redeemed, user: Samples.User with { Disabled = true }));
     }
 
