@@ -55,6 +55,32 @@ public sealed class EndTokensTests(AdminFixture admin) : IClassFixture<AdminFixt
     }
 
     [Fact]
+    public async Task A_VAL_service_that_is_removed_gives_out_no_key_any_more()
+    {
+        await using var server = await TestServer.StartAsync();
+        var tokens = await new SealFlow(server).TokensAsync(new SimUser(server));
+        Assert.Equal(HttpStatusCode.OK, (await AskForKeyAsync(server, tokens)).Status);
+        Assert.Equal(HttpStatusCode.NoContent, (await new AdminFixtureOf(server).DeleteAsync("/services/pump-control")).StatusCode);
+        Assert.Equal((HttpStatusCode.Forbidden, "04"), await AskForKeyAsync(server, tokens));
+    }
+
+    [Fact]
+    public async Task Taking_a_VAL_service_from_a_user_ends_the_tokens_that_list_it()
+    {
+        await using var server = await TestServer.StartAsync();
+        var other = new AdminFixtureOf(server);
+        var tokens = await new SealFlow(server).TokensAsync(new SimUser(server));
+        var path = $"/users/{server.User("alice")["sub"]}";
+        using var shown = await other.GetAsync(path);
+        var alice = JsonNode.Parse(await shown.Content.ReadAsStringAsync())!.AsObject();
+        alice["valServiceIds"] = new JsonArray("pump-control");
+        using var changed = await other.PutAsync(path, alice.ToJsonString(), shown.Headers.ETag!.ToString());
+        Assert.Equal(HttpStatusCode.OK, changed.StatusCode);
+        Assert.False(await IsActiveAsync(server, tokens));
+        Assert.Equal((HttpStatusCode.Unauthorized, "03"), await AskForKeyAsync(server, tokens));
+    }
+
+    [Fact]
     public async Task A_removed_users_tokens_are_dead_when_the_answer_comes()
     {
         await using var server = await TestServer.StartAsync();

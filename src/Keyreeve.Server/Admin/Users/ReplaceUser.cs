@@ -1,8 +1,8 @@
 namespace Keyreeve.Server.Admin.Users;
 
 /// <summary>
-/// PUT /users/{subject}. Disabling ends sessions, grants and tokens. A change of VAL services alone does not: access tokens carry the
-/// services they were issued for and live minutes, and every refresh asks the row again.
+/// PUT /users/{subject}. Disabling ends sessions, grants and tokens. Taking a VAL service away, or changing a VAL identity, ends the
+/// access tokens: they carry what they were issued for, and key records are opened by it. Every refresh asks the row again.
 /// </summary>
 internal static class ReplaceUser
 {
