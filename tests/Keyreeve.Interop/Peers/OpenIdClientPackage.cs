@@ -23,13 +23,18 @@ public sealed class OpenIdClientPackage
         return node;
     }
 
+    /// <summary>What this node must be told; known once it was found.</summary>
+    public static string NodeOptions { get; private set; } = "";
+
     private static async Task<(string? Node, string? Missing)> InstallAsync()
     {
         if (ProgramRun.Find("node") is not { } node || ProgramRun.Find("npm") is not { } npm)
             return (null, "node or npm is missing: apt-get install nodejs npm");
         var version = await ProgramRun.OfAsync(node, ["--version"], null, TimeSpan.FromSeconds(10));
-        if (!Version.TryParse(version.Output.Trim().TrimStart('v'), out var parsed) || parsed.Major < 20)
-            return (null, $"openid-client needs node 20 or newer, and this is {version.Output.Trim()}");
+        if (!Version.TryParse(version.Output.Trim().TrimStart('v'), out var parsed) || parsed.Major < 18)
+            return (null, $"openid-client needs node 18 or newer, and this is {version.Output.Trim()}");
+        // Debian 12's node 18 has Web Crypto, but shows it to programs only when asked.
+        NodeOptions = parsed.Major < 20 ? "--experimental-global-webcrypto" : "";
 
         // The lock file is copied into what was installed from it: a second run installs nothing.
         var (wanted, installed) = (Path.Combine(Folder, "package-lock.json"), Path.Combine(Folder, "node_modules", "installed-from.json"));

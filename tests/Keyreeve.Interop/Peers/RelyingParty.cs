@@ -29,6 +29,7 @@ public sealed class RelyingParty : IAsyncDisposable
             RedirectStandardError = true,
         };
         start.Environment["NODE_EXTRA_CA_CERTS"] = server.Folder.CaPem;
+        start.Environment["NODE_OPTIONS"] = OpenIdClientPackage.NodeOptions;
         return new(Process.Start(start)!);
     }
 
