@@ -138,7 +138,7 @@ public static class TokenEndpoint
                 $"grant {RefreshToken.GrantNameOf(decision.Family.FamilyId)} generation {decision.Family.Generation} [{decision.Scope}]");
             var recorded = decision.Rotated
                 ? await openId.Grants.RotateAsync(decision.Family, entry, cancel)
-                : await openId.Grants.CountReuseAsync(decision.Family.FamilyId, decision.Family.Generation, openId.Policy.RefreshReuseLimit, cancel) && openId.TryAudit(entry);
+                : await openId.Grants.CountReuseAsync(decision.Family.FamilyId, decision.Family.Generation, openId.Policy.RefreshReuseLimit, entry, cancel);
             if (!recorded)
                 continue;
             await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, new TokenAnswer.Granted

@@ -132,7 +132,7 @@ public interface IGrantStore
     Task<bool> RotateAsync(RefreshFamily next, AuditEntry entry, CancellationToken cancel);
 
     /// <summary>Counts one reuse within the grace if fewer than the limit were counted in this generation. False otherwise.</summary>
-    Task<bool> CountReuseAsync(string familyId, long generation, int limit, CancellationToken cancel);
+    Task<bool> CountReuseAsync(string familyId, long generation, int limit, AuditEntry entry, CancellationToken cancel);
 
     /// <summary>Ends a grant: its family, if there is one, and by the revocation its access tokens. One transaction.</summary>
     Task EndGrantAsync(string grantId, long now, Revocation revocation, AuditEntry entry, CancellationToken cancel);

@@ -49,8 +49,13 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task<bool> CountReuseAsync(string familyId, long generation, int limit, CancellationToken cancel) =>
-        database.WriteAsync(unit => FamilyTable.CountReuseAsync(unit, familyId, generation, limit), cancel);
+    public Task<bool> CountReuseAsync(string familyId, long generation, int limit, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    {
+        if (!await FamilyTable.CountReuseAsync(unit, familyId, generation, limit))
+            return false;
+        unit.Audit(entry);
+        return true;
+    }, cancel);
 
     /// <inheritdoc />
     public Task EndGrantAsync(string grantId, long now, Revocation revocation, AuditEntry entry, CancellationToken cancel)

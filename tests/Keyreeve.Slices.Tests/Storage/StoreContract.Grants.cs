@@ -121,7 +121,7 @@ public abstract partial class StoreContract
         await Stores.Grants.EndGrantAsync("family", 5000, OfGrant("family"), Entry(), None);
         await Stores.Grants.EndGrantAsync("family", 6000, OfGrant("family"), Entry(), None);
         Assert.False(await Stores.Grants.RotateAsync(Samples.Rotated(family, "next"), Entry(), None));
-        Assert.False(await Stores.Grants.CountReuseAsync("family", 0, 10, None));
+        Assert.False(await Stores.Grants.CountReuseAsync("family", 0, 10, Entry(), None));
         Assert.Equal(RecordText.Of(family with { EndedAt = 5000 }), RecordText.Of(await Stores.Grants.FindFamilyAsync("family", None)));
     }
 
@@ -129,11 +129,11 @@ public abstract partial class StoreContract
     public async Task Reuse_is_counted_to_the_limit_and_no_further()
     {
         await AddFamilyAsync(Samples.Family());
-        var counted = await AtOnceAsync(40, _ => Stores.Grants.CountReuseAsync("family", 0, 7, None));
+        var counted = await AtOnceAsync(40, _ => Stores.Grants.CountReuseAsync("family", 0, 7, Entry(), None));
         Assert.Equal(7, counted.Count(yes => yes));
         Assert.Equal(7, (await Stores.Grants.FindFamilyAsync("family", None))!.Reuses);
-        Assert.False(await Stores.Grants.CountReuseAsync("family", 1, 100, None));
-        Assert.False(await Stores.Grants.CountReuseAsync("unknown", 0, 100, None));
+        Assert.False(await Stores.Grants.CountReuseAsync("family", 1, 100, Entry(), None));
+        Assert.False(await Stores.Grants.CountReuseAsync("unknown", 0, 100, Entry(), None));
     }
 
     [Fact]
