@@ -9,7 +9,7 @@ namespace Keyreeve.Storage;
 public sealed class RevocationStore(IDatabase database) : IRevocationStore
 {
     /// <inheritdoc />
-    public Task AddAsync(IReadOnlyList<Revocation> entries, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task AddAsync(IReadOnlyList<Revocation> entries, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         await AddAsync(unit, entries);
         unit.Audit(entry);
@@ -26,7 +26,7 @@ public sealed class RevocationStore(IDatabase database) : IRevocationStore
         DELETE FROM revocations WHERE (kind, value) IN (SELECT kind, value FROM revocations WHERE keep_until < @Now ORDER BY keep_until LIMIT @Limit)
         """, new { Now = now, Limit = (long)limit }), cancel);
 
-    /// <summary>A second revocation of the same thing may only widen the first.</summary>
+    /// <summary>A second revocation of the same thing may only widen the first. In order, so that two nodes do not wait for each other's rows.</summary>
     internal static async Task AddAsync(UnitOfWork unit, IEnumerable<Revocation> entries)
     {
         await unit.ExecuteAsync("""
@@ -34,7 +34,7 @@ public sealed class RevocationStore(IDatabase database) : IRevocationStore
             ON CONFLICT (kind, value) DO UPDATE SET
                 issued_until = CASE WHEN excluded.issued_until > revocations.issued_until THEN excluded.issued_until ELSE revocations.issued_until END,
                 keep_until = CASE WHEN excluded.keep_until > revocations.keep_until THEN excluded.keep_until ELSE revocations.keep_until END
-            """, entries.Select(entry => new { Kind = (long)entry.Kind, entry.Value, entry.IssuedUntil, entry.KeepUntil }));
+            """, entries.OrderBy(entry => entry.Kind).ThenBy(entry => entry.Value, StringComparer.Ordinal).Select(entry => new { Kind = (long)entry.Kind, entry.Value, entry.IssuedUntil, entry.KeepUntil }));
         unit.Bump(Topic.Revocations);
     }
 
