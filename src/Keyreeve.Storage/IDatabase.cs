@@ -67,7 +67,10 @@ public interface IDatabase : IAsyncDisposable
     /// <exception cref="StoreUnavailableException">The database is away, or the other node does not come to an end.</exception>
     Task<IAsyncDisposable> AloneAsync(string what, CancellationToken cancel);
 
-    /// <summary>Ends when another node may have changed a topic, or after the time. For one waiter.</summary>
+    /// <summary>
+    /// Ends when another node may have raised a topic, at the latest after <paramref name="atMost"/>. It never fails because the
+    /// database is away: whoever waited reads next, and learns it there.
+    /// </summary>
     Task WaitForChangeAsync(TimeSpan atMost, CancellationToken cancel);
 }
 

@@ -29,6 +29,7 @@ public sealed class SettingsReader
         ("Listeners:https:Address", "127.0.0.1:9443", "pages and APIs"),
         ("Listeners:mtls:Address", "127.0.0.1:9448", "APIs with client certificates, admin API"),
         ("Listeners:health:Address", "127.0.0.1:9090", "/healthz and /readyz, plain HTTP"),
+        ("Storage:StaleSeconds", "30", "5 to 3600"),
         ("Tokens:AccessTokenSeconds", "600", "10 to 86400"),
         ("Tokens:IdTokenSeconds", "600", "10 to 86400"),
         ("Tokens:CodeSeconds", "60", "5 to 60"),
@@ -155,6 +156,7 @@ public sealed class SettingsReader
             Node = Node(postgres is not null),
             Postgres = postgres,
             Listeners = listeners,
+            StaleAfter = Seconds("Storage:StaleSeconds", 5, 3600),
             Tokens = new TokenPolicy
             {
                 AccessToken = Seconds("Tokens:AccessTokenSeconds", 10, 86400),

@@ -11,7 +11,7 @@ public sealed class ChangeFeed(IDatabase database) : IChangeFeed
         database.ReadAsync<IReadOnlyDictionary<Topic, long>>(async connection =>
             (await connection.QueryAsync<Row>("SELECT topic, version FROM topic_versions")).ToDictionary(row => (Topic)row.Topic, row => row.Version), cancel);
 
-    /// <summary>Ends when a topic may have changed, or after the time. For one waiter; what was announced while nobody waited ends the next wait.</summary>
+    /// <inheritdoc />
     public Task WaitAsync(TimeSpan atMost, CancellationToken cancel) => database.WaitForChangeAsync(atMost, cancel);
 
     private sealed class Row

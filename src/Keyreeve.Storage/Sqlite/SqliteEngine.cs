@@ -71,7 +71,8 @@ public sealed class SqliteEngine : IDatabase
     /// <summary>There is no other node.</summary>
     public Task<IAsyncDisposable> AloneAsync(string what, CancellationToken cancel) => Task.FromResult<IAsyncDisposable>(new Nobody());
 
-    /// <summary>There is no other node; whoever writes beside the server (a restore, a repair) is noticed after the time.</summary>
+    /// <inheritdoc />
+    /// <remarks>No other node writes here; the command line may, and nothing tells of it but the counters.</remarks>
     public Task WaitForChangeAsync(TimeSpan atMost, CancellationToken cancel) => Task.Delay(atMost, Clock, cancel);
 
     /// <summary>Writes what was accepted, checkpoints and closes.</summary>
