@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Keys;
@@ -43,6 +44,22 @@ internal static class StoreStart
         settings.Postgres is { } address
             ? await PostgresEngine.OpenAsync(address, clock, settings.Node, cancel)
             : await SqliteEngine.OpenAsync(folder.Database, clock, settings.Node, cancel);
+
+    /// <summary>Opens the database that a server used or uses, for a command that runs beside it.</summary>
+    /// <param name="settings">They name the database, or none.</param>
+    /// <param name="dataPath">The data folder, when the database lies there.</param>
+    /// <param name="what">What the command does; its name among the nodes.</param>
+    /// <param name="cancel">Stops it.</param>
+    public static async Task<IDatabase> OpenBesideAsync(ServerSettings settings, string dataPath, string what, CancellationToken cancel)
+    {
+        var name = string.Create(CultureInfo.InvariantCulture, $"{what} {Environment.MachineName} {Environment.ProcessId}");
+        if (settings.Postgres is { } address)
+            return await PostgresEngine.OpenAsync(address, TimeProvider.System, name, cancel);
+        var folder = DataFolder.Existing(dataPath);
+        return File.Exists(folder.Database)
+            ? await SqliteEngine.OpenAsync(folder.Database, TimeProvider.System, name, cancel)
+            : throw new DataFolderException($"there is no database in {folder.Root}");
+    }
 
     /// <summary>Demo users are never added to a real database, and a demo's database is not for real use.</summary>
     public static async Task CheckDemoAsync(ServerOptions options, Stores stores, Kek kek, TimeProvider clock, CancellationToken cancel)
