@@ -39,12 +39,13 @@ public sealed class SchemaRefusedException(string message) : Exception(message);
 /// <summary>Brings a database to the schema this program knows, each step in its own transaction.</summary>
 public static class MigrationRunner
 {
-    /// <summary>Applies what is missing; two nodes that start at once wait for each other.</summary>
+    /// <summary>Applies what is missing; two nodes that start at once wait for each other. Backfills are registered here and run elsewhere (<see cref="BackfillRunner"/>).</summary>
     /// <exception cref="SchemaRefusedException">The database has steps this program does not know.</exception>
-    public static async Task RunAsync(DbConnection connection, IReadOnlyList<Migration> known, TimeProvider clock, CancellationToken cancel)
+    public static async Task RunAsync(DbConnection connection, IReadOnlyList<Migration> known, TimeProvider clock, CancellationToken cancel, IReadOnlyList<Backfill>? backfills = null)
     {
         await connection.ExecuteAsync(new CommandDefinition(
             "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)", cancellationToken: cancel));
+        await connection.ExecuteAsync(new CommandDefinition(BackfillTable.Create, cancellationToken: cancel));
         Refuse(await ReadAppliedAsync(connection, null), known);
         foreach (var step in known)
         {
@@ -58,6 +59,9 @@ public static class MigrationRunner
                 new { Number = (long)step.Number, step.Name, At = clock.GetUtcNow().ToUnixTimeSeconds() }, transaction);
             await transaction.CommitAsync(cancel);
         }
+        await using var last = await connection.BeginTransactionAsync(cancel);
+        await BackfillTable.RegisterAsync(connection, last, backfills ?? Backfill.Known);
+        await last.CommitAsync(cancel);
     }
 
     private static async Task<List<Row>> ReadAppliedAsync(DbConnection connection, DbTransaction? transaction) =>

@@ -20,7 +20,8 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
         // Each apart: one that fails does not keep the others from their work.
         EveryAsync(TendEvery, "key rotation", () => RotateAsync(stoppingToken), stoppingToken),
         EveryAsync(TendEvery, "renewing the server certificate", RenewAsync, stoppingToken),
-        EveryAsync(TendEvery, "sweeping", () => SweepAsync(stoppingToken), stoppingToken));
+        EveryAsync(TendEvery, "sweeping", () => SweepAsync(stoppingToken), stoppingToken),
+        FillAsync(stoppingToken));
 
     private Task RenewAsync()
     {
@@ -43,6 +44,28 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
             await Task.Yield();
         while (await parts.Stores.Revocations.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
             await Task.Yield();
+    }
+
+    /// <summary>Runs what a newer schema left to fill in. Nothing to do is the rule.</summary>
+    private async Task FillAsync(CancellationToken cancel)
+    {
+        while (!cancel.IsCancellationRequested)
+        {
+            try
+            {
+                await parts.Stores.Backfills.RunAsync(background: true, null, cancel);
+                return;
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                LogFailed(log, e, "filling in what the new schema asks for");
+                await Task.Delay(TendEvery, parts.Clock, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
     }
 
     private async Task EveryAsync(TimeSpan period, string what, Func<Task> work, CancellationToken cancel)
