@@ -6,7 +6,7 @@ namespace Keyreeve.Storage;
 /// A step of the schema that takes long: rows that are there get what a migration made room for, in short transactions while the
 /// server serves. A migration must be quick; whatever touches each row of a table that grows is a backfill.
 /// </summary>
-/// <param name="Number">From 1, without gaps, apart from the migrations' numbers. All known migrations are applied before the first batch.</param>
+/// <param name="Number">From 1, without gaps, apart from the migrations' numbers. The migration that made the room is applied before the first batch.</param>
 /// <param name="Name">For people: what is filled.</param>
 /// <param name="RunAsync">
 /// One batch: handles at most <see cref="BackfillBatch.Limit"/> rows after <see cref="BackfillBatch.Cursor"/> and says where it stopped. It runs in a transaction
