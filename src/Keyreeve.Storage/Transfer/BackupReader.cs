@@ -74,7 +74,7 @@ public sealed class BackupReader : IDisposable
             hash.AppendData(buffer, 0, read);
             progress?.Invoke(new("checking the file", "octets", _file.Position, end));
         }
-        CheckSeal(kek, hash.GetHashAndReset());
+        Compare(kek, hash.GetHashAndReset());
     }
 
     /// <summary>
@@ -107,13 +107,13 @@ public sealed class BackupReader : IDisposable
         var rest = new byte[64 * 1024];
         while (hashed.Read(rest) > 0)
             cancel.ThrowIfCancellationRequested();
-        CheckSeal(kek, hash.GetHashAndReset());
+        Compare(kek, hash.GetHashAndReset());
     }
 
     /// <inheritdoc />
     public void Dispose() => _file.Dispose();
 
-    private void CheckSeal(Kek kek, byte[] hash)
+    private void Compare(Kek kek, byte[] hash)
     {
         var seal = new byte[BackupWriter.SealLength];
         _file.Position = _file.Length - seal.Length;

@@ -17,6 +17,9 @@ public static class SealedColumns
     /// <summary>Table and column of each.</summary>
     public static IReadOnlyList<(string Table, string Column)> Known => All;
 
+    /// <summary>True when the KEK opens what the key of this ID sealed.</summary>
+    public static bool Knows(Kek kek, string id) => kek.Id == id;
+
     /// <summary>IDs of the KEKs, in order. A value that is not sealed at all counts as sealed by "?".</summary>
     public static async Task<IReadOnlyList<string>> KeksAsync(DbConnection connection, DbTransaction? transaction, CancellationToken cancel)
     {

@@ -16,11 +16,13 @@ public static class StoreMarks
 
     private const string Filling = "filling";
 
-    /// <summary>Says that the store is being filled, and by what.</summary>
+    /// <summary>Says that the store is being filled, and by what. The mark and its table come together: there is no moment without it.</summary>
     public static async Task BeginFillingAsync(DbConnection connection, string by, CancellationToken cancel)
     {
-        await connection.ExecuteAsync(new CommandDefinition(Create, cancellationToken: cancel));
-        await connection.ExecuteAsync(new CommandDefinition($"INSERT INTO {Table} (name, value) VALUES (@Name, @Value)", new { Name = Filling, Value = by }, cancellationToken: cancel));
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        await connection.ExecuteAsync(new CommandDefinition(Create, transaction: transaction, cancellationToken: cancel));
+        await connection.ExecuteAsync($"INSERT INTO {Table} (name, value) VALUES (@Name, @Value)", new { Name = Filling, Value = by }, transaction);
+        await transaction.CommitAsync(cancel);
     }
 
     /// <summary>Whole: from now on a server may use it.</summary>
