@@ -1,0 +1,100 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Keyreeve.Server.Hosting;
+using Keyreeve.Storage;
+
+namespace Keyreeve.Server.Cli;
+
+/// <summary><c>keyreeve admin db</c>: the store itself, without a server.</summary>
+internal static class AdminStoreCommands
+{
+    /// <summary>What is shown as large: the tables that grow with use.</summary>
+    private static readonly string[] Growing = ["audit", "users", "clients", "key_records", "refresh_families", "authorization_codes", "login_sessions", "revocations"];
+
+    public static Command Create(Option<string> data, Option<bool> json) => new("db", "The store itself, without a server: status, schema, moving to another engine.")
+    {
+        CreateStatus(data, json),
+        CreateMigrate(data, json),
+        CreateCopy(data),
+    };
+
+    private static Command CreateStatus(Option<string> data, Option<bool> json)
+    {
+        var config = StorePlace.ConfigOption();
+        var command = new Command("status", "Engine, schema version, what is still to do, and how large the tables are; the server may run.") { config };
+        command.SetAction((parse, cancel) => StoreCommand.RunAsync(async _ =>
+        {
+            var place = StorePlace.Of(parse.GetValue(data)!, parse.GetValue(config));
+            await using var door = await place.ReadAsync(cancel);
+            new AdminOutput(parse.GetValue(json)).Show(await DescribeAsync(door, place.Name, cancel));
+        }));
+        return command;
+    }
+
+    private static Command CreateMigrate(Option<string> data, Option<bool> json)
+    {
+        var config = StorePlace.ConfigOption();
+        var again = new Option<bool>("--again") { Description = "run every backfill from its first row once more: after a rolling upgrade in which an older node was still writing" };
+        var command = new Command("migrate", "Bring the schema up to date and fill in what that asks for, to the end. Broken off, it goes on where it was.") { config, again };
+        command.SetAction((parse, cancel) => StoreCommand.RunAsync(async progress =>
+        {
+            var settings = ServeCommand.ReadSettings(parse.GetValue(config), null, []);
+            using var held = DataFolder.Hold(parse.GetValue(data)!, make: false);
+            var place = StorePlace.Of(held, settings);
+            await using var door = await place.WriteAsync(cancel);
+            await StoreMigration.RunAsync(door, parse.GetValue(again), TimeProvider.System, progress, cancel);
+            new AdminOutput(parse.GetValue(json)).Show(await DescribeAsync(door, place.Name, cancel));
+        }));
+        return command;
+    }
+
+    private static Command CreateCopy(Option<string> data)
+    {
+        var config = StorePlace.ConfigOption();
+        var to = new Option<string>("--to") { Description = "a data folder without a store", Required = true };
+        var damage = new Option<bool>("--accept-damage") { Description = "copy although the audit's chain is broken or a sealed value does not open" };
+        var command = new Command("copy", "Copy the store of a stopped server into an empty one, of whatever engine.") { config, to, damage };
+        command.SetAction((parse, cancel) => StoreCommand.RunAsync(async progress =>
+        {
+            var settings = ServeCommand.ReadSettings(parse.GetValue(config), null, []);
+            using var held = DataFolder.Hold(parse.GetValue(data)!, make: false);
+            var source = StorePlace.Of(held, settings);
+            using var kek = StoreCommand.RequireKek(held, "to see that the store is whole, its sealed values are opened by its KEK");
+            using var targetFolder = DataFolder.Hold(parse.GetValue(to)!, make: true);
+            var target = StorePlace.Of(targetFolder, settings);
+            target.DemandEmpty();
+            await using var door = await source.ReadAsync(cancel);
+            await target.MakeAsync(async filled =>
+            {
+                var tallies = await StoreCopy.RunAsync(door, filled, kek, parse.GetValue(damage), TimeProvider.System, progress, cancel);
+                Console.WriteLine($"copied {tallies.Sum(t => t.Rows)} rows in {tallies.Count} tables from {source.Name} to {target.Name}, read back and compared");
+            }, () => { }, cancel);
+            Console.WriteLine("the KEK is not copied: put it where the new server finds it");
+        }));
+        return command;
+    }
+
+    private static async Task<JsonObject> DescribeAsync(StoreDoor door, string name, CancellationToken cancel)
+    {
+        var status = await StoreStatus.ReadAsync(door, Growing, cancel);
+        return new JsonObject
+        {
+            ["engine"] = door.Engine,
+            ["database"] = name,
+            ["schemaVersion"] = status.SchemaVersion,
+            ["programVersion"] = Migration.Known.Count,
+            ["pending"] = new JsonArray([.. status.Pending.Select(m => (JsonNode)$"{m.Number:0000}_{m.Name}")]),
+            ["filling"] = status.Filling,
+            ["backfills"] = new JsonArray([.. status.Backfills.Select(b => (JsonNode)new JsonObject
+            {
+                ["id"] = b.Number,
+                ["name"] = b.Name,
+                ["percent"] = b.Percent,
+                ["rows"] = b.RowsDone,
+                ["finished"] = b.IsFinished,
+            })]),
+            ["octets"] = status.Octets,
+            ["rows"] = new JsonObject(status.Rows.Select(r => KeyValuePair.Create<string, JsonNode?>(r.Key, r.Value))),
+        };
+    }
+}
