@@ -36,7 +36,11 @@ public sealed record Migration(int Number, string Name, string Sql)
 
     /// <summary>The statements: they end with a semicolon at the end of a line, so that one inside a text does not cut.</summary>
     public IEnumerable<string> Statements() =>
-        Sql.ReplaceLineEndings("\n").Split(";\n").Select(text => text.Trim()).Where(text => text.Length > 0);
+        Sql.ReplaceLineEndings("\n").Split(";\n").Select(WithoutRemarks).Where(text => text.Length > 0);
+
+    /// <summary>A dialect looks at how a statement begins.</summary>
+    private static string WithoutRemarks(string text) =>
+        string.Join('\n', text.Split('\n').SkipWhile(line => line.StartsWith("--", StringComparison.Ordinal) || string.IsNullOrWhiteSpace(line))).Trim();
 }
 
 /// <summary>The database was not made by this program or one before it.</summary>
@@ -45,22 +49,27 @@ public sealed class SchemaRefusedException(string message) : Exception(message);
 /// <summary>Brings a database to the schema this program knows, each step in its own transaction.</summary>
 public static class MigrationRunner
 {
-    /// <summary>Applies what is missing; two nodes that start at once wait for each other. Backfills are registered here and run elsewhere (<see cref="BackfillRunner"/>).</summary>
+    /// <summary>
+    /// Applies what is missing; two nodes that start at once wait for each other. Backfills are registered here and run elsewhere (<see cref="BackfillRunner"/>).
+    /// A dialect may say a statement in the engine's words.
+    /// </summary>
     /// <exception cref="SchemaRefusedException">The database has steps this program does not know, or is half filled.</exception>
-    public static async Task RunAsync(DbConnection connection, IReadOnlyList<Migration> known, TimeProvider clock, CancellationToken cancel, IReadOnlyList<Backfill>? backfills = null)
+    public static async Task RunAsync(
+        DbConnection connection, IReadOnlyList<Migration> known, TimeProvider clock, CancellationToken cancel, Func<string, string>? dialect = null, IReadOnlyList<Backfill>? backfills = null)
     {
-        await connection.ExecuteAsync(new CommandDefinition(StoreMarks.Create, cancellationToken: cancel));
+        await connection.ExecuteAsync(new CommandDefinition(Say(dialect, StoreMarks.Create), cancellationToken: cancel));
         if (await StoreMarks.FillingAsync(connection) is { } by)
             throw new SchemaRefusedException($"the database is half filled: {by} has not ended. Run it again (it begins anew), or empty the database");
-        await ApplyAsync(connection, known, backfills ?? Backfill.Known, clock, cancel);
+        await ApplyAsync(connection, known, backfills ?? Backfill.Known, clock, dialect, cancel);
     }
 
     /// <summary>The same for a store that is being filled: its filler makes the schema.</summary>
-    internal static async Task ApplyAsync(DbConnection connection, IReadOnlyList<Migration> known, IReadOnlyList<Backfill> backfills, TimeProvider clock, CancellationToken cancel)
+    internal static async Task ApplyAsync(
+        DbConnection connection, IReadOnlyList<Migration> known, IReadOnlyList<Backfill> backfills, TimeProvider clock, Func<string, string>? dialect, CancellationToken cancel)
     {
         await connection.ExecuteAsync(new CommandDefinition(
-            "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)", cancellationToken: cancel));
-        await connection.ExecuteAsync(new CommandDefinition(BackfillTable.Create, cancellationToken: cancel));
+            Say(dialect, "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)"), cancellationToken: cancel));
+        await connection.ExecuteAsync(new CommandDefinition(Say(dialect, BackfillTable.Create), cancellationToken: cancel));
         Refuse(await ReadAppliedAsync(connection, null), known);
         var before = (await ReadAppliedAsync(connection, null)).Count;
         foreach (var step in known.Skip(before))
@@ -72,7 +81,7 @@ public static class MigrationRunner
             if (applied.Any(row => row.Number == step.Number))
                 continue;
             foreach (var statement in step.Statements())
-                await connection.ExecuteAsync(new CommandDefinition(statement, transaction: transaction, cancellationToken: cancel));
+                await connection.ExecuteAsync(new CommandDefinition(Say(dialect, statement), transaction: transaction, cancellationToken: cancel));
             await connection.ExecuteAsync("INSERT INTO schema_migrations (number, name, applied_at) VALUES (@Number, @Name, @At)",
                 new { Number = (long)step.Number, step.Name, At = clock.GetUtcNow().ToUnixTimeSeconds() }, transaction);
             await transaction.CommitAsync(cancel);
@@ -95,12 +104,18 @@ public static class MigrationRunner
         await RegisterAsync(connection, [backfill], cancel);
         while (!(await BackfillTable.ReadAsync(connection, null)).Any(b => b.Number == backfill.Number && b.IsFinished))
         {
-            await using var transaction = await connection.BeginTransactionAsync(cancel);
-            if (!await BackfillTable.RunBatchAsync(connection, transaction, backfill, "migration", BackfillRunner.BatchRows, clock.GetUtcNow(), cancel))
+            bool ours;
+            await using (var transaction = await connection.BeginTransactionAsync(cancel))
+            {
+                ours = await BackfillTable.RunBatchAsync(connection, transaction, backfill, "migration", BackfillRunner.BatchRows, clock.GetUtcNow(), cancel);
+                await transaction.CommitAsync(cancel);
+            }
+            if (!ours)
                 await Task.Delay(TimeSpan.FromSeconds(1), clock, cancel);
-            await transaction.CommitAsync(cancel);
         }
     }
+
+    private static string Say(Func<string, string>? dialect, string statement) => dialect is null ? statement : dialect(statement);
 
     private static async Task RegisterAsync(DbConnection connection, IReadOnlyList<Backfill> backfills, CancellationToken cancel)
     {

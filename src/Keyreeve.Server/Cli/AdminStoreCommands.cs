@@ -24,7 +24,7 @@ internal static class AdminStoreCommands
         var command = new Command("status", "Engine, schema version, what is still to do, and how large the tables are; the server may run.") { config };
         command.SetAction((parse, cancel) => StoreCommand.RunAsync(async _ =>
         {
-            var place = StorePlace.Of(parse.GetValue(data)!, parse.GetValue(config));
+            var place = StorePlace.Of(DataFolder.Existing(parse.GetValue(data)!), ServeCommand.ReadSettings(parse.GetValue(config), null, []));
             await using var door = await place.ReadAsync(cancel);
             new AdminOutput(parse.GetValue(json)).Show(await DescribeAsync(door, place.Name, cancel));
         }));
@@ -41,8 +41,8 @@ internal static class AdminStoreCommands
             var settings = ServeCommand.ReadSettings(parse.GetValue(config), null, []);
             using var held = DataFolder.Hold(parse.GetValue(data)!, make: false);
             var place = StorePlace.Of(held, settings);
-            await using var door = await place.WriteAsync(cancel);
-            await StoreMigration.RunAsync(door, parse.GetValue(again), TimeProvider.System, progress, cancel);
+            await using var door = await place.ReadAsync(cancel);
+            await StoreMigration.RunAsync(door, () => place.OpenEngineAsync(cancel), parse.GetValue(again), progress, cancel);
             new AdminOutput(parse.GetValue(json)).Show(await DescribeAsync(door, place.Name, cancel));
         }));
         return command;
@@ -51,7 +51,7 @@ internal static class AdminStoreCommands
     private static Command CreateCopy(Option<string> data)
     {
         var config = StorePlace.ConfigOption();
-        var to = new Option<string>("--to") { Description = "a data folder without a store", Required = true };
+        var to = new Option<string>("--to") { Description = "an empty PostgreSQL database as in Storage:Connection (a password goes into ~/.pgpass or PGPASSWORD), or a data folder without a store", Required = true };
         var damage = new Option<bool>("--accept-damage") { Description = "copy although the audit's chain is broken or a sealed value does not open" };
         var command = new Command("copy", "Copy the store of a stopped server into an empty one, of whatever engine.") { config, to, damage };
         command.SetAction((parse, cancel) => StoreCommand.RunAsync(async progress =>
@@ -60,16 +60,18 @@ internal static class AdminStoreCommands
             using var held = DataFolder.Hold(parse.GetValue(data)!, make: false);
             var source = StorePlace.Of(held, settings);
             using var kek = StoreCommand.RequireKek(held, "to see that the store is whole, its sealed values are opened by its KEK");
-            using var targetFolder = DataFolder.Hold(parse.GetValue(to)!, make: true);
-            var target = StorePlace.Of(targetFolder, settings);
+            var target = StorePlace.OfTarget(parse.GetValue(to)!, parse.GetValue(config), held, out var targetFolder);
+            using var targetHeld = targetFolder;
             target.DemandEmpty();
-            await using var door = await source.ReadAsync(cancel);
+            await using var door = await source.ReadAloneAsync(cancel);
             await target.MakeAsync(async filled =>
             {
                 var tallies = await StoreCopy.RunAsync(door, filled, kek, parse.GetValue(damage), TimeProvider.System, progress, cancel);
                 Console.WriteLine($"copied {tallies.Sum(t => t.Rows)} rows in {tallies.Count} tables from {source.Name} to {target.Name}, read back and compared");
             }, () => { }, cancel);
-            Console.WriteLine("the KEK is not copied: put it where the new server finds it");
+            Console.WriteLine(targetFolder is null
+                ? "the KEK is not in the database: every node needs it, in its data folder or in KEYREEVE_KEK. Now set Storage:Connection to what you gave as --to; this folder's keyreeve.db is not used any more"
+                : $"the KEK is not copied: put it into {targetFolder.Path("kek")} (mode 0600), or set KEYREEVE_KEK. Now serve --data {targetFolder.Root}, without Storage:Connection");
         }));
         return command;
     }

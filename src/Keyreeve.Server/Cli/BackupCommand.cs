@@ -16,13 +16,13 @@ internal static class BackupCommand
         var (data, config) = (StorePlace.DataOption(), StorePlace.ConfigOption());
         var command = new Command("backup", "Write the whole store into one file; the server may run. The KEK is never in it: keep it elsewhere.") { file, data, config };
         command.SetAction((parse, cancel) => StoreCommand.RunAsync(progress =>
-            RunAsync(parse.GetValue(file)!, StorePlace.Of(parse.GetValue(data)!, parse.GetValue(config)), progress, cancel)));
+            RunAsync(parse.GetValue(file)!, DataFolder.Existing(parse.GetValue(data)!), parse.GetValue(config), progress, cancel)));
         return command;
     }
 
-    private static async Task RunAsync(string file, StorePlace place, Action<TransferProgress> progress, CancellationToken cancel)
+    private static async Task RunAsync(string file, DataFolder folder, string? config, Action<TransferProgress> progress, CancellationToken cancel)
     {
-        var folder = place.Folder;
+        var place = StorePlace.Of(folder, ServeCommand.ReadSettings(config, null, []));
         using var kek = StoreCommand.RequireKek(folder, "a backup is sealed by the KEK of its store");
         await using var door = await place.ReadAsync(cancel);
         var attachments = !folder.IsDemo ? [] : DemoFolder.Files.Where(name => File.Exists(folder.Path(name)))

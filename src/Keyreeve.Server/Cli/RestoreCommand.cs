@@ -45,7 +45,7 @@ internal static class RestoreCommand
             ended = await StoreRestore.RunAsync(backup, door, kek, choices, (name, octets) => Keep(attachments, name, octets, backup.Header.Demo), TimeProvider.System, progress, cancel);
             operators = await OperatorCertificates.ListAsync(new SealedStore(new OneConnection(door.Connection, TimeProvider.System, RestoredState.Node)), kek, cancel);
         }, () => WriteAttachments(folder, backup.Header.Demo, attachments), cancel);
-        Tell(backup.Header, place, ended!, operators, choices);
+        Tell(backup.Header, place, folder, ended!, operators, choices);
     }
 
     /// <summary>Nothing but the files of a demo, and only out of a demo's backup: a name in a file is never a path.</summary>
@@ -64,7 +64,7 @@ internal static class RestoreCommand
             folder.Write(name, System.Text.Encoding.UTF8.GetString(octets));
     }
 
-    private static void Tell(BackupHeader backup, StorePlace place, RestoredState ended, IReadOnlyList<(string Thumbprint, string Name)> operators, RestoreChoices choices)
+    private static void Tell(BackupHeader backup, StorePlace place, DataFolder folder, RestoredState ended, IReadOnlyList<(string Thumbprint, string Name)> operators, RestoreChoices choices)
     {
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"restored {place.Name}: the state of {DateTimeOffset.FromUnixTimeSeconds(backup.At):u}, {backup.Rows.Values.Sum()} rows"));
         Console.WriteLine("what was used or ended since then is not known here, so it cannot be used again:");
@@ -74,6 +74,6 @@ internal static class RestoreCommand
         Console.WriteLine("operators who may act:");
         foreach (var (thumbprint, name) in operators)
             Console.WriteLine($"  {thumbprint}  {AdminOutput.Printable(name)}");
-        Console.WriteLine($"now: keyreeve serve{(backup.Demo ? " --demo" : "")} --data {place.Folder.Root}");
+        Console.WriteLine($"now: keyreeve serve{(backup.Demo ? " --demo" : "")} --data {folder.Root}");
     }
 }

@@ -17,7 +17,7 @@ internal static class StoreCommand
             await WithBarAsync(work);
             return 0;
         }
-        catch (Exception e) when (e is TransferRefusedException or InvalidDataException or DbException or IOException or UnauthorizedAccessException or SchemaRefusedException)
+        catch (Exception e) when (e is TransferRefusedException or InvalidDataException or DbException or IOException or UnauthorizedAccessException or SchemaRefusedException or StoreRefusedException or StoreUnavailableException)
         {
             Console.Error.WriteLine("keyreeve: " + AdminOutput.Printable(e.Message));
             return 1;

@@ -10,7 +10,8 @@ namespace Keyreeve.Storage;
 /// <param name="Name">For people: what is filled.</param>
 /// <param name="RunAsync">
 /// One batch: handles at most <see cref="BackfillBatch.Limit"/> rows after <see cref="BackfillBatch.Cursor"/> and says where it stopped. It runs in a transaction
-/// with the cursor's own row, perhaps more than once, so it has no effect beside the database; and a batch that runs again over the same rows changes nothing.
+/// with the cursor's own row, perhaps more than once, so it has no effect beside the database. Nodes of the release before write on beside it: each of its statements says, in the row it changes, what must still hold
+/// (<see cref="IDatabase.WriteSharedAsync"/>), and a batch that runs again over the same rows changes nothing.
 /// </param>
 /// <param name="EstimateAsync">How many rows there are about, for the percent. Asked once, when the backfill begins.</param>
 public sealed record Backfill(int Number, string Name, Func<BackfillBatch, Task<BackfillStep>> RunAsync, Func<DbConnection, Task<long>> EstimateAsync)

@@ -24,10 +24,6 @@ public sealed class SqliteDoor : StoreDoor
     public static Task<SqliteDoor> ReadAsync(string path, CancellationToken cancel) =>
         OpenAsync(path, "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;", cancel);
 
-    /// <summary>Opens an existing file for writing; the caller holds the folder's lock.</summary>
-    public static Task<SqliteDoor> WriteAsync(string path, CancellationToken cancel) =>
-        OpenAsync(path, "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", cancel);
-
     /// <summary>Makes a new file to be filled, readable by its owner only; one left by an earlier attempt is taken away.</summary>
     public static Task<SqliteDoor> MakeAsync(string path, CancellationToken cancel)
     {

@@ -16,6 +16,9 @@ public abstract class StoreDoor(DbConnection connection) : IAsyncDisposable
     /// <summary>The engine's name, for people.</summary>
     public abstract string Engine { get; }
 
+    /// <summary>A statement of the schema in the engine's words.</summary>
+    public virtual string Say(string statement) => statement;
+
     /// <summary>Begins to see one state, whatever others write meanwhile; nobody waits for it.</summary>
     public abstract Task<DbTransaction> BeginSnapshotAsync(CancellationToken cancel);
 

@@ -18,7 +18,7 @@ internal static class StoreFilling
         else if (there.Count > 0)
             throw new TransferRefusedException($"the target is not empty: it has {there.Count} tables ({string.Join(", ", there.Select(t => t.Name).Order(StringComparer.Ordinal).Take(3))} ...). Nothing was changed; give an empty one");
         await StoreMarks.BeginFillingAsync(target.Connection, by, cancel);
-        await MigrationRunner.ApplyAsync(target.Connection, [.. Migration.Known.Take(steps)], Backfill.Known, clock, cancel);
+        await MigrationRunner.ApplyAsync(target.Connection, [.. Migration.Known.Take(steps)], Backfill.Known, clock, target.Say, cancel);
         var tables = TableShape.InOrder(await target.ReadCatalogueAsync(null, cancel));
         foreach (var table in tables.Reverse())
             await target.Connection.ExecuteAsync(new CommandDefinition($"DELETE FROM {table.Name}", cancellationToken: cancel));
