@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using Keyreeve.Server.Demo;
 using Keyreeve.Server.Hosting;
 using Keyreeve.Storage;
 
@@ -26,7 +27,7 @@ internal static class AdminStoreCommands
         {
             var place = StorePlace.Of(DataFolder.Existing(parse.GetValue(data)!), ServeCommand.ReadSettings(parse.GetValue(config), null, []));
             await using var door = await place.ReadAsync(cancel);
-            new AdminOutput(parse.GetValue(json)).Show(await DescribeAsync(door, place.Name, cancel));
+            Show(await DescribeAsync(door, place.Name, cancel), parse.GetValue(json));
         }));
         return command;
     }
@@ -43,7 +44,7 @@ internal static class AdminStoreCommands
             var place = StorePlace.Of(held, settings);
             await using var door = await place.ReadAsync(cancel);
             await StoreMigration.RunAsync(door, () => place.OpenEngineAsync(cancel), parse.GetValue(again), progress, cancel);
-            new AdminOutput(parse.GetValue(json)).Show(await DescribeAsync(door, place.Name, cancel));
+            Show(await DescribeAsync(door, place.Name, cancel), parse.GetValue(json));
         }));
         return command;
     }
@@ -68,12 +69,27 @@ internal static class AdminStoreCommands
             {
                 var tallies = await StoreCopy.RunAsync(door, filled, kek, parse.GetValue(damage), TimeProvider.System, progress, cancel);
                 Console.WriteLine($"copied {tallies.Sum(t => t.Rows)} rows in {tallies.Count} tables from {source.Name} to {target.Name}, read back and compared");
-            }, () => { }, cancel);
+            }, () =>
+            {
+                if (held.IsDemo && targetFolder is not null)
+                    DemoFolder.Write(targetFolder, DemoFolder.Read(held));
+            }, cancel);
             Console.WriteLine(targetFolder is null
                 ? "the KEK is not in the database: every node needs it, in its data folder or in KEYREEVE_KEK. Now set Storage:Connection to what you gave as --to; this folder's keyreeve.db is not used any more"
                 : $"the KEK is not copied: put it into {targetFolder.Path("kek")} (mode 0600), or set KEYREEVE_KEK. Now serve --data {targetFolder.Root}, without Storage:Connection");
         }));
         return command;
+    }
+
+    private static void Show(JsonObject status, bool json)
+    {
+        var output = new AdminOutput(json);
+        if (output.ForPeople)
+        {
+            status["rows"] = new JsonArray([.. status["rows"]!.AsObject().Select(r => (JsonNode)$"{r.Key}: {r.Value}")]);
+            status["backfills"] = new JsonArray([.. status["backfills"]!.AsArray().Select(b => (JsonNode)$"{b!["id"]} {b["name"]}: {b["percent"]} %")]);
+        }
+        output.Show(status);
     }
 
     private static async Task<JsonObject> DescribeAsync(StoreDoor door, string name, CancellationToken cancel)

@@ -25,8 +25,7 @@ internal static class BackupCommand
         var place = StorePlace.Of(folder, ServeCommand.ReadSettings(config, null, []));
         using var kek = StoreCommand.RequireKek(folder, "a backup is sealed by the KEK of its store");
         await using var door = await place.ReadAsync(cancel);
-        var attachments = !folder.IsDemo ? [] : DemoFolder.Files.Where(name => File.Exists(folder.Path(name)))
-            .ToDictionary(name => name, name => File.ReadAllBytes(folder.Path(name)), StringComparer.Ordinal);
+        var attachments = folder.IsDemo ? DemoFolder.Read(folder) : new Dictionary<string, byte[]>(StringComparer.Ordinal);
         var origin = new BackupOrigin(ProgramVersion, place.Node, TimeProvider.System.GetUtcNow().ToUnixTimeSeconds(), folder.IsDemo);
         var header = await BackupWriter.WriteAsync(door, kek, origin, attachments, file, progress, cancel);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -34,6 +33,6 @@ internal static class BackupCommand
         Console.WriteLine($"a restore needs KEK {string.Join(" and ", header.Keks.Append(kek.Id).Distinct(StringComparer.Ordinal))}, which is not in the file: keep it elsewhere");
     }
 
-    /// <summary>As <c>keyreeve --version</c> prints it.</summary>
-    public static string ProgramVersion => Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "?";
+    /// <summary>Without the build's own mark.</summary>
+    private static string ProgramVersion => Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "?";
 }

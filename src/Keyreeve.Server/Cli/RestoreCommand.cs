@@ -44,7 +44,11 @@ internal static class RestoreCommand
         {
             ended = await StoreRestore.RunAsync(backup, door, kek, choices, (name, octets) => Keep(attachments, name, octets, backup.Header.Demo), TimeProvider.System, progress, cancel);
             operators = await OperatorCertificates.ListAsync(new SealedStore(new OneConnection(door.Connection, TimeProvider.System, RestoredState.Node)), kek, cancel);
-        }, () => WriteAttachments(folder, backup.Header.Demo, attachments), cancel);
+        }, () =>
+        {
+            if (backup.Header.Demo)
+                DemoFolder.Write(folder, attachments);
+        }, cancel);
         Tell(backup.Header, place, folder, ended!, operators, choices);
     }
 
@@ -53,15 +57,6 @@ internal static class RestoreCommand
     {
         if (!demo || !DemoFolder.Files.Contains(name, StringComparer.Ordinal) || !attachments.TryAdd(name, octets))
             throw new InvalidDataException("the backup carries a file that does not belong into one");
-    }
-
-    private static void WriteAttachments(DataFolder folder, bool demo, Dictionary<string, byte[]> attachments)
-    {
-        if (!demo)
-            return;
-        folder.MarkDemo();
-        foreach (var (name, octets) in attachments)
-            folder.Write(name, System.Text.Encoding.UTF8.GetString(octets));
     }
 
     private static void Tell(BackupHeader backup, StorePlace place, DataFolder folder, RestoredState ended, IReadOnlyList<(string Thumbprint, string Name)> operators, RestoreChoices choices)

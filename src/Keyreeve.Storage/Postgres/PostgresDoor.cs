@@ -1,5 +1,6 @@
 using System.Data;
 using System.Data.Common;
+using System.Diagnostics;
 using Dapper;
 using Npgsql;
 using NpgsqlTypes;
@@ -9,6 +10,8 @@ namespace Keyreeve.Storage;
 /// <summary>The door of a PostgreSQL database.</summary>
 public sealed class PostgresDoor : StoreDoor
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+
     private readonly NpgsqlConnection _connection;
 
     private PostgresDoor(NpgsqlConnection connection)
@@ -83,7 +86,7 @@ public sealed class PostgresDoor : StoreDoor
             if (facts.Refusal is { } refusal)
                 throw new StoreRefusedException($"{address}: {refusal}");
             if (alone)
-                await DemandNobodyAsync(connection, address, facts.Schema!);
+                await DemandNobodyAsync(connection, address, facts.Schema!, cancel);
             return new(connection);
         }
         catch (Exception failure) when (failure is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
@@ -98,15 +101,29 @@ public sealed class PostgresDoor : StoreDoor
         }
     }
 
-    /// <summary>A node that starts takes its name first and then waits for the schema, which from here on is ours; so whoever is not seen now does not get in.</summary>
-    private static async Task DemandNobodyAsync(NpgsqlConnection connection, PostgresAddress address, string schema)
+    /// <summary>
+    /// A node that starts takes its name first and then waits for the schema, which from here on is ours; so whoever is not seen now does not get in. The
+    /// connections of a killed process end a moment after it: they are waited for.
+    /// </summary>
+    private static async Task DemandNobodyAsync(NpgsqlConnection connection, PostgresAddress address, string schema, CancellationToken cancel)
     {
-        if (!await connection.ExecuteScalarAsync<bool>("SELECT pg_try_advisory_lock(@Key)", new { Key = PostgresLock.Key(schema, PostgresLock.Schema) }))
-            throw new TransferRefusedException($"{address}: a node is starting on this database, or another command works on it. Nothing was changed");
+        var began = Stopwatch.GetTimestamp();
+        while (await WhoAsync(connection, schema) is { } others)
+        {
+            if (Stopwatch.GetElapsedTime(began) > Patience)
+                throw new TransferRefusedException($"{address}: {others}. Nothing was changed");
+            await Task.Delay(TimeSpan.FromMilliseconds(250), cancel);
+        }
+    }
+
+    private static async Task<string?> WhoAsync(NpgsqlConnection connection, string schema)
+    {
+        const string Lock = "SELECT (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()) > 0 OR pg_try_advisory_lock(@Key)";
+        if (!await connection.ExecuteScalarAsync<bool>(Lock, new { Key = PostgresLock.Key(schema, PostgresLock.Schema) }))
+            return "a node is starting on this database, or another command works on it";
         var nodes = (await connection.QueryAsync<string>(
             "SELECT DISTINCT substr(application_name, 10) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'keyreeve/%' ORDER BY 1")).AsList();
-        if (nodes.Count > 0)
-            throw new TransferRefusedException($"{address}: nodes run on this database ({string.Join(", ", nodes)}). Stop them. Nothing was changed");
+        return nodes.Count == 0 ? null : $"nodes run on this database ({string.Join(", ", nodes)}): stop them";
     }
 
     private sealed class Column

@@ -31,7 +31,7 @@ public sealed class BackupReader : IDisposable
     /// <exception cref="TransferRefusedException">No backup, or one of a newer program.</exception>
     public static BackupReader Open(string path)
     {
-        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
         try
         {
             var first = new byte[BackupWriter.FirstLine.Length];

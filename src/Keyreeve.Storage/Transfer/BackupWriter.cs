@@ -54,7 +54,7 @@ public static class BackupWriter
                 File.SetUnixFileMode(file.SafeFileHandle, UnixFileMode.UserRead | UnixFileMode.UserWrite);
                 using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
                 await using var hashed = new HashedWriteStream(file, hash);
-                header = await WriteAsync(door, origin, attachments, hashed, progress, cancel);
+                header = await WriteAsync(door, kek, origin, attachments, hashed, progress, cancel);
                 var seal = kek.Seal(Purpose, hash.GetHashAndReset());
                 file.Write(seal.Length == SealLength ? seal : throw new InvalidOperationException($"a seal has {seal.Length} octets, the format has {SealLength}"));
                 file.Flush(flushToDisk: true);
@@ -71,7 +71,7 @@ public static class BackupWriter
     }
 
     private static async Task<BackupHeader> WriteAsync(
-        StoreDoor door, BackupOrigin origin, IReadOnlyDictionary<string, byte[]> attachments, Stream output, Action<TransferProgress>? progress, CancellationToken cancel)
+        StoreDoor door, Kek kek, BackupOrigin origin, IReadOnlyDictionary<string, byte[]> attachments, Stream output, Action<TransferProgress>? progress, CancellationToken cancel)
     {
         await using var snapshot = await door.BeginSnapshotAsync(cancel);
         var catalogue = await door.ReadCatalogueAsync(snapshot, cancel);
@@ -97,6 +97,9 @@ public static class BackupWriter
             Keks = await SealedColumns.KeksAsync(door.Connection, snapshot, cancel),
             Rows = rows,
         };
+        // Found out now and not on the day of the restore.
+        if (header.Keks.FirstOrDefault(id => !SealedColumns.Knows(kek, id)) is { } foreign)
+            throw new TransferRefusedException($"the store is sealed by KEK {foreign}, the one that is here is {kek.Id}: put the store's own KEK in its place");
         output.Write(FirstLine);
         output.Write(header.Write());
         output.Write("\n"u8);
