@@ -69,6 +69,8 @@ internal static class AdminStoreCommands
             {
                 var tallies = await StoreCopy.RunAsync(door, filled, kek, parse.GetValue(damage), TimeProvider.System, progress, cancel);
                 Console.WriteLine($"copied {tallies.Sum(t => t.Rows)} rows in {tallies.Count} tables from {source.Name} to {target.Name}, read back and compared");
+                if (held.IsDemo && target.IsShared)
+                    await StoreStart.MarkDemoAsync(filled, kek, DemoFolder.Read(held), TimeProvider.System, cancel);
             }, () =>
             {
                 if (held.IsDemo && targetFolder is not null)

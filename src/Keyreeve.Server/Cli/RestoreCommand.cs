@@ -43,6 +43,8 @@ internal static class RestoreCommand
         await place.MakeAsync(async door =>
         {
             ended = await StoreRestore.RunAsync(backup, door, kek, choices, (name, octets) => Keep(attachments, name, octets, backup.Header.Demo), TimeProvider.System, progress, cancel);
+            if (backup.Header.Demo && place.IsShared)
+                await StoreStart.MarkDemoAsync(door, kek, attachments, TimeProvider.System, cancel);
             operators = await OperatorCertificates.ListAsync(new SealedStore(new OneConnection(door.Connection, TimeProvider.System, RestoredState.Node)), kek, cancel);
         }, () =>
         {

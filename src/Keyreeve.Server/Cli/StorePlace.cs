@@ -17,6 +17,9 @@ internal sealed class StorePlace
     /// <summary>The node that the settings name.</summary>
     public string Node { get; }
 
+    /// <summary>True when other nodes may share it.</summary>
+    public bool IsShared => _postgres is not null;
+
     /// <summary>For people; no password.</summary>
     public string Name => _postgres?.Name ?? _folder.Database;
 
