@@ -24,7 +24,8 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
         // Each apart: one that fails does not keep the others from their work.
         EveryAsync(TendEvery, "key rotation", () => RotateAsync(stoppingToken), stoppingToken),
         EveryAsync(TendEvery, "renewing the server certificate", RenewAsync, stoppingToken),
-        EveryAsync(TendEvery, "sweeping", () => SweepAsync(stoppingToken), stoppingToken));
+        EveryAsync(TendEvery, "sweeping", () => SweepAsync(stoppingToken), stoppingToken),
+        FillAsync(stoppingToken));
 
     private Task RenewAsync()
     {
@@ -47,6 +48,28 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
             await Task.Yield();
         while (await parts.Stores.Revocations.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
             await Task.Yield();
+    }
+
+    /// <summary>Runs what a newer schema left to fill in. Nothing to do is the rule.</summary>
+    private async Task FillAsync(CancellationToken cancel)
+    {
+        while (!cancel.IsCancellationRequested)
+        {
+            try
+            {
+                await parts.Stores.Backfills.RunAsync(background: true, null, cancel);
+                return;
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                LogFailed(log, e, "filling in what the new schema asks for");
+                await Task.Delay(TendEvery, parts.Clock, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
     }
 
     /// <summary>Keeps the snapshots up to date. A failure is logged once, not twice a second, and so is its end.</summary>
