@@ -7,9 +7,12 @@ namespace Keyreeve.Bench.Sides;
 /// <summary>The server on one engine, filled to one size.</summary>
 internal sealed class KeyreeveSide : Side
 {
-    private KeyreeveSide(string engine, int size, MeasuredProcess process)
+    private readonly PostgresCluster? _cluster;
+
+    private KeyreeveSide(string engine, int size, MeasuredProcess process, PostgresCluster? cluster = null)
         : base(engine, process)
     {
+        _cluster = cluster;
         World = new BenchWorld(process, size);
         Questions = new Acts(World);
     }
@@ -29,6 +32,22 @@ internal sealed class KeyreeveSide : Side
         await side.FillAsync(database);
         return side;
     }
+
+    /// <summary>The same on a database of its own in a PostgreSQL cluster.</summary>
+    public static async Task<KeyreeveSide> StartOnPostgresAsync(DirectoryInfo folder, PostgresCluster cluster, int size)
+    {
+        var connection = await cluster.NewDatabaseAsync(FormattableString.Invariant($"bench_{size}"));
+        var data = Path.Combine(folder.FullName, FormattableString.Invariant($"postgres-{size}"));
+        var side = new KeyreeveSide("PostgreSQL", size, await StartAsync(data, "--set", "Storage:Connection=" + connection), cluster);
+        if (!PostgresAddress.TryRead(connection, allowPlain: false, out var address, out var wrong))
+            throw new BenchException(wrong);
+        await using var database = await PostgresEngine.OpenAsync(address, TimeProvider.System, "bench", default);
+        await side.FillAsync(database);
+        await PostgresCluster.TidyAsync(connection);
+        return side;
+    }
+
+    public override double DatabaseMicroseconds => _cluster?.CpuMicroseconds ?? 0;
 
     /// <summary>Of the library that the server binds to.</summary>
     public static string SqliteVersion() => SQLitePCL.raw.sqlite3_libversion().utf8_to_string();

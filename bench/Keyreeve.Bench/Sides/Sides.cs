@@ -9,6 +9,8 @@ internal sealed class Sides : IDisposable
     private readonly List<string> _notRun = ["bulk import, log ingest, CAPIF discovery, OSCORE, KMS key set, SIP PUBLISH: not in the product yet"];
     private readonly List<string> _versions = [];
 
+    private PostgresCluster? _cluster;
+
     /// <summary>Those that ours is held against first.</summary>
     public IReadOnlyList<Side> All => _all;
 
@@ -40,6 +42,7 @@ internal sealed class Sides : IDisposable
     {
         foreach (var side in _all)
             side.Dispose();
+        _cluster?.Dispose();
     }
 
     private async Task RunUpAsync(BenchOptions options, DirectoryInfo folder, TextWriter progress)
@@ -51,7 +54,25 @@ internal sealed class Sides : IDisposable
                 await AddAsync("SQLite", size, () => KeyreeveSide.StartOnSqliteAsync(folder, size), progress);
             _versions.Add("SQLite " + KeyreeveSide.SqliteVersion());
         }
-        var rows = options.Chosen();
+        if (options.Engine is "postgres" or "both")
+        {
+            (_cluster, var missing) = await PostgresCluster.StartAsync();
+            if (_cluster is null && options.Engine == "postgres")
+                throw new BenchException(missing!);
+            if (_cluster is null)
+                _notRun.Add("PostgreSQL: " + missing);
+            else
+            {
+                foreach (var size in sizes)
+                    await AddAsync("PostgreSQL", size, () => KeyreeveSide.StartOnPostgresAsync(folder, _cluster, size), progress);
+                _versions.Add(_cluster.Version);
+            }
+        }
+        await AddOthersAsync(options.Chosen(), folder);
+    }
+
+    private async Task AddOthersAsync(IReadOnlyList<Row> rows, DirectoryInfo folder)
+    {
         if (rows.Any(r => r.Against == "limit"))
             _all.Insert(0, await LimitSide.StartAsync(folder, First.Questions));
         if (rows.Any(r => r.Against == "oidc-provider"))
