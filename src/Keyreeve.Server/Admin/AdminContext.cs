@@ -9,7 +9,7 @@ namespace Keyreeve.Server.Admin;
 
 /// <summary>What the operations of the admin API share.</summary>
 public sealed partial class AdminContext(
-    ServerParts parts, AuditQueue audit, IPasswordHasher<Account> hasher, PasswordQueue passwords, ILogger<AdminContext> log)
+    ServerParts parts, AuditQueue audit, IPasswordHasher<Account> hasher, PasswordQueue passwords, KekKeeper kekKeeper, ILogger<AdminContext> log)
 {
     /// <summary>Stores, snapshots, keys, certificates.</summary>
     public ServerParts Parts { get; } = parts;
@@ -19,6 +19,9 @@ public sealed partial class AdminContext(
 
     /// <summary>The queue in front of it.</summary>
     public PasswordQueue Passwords { get; } = passwords;
+
+    /// <summary>Changes the KEK.</summary>
+    public KekKeeper KekKeeper { get; } = kekKeeper;
 
     /// <summary>Now.</summary>
     public DateTimeOffset Now => Parts.Clock.GetUtcNow();

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Keyreeve.Server.Admin.Clients;
 using Keyreeve.Server.Admin.Devices;
+using Keyreeve.Server.Admin.Keks;
 using Keyreeve.Server.Admin.KeyRecords;
 using Keyreeve.Server.Admin.Operators;
 using Keyreeve.Server.Admin.Services;
@@ -22,6 +23,9 @@ public sealed record AdminRoute(string Method, string Pattern, string Operation,
 {
     /// <summary>The body it reads, or null.</summary>
     public AdminSchema? Reads { get; init; }
+
+    /// <summary>Its body may be left out; it makes nothing new, so it answers 200.</summary>
+    public bool ReadsOptional { get; init; }
 
     /// <summary>The document it answers with, or null for 204.</summary>
     public AdminSchema? Answers { get; init; }
@@ -86,6 +90,10 @@ public static class AdminRoutes
         new("GET", "/signing-keys", "listSigningKeys", "The keys that sign tokens, with their state.", ListSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },
         new("POST", "/signing-keys/rotate", "rotateSigningKeys", "Publishes the next key of every algorithm now; it signs after the publish-ahead time.", RotateSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },
         new("DELETE", "/signing-keys/{kid}", "revokeSigningKey", "Emergency: the key neither signs nor verifies from now on, and every token it signed is dead.", RevokeSigningKey.HandleAsync),
+
+        new("GET", "/kek", "showKek", "Which KEK seals, and how many rows need which.", ShowKek.HandleAsync) { Answers = KekJson.Status },
+        new("POST", "/kek/rotate", "rotateKek", "From now on a new KEK seals; what is there is sealed anew in the background.", RotateKek.HandleAsync) { Reads = KekJson.Rotation, ReadsOptional = true, Answers = KekJson.Status },
+        new("POST", "/kek/retire", "retireKek", "Forgets a KEK that no row needs any more.", RetireKek.HandleAsync) { Reads = KekJson.Retirement, ReadsOptional = true, Answers = KekJson.Retired },
 
         new("GET", "/operators", "listOperators", "Registered operator certificates.", ListOperators.HandleAsync) { Answers = OperatorJson.Schema, IsPage = true },
         new("POST", "/operators", "registerOperator", "Registers a certificate of the Operators CA, or issues one for a request (csr).", RegisterOperator.HandleAsync) { Reads = OperatorJson.New, Answers = OperatorJson.Created },

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Keyreeve.Server.Hosting;
 
 /// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, server certificate, sweeping.</summary>
-public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, ILogger<BackgroundWork> log) : BackgroundService
+public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, KekKeeper kek, ILogger<BackgroundWork> log) : BackgroundService
 {
     private static readonly TimeSpan PollEvery = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan TendEvery = TimeSpan.FromMinutes(1);
@@ -21,6 +21,7 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
         EveryAsync(TendEvery, "key rotation", () => RotateAsync(stoppingToken), stoppingToken),
         EveryAsync(TendEvery, "renewing the server certificate", RenewAsync, stoppingToken),
         EveryAsync(TendEvery, "sweeping", () => SweepAsync(stoppingToken), stoppingToken),
+        kek.RunAsync(stoppingToken),
         FillAsync(stoppingToken));
 
     private Task RenewAsync()

@@ -84,6 +84,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
         var stores = new Stores(database);
         var previous = await PreviousLifeAsync(stores.Audit, cancel);
         var pki = Own(await Pki.OpenAsync(stores.Sealed, kek, settings.HostName, clock, cancel));
+        await KekKeeper.ClaimAsync(stores.Sealed, kek, clock, cancel);
         Folder.WritePublic("ca.pem", pki.Root.ExportCertificatePem() + "\n");
         await OperatorCertificates.EnsureFirstAsync(Folder, stores.Sealed, kek, pki, clock, cancel);
 
