@@ -5,7 +5,7 @@ namespace Keyreeve.Storage;
 /// <summary>Appends to the chain of one node.</summary>
 internal static class AuditLines
 {
-    private const string Insert = "INSERT INTO audit (node, seq, json, hash) VALUES (@Node, @Sequence, @Json, @Hash)";
+    private const string Insert = "INSERT INTO audit (node, seq, json, hash, at, subject, client_id) VALUES (@Node, @Sequence, @Json, @Hash, @At, @Subject, @ClientId)";
     private const string Advance = "UPDATE audit_heads SET seq = seq + @Count WHERE node = @Node RETURNING seq AS Seq, hash AS Hash";
 
     /// <summary>
@@ -24,7 +24,7 @@ internal static class AuditLines
 
         var sequence = head.Seq - entries.Count;
         var hash = head.Hash;
-        var insert = Prepared.On(unit.Connection, Insert, "@Node", "@Sequence", "@Json", "@Hash");
+        var insert = Prepared.On(unit.Connection, Insert, "@Node", "@Sequence", "@Json", "@Hash", "@At", "@Subject", "@ClientId");
         insert.Transaction = unit.Transaction;
         var values = insert.Parameters;
         values[0].Value = node;
@@ -35,6 +35,9 @@ internal static class AuditLines
             values[1].Value = sequence;
             values[2].Value = json;
             values[3].Value = hash;
+            values[4].Value = entry.At;
+            values[5].Value = (object?)entry.Subject ?? DBNull.Value;
+            values[6].Value = (object?)entry.ClientId ?? DBNull.Value;
             await insert.ExecuteNonQueryAsync();
         }
         await unit.ExecuteAsync("UPDATE audit_heads SET hash = @Hash WHERE node = @Node", new { Node = node, Hash = hash });
