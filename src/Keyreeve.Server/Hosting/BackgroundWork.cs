@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Keyreeve.Server.Hosting;
 
 /// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, server certificate, sweeping.</summary>
-public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, KekKeeper kek, ILogger<BackgroundWork> log) : BackgroundService
+public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, ILogger<BackgroundWork> log) : BackgroundService
 {
     private static readonly TimeSpan PollEvery = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan TendEvery = TimeSpan.FromMinutes(1);
@@ -16,12 +16,11 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
     /// <inheritdoc />
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
         audit.RunAsync(parts.Stores.Audit, e => LogFailed(log, e, "writing the audit"), stoppingToken),
-        EveryAsync(PollEvery, "reading what changed", () => parts.State.RefreshAsync(stoppingToken), stoppingToken),
+        FollowAsync(stoppingToken),
         // Each apart: one that fails does not keep the others from their work.
         EveryAsync(TendEvery, "key rotation", () => RotateAsync(stoppingToken), stoppingToken),
         EveryAsync(TendEvery, "renewing the server certificate", RenewAsync, stoppingToken),
         EveryAsync(TendEvery, "sweeping", () => SweepAsync(stoppingToken), stoppingToken),
-        kek.RunAsync(stoppingToken),
         FillAsync(stoppingToken));
 
     private Task RenewAsync()
@@ -45,6 +44,33 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
             await Task.Yield();
         while (await parts.Stores.Revocations.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
             await Task.Yield();
+    }
+
+    /// <summary>Keeps the snapshots up to date. A failure is logged once, not twice a second, and so is its end.</summary>
+    private async Task FollowAsync(CancellationToken cancel)
+    {
+        var failing = false;
+        while (!cancel.IsCancellationRequested)
+        {
+            try
+            {
+                await parts.Stores.Changes.WaitAsync(PollEvery, cancel);
+                await parts.State.RefreshAsync(cancel);
+                if (failing)
+                    LogAgain(log);
+                failing = false;
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                if (!failing)
+                    LogFailed(log, e, "reading what changed");
+                failing = true;
+            }
+            catch (OperationCanceledException)
+            {
+                // Stopping; or a store that gave up, and then the next round asks again.
+            }
+        }
     }
 
     /// <summary>Runs what a newer schema left to fill in. Nothing to do is the rule.</summary>
@@ -92,6 +118,9 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
             // Stopping.
         }
     }
+
+    [LoggerMessage(EventId = 2, Level = LogLevel.Information, Message = "reading what changed works again")]
+    private static partial void LogAgain(ILogger log);
 
     [LoggerMessage(EventId = 1, Level = LogLevel.Error, Message = "{What} failed; it is tried again")]
     private static partial void LogFailed(ILogger log, Exception e, string what);

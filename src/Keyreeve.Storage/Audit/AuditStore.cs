@@ -12,7 +12,7 @@ public sealed class AuditStore(IDatabase database) : IAuditStore
     private const int Chunk = 1000;
 
     /// <inheritdoc />
-    public Task AppendAsync(IReadOnlyList<AuditEntry> entries, CancellationToken cancel) => database.WriteAsync(unit =>
+    public Task AppendAsync(IReadOnlyList<AuditEntry> entries, CancellationToken cancel) => database.WriteSharedAsync(unit =>
     {
         foreach (var entry in entries)
             unit.Audit(entry);

@@ -1,7 +1,7 @@
 -- What the audit is searched by. Lines from before this step get them by a backfill; a line without them is whole, it is only not found by a list.
--- Three indexes and no more: each is paid for by every code and every refresh. Other filters look at the lines of a time.
+-- "at" is in Unix milliseconds. Three indexes and no more: each is paid for by every code and every refresh. Other filters look at the lines of a time.
 
-ALTER TABLE audit ADD COLUMN at BIGINT; -- Unix milliseconds
+ALTER TABLE audit ADD COLUMN at BIGINT;
 ALTER TABLE audit ADD COLUMN subject TEXT;
 ALTER TABLE audit ADD COLUMN client_id TEXT;
 
