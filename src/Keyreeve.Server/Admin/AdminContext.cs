@@ -26,6 +26,9 @@ public sealed partial class AdminContext(
     /// <summary>Now.</summary>
     public DateTimeOffset Now => Parts.Clock.GetUtcNow();
 
+    /// <summary>Queues a line of what changes nothing. False: then it is not done.</summary>
+    public bool TryAudit(AuditEntry entry) => audit.TryAdd(entry);
+
     /// <summary>Logs and counts a peer who is no operator: it proved nothing, so it gets no audit line of its own.</summary>
     public void RefusedPeer(HttpContext context, Refusal refusal)
     {

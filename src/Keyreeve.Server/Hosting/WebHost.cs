@@ -151,7 +151,7 @@ public static class WebHost
             Window = settings.KmWindow,
         });
         services.AddAdmin();
-        services.AddHostedService<BackgroundWork>();
+        services.AddHostedService<BackgroundWork>().AddHostedService<Custody>();
         // Stopping takes 10 s at most; what is open after 6 s is cut, so that the rest of the stop has its time.
         services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(6));
     }

@@ -75,6 +75,9 @@ public sealed class AuditStore(IDatabase database) : IAuditStore
         return new AuditPage(lines, after);
     }, cancel);
 
+    /// <summary>True when a list finds every line; false while lines of an older schema wait for their columns.</summary>
+    public Task<bool> IsSearchableAsync(BackfillRunner backfills, CancellationToken cancel) => backfills.IsFinishedAsync(AuditColumns.Number, cancel);
+
     private sealed class Row
     {
         public string Node { get; init; } = "";

@@ -33,6 +33,12 @@ public sealed class SqliteReadOnly : IDatabase
     /// <inheritdoc />
     public TimeProvider Clock { get; }
 
+    /// <inheritdoc />
+    public string SkipLocked => "";
+
+    /// <inheritdoc />
+    public string? Announcement => null;
+
     /// <summary>True when what was read may be no whole state: read again.</summary>
     public bool HasChanged => _still && (File.Exists(_path + "-wal") || Stamp() != _before);
 
@@ -41,7 +47,23 @@ public sealed class SqliteReadOnly : IDatabase
 
     /// <inheritdoc />
     /// <exception cref="NotSupportedException">Always.</exception>
-    public Task<T> WriteAsync<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel) => throw new NotSupportedException("this database was opened for reading");
+    public Task<T> WriteAsync<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel) => throw OnlyReads();
+
+    /// <inheritdoc />
+    /// <exception cref="NotSupportedException">Always.</exception>
+    public Task<T> WriteSharedAsync<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel) => throw OnlyReads();
+
+    /// <inheritdoc />
+    public ValueTask<bool> LeadsAsync(string job, CancellationToken cancel) => ValueTask.FromResult(false);
+
+    /// <inheritdoc />
+    /// <exception cref="NotSupportedException">Always.</exception>
+    public Task<IAsyncDisposable> AloneAsync(string what, CancellationToken cancel) => throw OnlyReads();
+
+    /// <inheritdoc />
+    public Task WaitForChangeAsync(TimeSpan atMost, CancellationToken cancel) => Task.Delay(atMost, Clock, cancel);
+
+    internal static NotSupportedException OnlyReads() => new("this database was opened for reading");
 
     /// <inheritdoc />
     public ValueTask DisposeAsync() => _readers.DisposeAsync();
