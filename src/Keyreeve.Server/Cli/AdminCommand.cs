@@ -20,6 +20,7 @@ internal static class AdminCommand
             AdminSigningKeyCommands.Create(tools),
             AdminOperatorCommands.Create(tools),
             AdminKekCommands.Create(tools),
+            AdminAuditCommands.Create(tools),
         };
         foreach (var option in connection.All)
             command.Options.Add(option);
