@@ -31,17 +31,20 @@ internal abstract record AuditExportLine
         {
             using var document = JsonDocument.Parse(text, new JsonDocumentOptions { AllowDuplicateProperties = false });
             var root = document.RootElement;
-            if (root.TryGetProperty("keyreeveAudit", out var format))
-                return format.GetInt32() != 1 ? null
-                    : new Beginning([.. root.GetProperty("heads").EnumerateArray().Select(h => AuditHead.TryRead(h.GetString() ?? "", out var head) ? head : null)]);
-            if (root.TryGetProperty("lines", out var count))
-                return new End(count.GetInt64());
-            var node = root.GetProperty("node").GetString() ?? "";
-            var hash = Convert.FromHexString(root.GetProperty("hash").GetString() ?? "");
-            return root.TryGetProperty("after", out var after)
-                ? new Start(node, after.GetInt64(), hash)
+            return string.Join(' ', root.EnumerateObject().Select(m => m.Name)) switch
+            {
+                "keyreeveAudit at heads" when root.GetProperty("keyreeveAudit").GetInt32() == 1 =>
+                    new Beginning([.. root.GetProperty("heads").EnumerateArray().Select(h => AuditHead.TryRead(h.GetString() ?? "", out var head) ? head : null)]),
+                "node after hash" => new Start(Node(), root.GetProperty("after").GetInt64(), Hash()),
                 // The raw text: what was hashed are its octets, not its meaning.
-                : new Entry(new(node, root.GetProperty("seq").GetInt64(), Encoding.UTF8.GetBytes(root.GetProperty("line").GetRawText()), hash));
+                "node seq hash line" => new Entry(new(Node(), root.GetProperty("seq").GetInt64(), Encoding.UTF8.GetBytes(root.GetProperty("line").GetRawText()), Hash())),
+                "lines" => new End(root.GetProperty("lines").GetInt64()),
+                _ => null,
+            };
+
+            string Node() => root.GetProperty("node").GetString() ?? "";
+
+            byte[] Hash() => Convert.FromHexString(root.GetProperty("hash").GetString() ?? "");
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
