@@ -79,7 +79,7 @@ public sealed class SealedRows(IDatabase database)
         var where = after is null ? "" : $"WHERE ({keys}) > ({string.Join(", ", column.Key.Select((_, i) => $"@k{i}"))})";
         select.CommandText = $"SELECT {keys}, {column.Column} FROM {column.Table} {where} ORDER BY {keys} LIMIT {BatchRows}";
         for (var i = 0; i < after?.Length; i++)
-            Add(select, $"@k{i}", after[i]);
+            Add(select, $"@k{i}").Value = after[i];
         await using var reader = await select.ExecuteReaderAsync(cancel);
         var rows = new List<Row>(BatchRows);
         while (await reader.ReadAsync(cancel))
@@ -117,25 +117,26 @@ public sealed class SealedRows(IDatabase database)
         await using var update = unit.Connection.CreateCommand();
         update.Transaction = unit.Transaction;
         update.CommandText = $"UPDATE {column.Table} SET {column.Column} = @after WHERE {string.Join(" AND ", column.Key.Select((k, i) => $"{k} = @k{i}"))} AND {column.Column} = @before";
+        var (newValue, oldValue) = (Add(update, "@after"), Add(update, "@before"));
+        var keyValues = column.Key.Select((_, i) => Add(update, $"@k{i}")).ToArray();
         var changed = 0;
+        // The parameters stay and get new values: an engine that has prepared the statement goes on with the ones that it knows.
         foreach (var (key, before, after) in changes)
         {
-            update.Parameters.Clear();
-            Add(update, "@after", after);
-            Add(update, "@before", before);
+            (newValue.Value, oldValue.Value) = (after, before);
             for (var i = 0; i < key.Length; i++)
-                Add(update, $"@k{i}", key[i]);
+                keyValues[i].Value = key[i];
             changed += await update.ExecuteNonQueryAsync(cancel);
         }
         return changed;
     }, cancel);
 
-    private static void Add(DbCommand command, string name, object value)
+    private static DbParameter Add(DbCommand command, string name)
     {
         var parameter = command.CreateParameter();
         parameter.ParameterName = name;
-        parameter.Value = value;
         command.Parameters.Add(parameter);
+        return parameter;
     }
 
     private sealed record Row(object[] Key, byte[]? Value);
