@@ -90,7 +90,7 @@ public static class RequestKeyMaterial
             return (null, new Refusal(RefusalCode.KeyInformationNotAvailable, "no key information is available", $"there is no record {purpose}: provision it with 'keyreeve admin key add'"));
         return seal.Kek.TryOpen(purpose, record.SealedPayload, out var payload)
             ? (payload, null)
-            : (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} does not open with {seal.Kek}: it was sealed by another KEK, or the row was changed"));
+            : (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} does not open with {seal.Kek}: {seal.Kek.WhyNot(record.SealedPayload)}"));
     }
 
     private static Task WriteErrorAsync(HttpContext context, SealContext seal, KmRequest? request, VerifiedToken? token, Refusal refusal)

@@ -87,6 +87,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
         await StoreStart.CheckDemoAsync(options, stores, kek, clock, cancel);
         var previous = await PreviousLifeAsync(stores.Audit, cancel);
         var pki = Own(await Pki.OpenAsync(stores.Sealed, kek, settings.HostName, clock, cancel));
+        await KekKeeper.ClaimAsync(stores.Sealed, kek, clock, cancel);
         Folder.WritePublic("ca.pem", pki.Root.ExportCertificatePem() + "\n");
         await OperatorCertificates.EnsureFirstAsync(Folder, stores.Sealed, kek, pki, isOneOfMany: settings.Postgres is not null, clock, cancel);
 

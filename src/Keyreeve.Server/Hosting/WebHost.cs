@@ -135,7 +135,7 @@ public static class WebHost
     {
         var (settings, stores) = (parts.Options.Settings, parts.Stores);
         var server = new ServerIdentity(parts.Issuer, parts.MtlsBase);
-        services.AddSingleton(parts).AddSingleton(parts.Clock).AddSingleton(parts.Kek).AddSingleton(parts.State).AddSingleton(certificate)
+        services.AddSingleton(parts).AddSingleton(parts.Clock).AddSingleton(parts.Kek).AddSingleton(parts.State).AddSingleton(certificate).AddSingleton<KekKeeper>()
             .AddSingleton(server).AddSingleton(settings.Tokens).AddSingleton(parts.PreviousLife).AddSingleton<Readiness>()
             .AddSingleton<IDirectory>(stores.Directory).AddSingleton<IGrantStore>(stores.Grants).AddSingleton<ISessionStore>(stores.Sessions)
             .AddSingleton<IRevocationStore>(stores.Revocations).AddSingleton<IKeyRecordStore>(stores.KeyRecords).AddSingleton<ISealedStore>(stores.Sealed)
@@ -152,7 +152,7 @@ public static class WebHost
             Window = settings.KmWindow,
         });
         services.AddAdmin();
-        services.AddHostedService<BackgroundWork>();
+        services.AddHostedService<BackgroundWork>().AddHostedService<Custody>();
         // Stopping takes 10 s at most; what is open after 6 s is cut, so that the rest of the stop has its time.
         services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(6));
     }
