@@ -6,6 +6,7 @@ using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Clients;
+using Keyreeve.Web.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -80,6 +81,7 @@ public sealed partial class OpenIdContext(
     /// <summary>Logs and audits a refusal: of a known client line by line, of a peer who proved nothing as a count.</summary>
     public void Refused(HttpContext context, string kind, string? clientId, string? subject, Refusal refusal)
     {
+        WebTelemetry.Refused(kind, refusal.Code);
         LogRefused(log, kind, refusal.Code, clientId ?? "-", refusal.Operator, context.TraceIdentifier);
         if (clientId is null)
             audit.Count(context.Connection.RemoteIpAddress?.ToString(), kind, refusal.Code);

@@ -2,6 +2,7 @@ using System.Runtime.ExceptionServices;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Policy;
+using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
 
 namespace Keyreeve.Core.Snapshots;
@@ -26,6 +27,7 @@ public sealed class SnapshotState : IDisposable
     private readonly SemaphoreSlim _oneAtATime = new(1, 1);
 
     private Dictionary<Topic, long> _seen = [];
+    private long _upToDateAt;
     private KeyRing _keys = new([]);
     private RevocationList _revocations = RevocationList.Empty;
     private ScopeCatalogue _scopes;
@@ -46,6 +48,9 @@ public sealed class SnapshotState : IDisposable
 
     /// <summary>The revocation list.</summary>
     public RevocationList Revocations => Volatile.Read(ref _revocations);
+
+    /// <summary>When this node was last known to be up to the store: a look that ended well, every topic loaded.</summary>
+    public DateTimeOffset UpToDateAt => DateTimeOffset.FromUnixTimeMilliseconds(Interlocked.Read(ref _upToDateAt));
 
     /// <summary>Scopes and audiences.</summary>
     public ScopeCatalogue Scopes => Volatile.Read(ref _scopes);
@@ -89,6 +94,7 @@ public sealed class SnapshotState : IDisposable
         try
         {
             // The counters are read first: a change that comes while we load raises them again and is loaded by the next round.
+            var asked = _clock.GetUtcNow();
             var versions = await _feed.ReadAsync(cancel);
             ExceptionDispatchInfo? failed = null;
             foreach (var topic in Enum.GetValues<Topic>())
@@ -98,7 +104,9 @@ public sealed class SnapshotState : IDisposable
                     continue;
                 try
                 {
+                    var began = _clock.GetTimestamp();
                     await LoadAsync(topic, cancel);
+                    CoreTelemetry.Reloaded(topic, _clock.GetElapsedTime(began));
                     _seen[topic] = version;
                 }
                 catch (Exception e) when (e is not OperationCanceledException)
@@ -108,6 +116,7 @@ public sealed class SnapshotState : IDisposable
                 }
             }
             failed?.Throw();
+            Interlocked.Exchange(ref _upToDateAt, asked.ToUnixTimeMilliseconds());
         }
         finally
         {

@@ -1,8 +1,14 @@
 namespace Keyreeve.Storage;
 
 /// <summary>A write that waits for its batch. Its caller hears of it once, after the batch's commit.</summary>
-internal abstract class PendingWrite(CancellationToken cancel)
+internal abstract class PendingWrite(long queuedAt, CancellationToken cancel)
 {
+    /// <summary>Timestamp of the moment it was made.</summary>
+    public long QueuedAt { get; } = queuedAt;
+
+    /// <summary>True when it was not written.</summary>
+    public bool HasFailed => Failure is not null;
+
     /// <summary>Why it was not written, or null.</summary>
     protected Exception? Failure { get; private set; }
 
@@ -20,7 +26,7 @@ internal abstract class PendingWrite(CancellationToken cancel)
 }
 
 /// <inheritdoc />
-internal sealed class PendingWrite<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel) : PendingWrite(cancel)
+internal sealed class PendingWrite<T>(Func<UnitOfWork, Task<T>> work, long queuedAt, CancellationToken cancel) : PendingWrite(queuedAt, cancel)
 {
     // Continuations run elsewhere: a caller's next step must never run on the writer.
     private readonly TaskCompletionSource<T> _told = new(TaskCreationOptions.RunContinuationsAsynchronously);

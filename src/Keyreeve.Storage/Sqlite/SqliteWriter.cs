@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
+using Keyreeve.Core.Telemetry;
 using Microsoft.Data.Sqlite;
 
 namespace Keyreeve.Storage;
@@ -36,11 +37,17 @@ internal sealed class SqliteWriter : IAsyncDisposable
     {
         if (cancel.IsCancellationRequested)
             return Task.FromCanceled<T>(cancel);
-        var write = new PendingWrite<T>(work, cancel);
+        var write = new PendingWrite<T>(work, _database.Clock.GetTimestamp(), cancel);
         if (_queue.Writer.TryWrite(write))
-            return write.Told;
-        return Task.FromException<T>(_closed ? new ObjectDisposedException(nameof(SqliteEngine)) : new StoreBusyException(MaxWaiting));
+            return Spans.AreRecorded ? TraceAsync(write.Told) : write.Told;
+        if (_closed)
+            return Task.FromException<T>(new ObjectDisposedException(nameof(SqliteEngine)));
+        StorageTelemetry.Refused();
+        return Task.FromException<T>(new StoreBusyException(MaxWaiting));
     }
+
+    /// <summary>Writes that wait.</summary>
+    public int Waiting => _queue.Reader.Count;
 
     /// <summary>Writes what is still waiting, then checkpoints.</summary>
     public async ValueTask DisposeAsync()
@@ -56,6 +63,13 @@ internal sealed class SqliteWriter : IAsyncDisposable
         await checkpoint.ExecuteNonQueryAsync();
     }
 
+    /// <summary>The writer runs outside of every request: the span is its caller's waiting.</summary>
+    private static async Task<T> TraceAsync<T>(Task<T> told)
+    {
+        using var span = Spans.Start(Spans.StoreWrite);
+        return await told;
+    }
+
     private async Task RunAsync()
     {
         var batch = new List<PendingWrite>(MaxBatch);
@@ -63,6 +77,10 @@ internal sealed class SqliteWriter : IAsyncDisposable
         {
             while (batch.Count < MaxBatch && _queue.Reader.TryRead(out var write))
                 batch.Add(write);
+            var clock = _database.Clock;
+            var began = clock.GetTimestamp();
+            foreach (var write in batch)
+                StorageTelemetry.Waited(clock.GetElapsedTime(write.QueuedAt, began));
             try
             {
                 await WriteAsync(batch);
@@ -74,8 +92,12 @@ internal sealed class SqliteWriter : IAsyncDisposable
                     write.Fail(lost);
                 await DropConnectionAsync();
             }
+            StorageTelemetry.EndedBatch(batch.Count, clock.GetElapsedTime(began));
             foreach (var write in batch)
+            {
+                StorageTelemetry.Wrote(write.HasFailed);
                 write.Complete();
+            }
             batch.Clear();
         }
     }
