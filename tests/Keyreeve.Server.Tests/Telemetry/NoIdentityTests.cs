@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
@@ -37,6 +38,7 @@ public sealed partial class NoIdentityTests : IDisposable
             await AdministerAsync();
             await LogInAsync(client);
             await RefuseAsync(client.Http);
+            await SendHostAsync();
             await SendGarbageAsync();
             // The spans of all this: the last of them wait no longer than the stop.
             await process.SignalAsync("TERM");
@@ -49,7 +51,7 @@ public sealed partial class NoIdentityTests : IDisposable
         Assert.Contains(points, p => p.Name == "keyreeve.logins" && p.Tags["keyreeve.outcome"] == "failed");
         Assert.Contains(points, p => p.Name == "keyreeve.login.locks");
         Assert.Contains(points, p => p.Name == "keyreeve.refusals" && p.Tags["keyreeve.endpoint"] == "admin.authenticate");
-        Assert.Contains(spans, s => s.Name == "GET /admin/v1/users/{id}");
+        Assert.Contains(spans, s => s.Name == "GET /admin/v1/users/{subject}");
         CheckPoints(points);
         CheckSpans(spans);
     }
@@ -104,7 +106,7 @@ public sealed partial class NoIdentityTests : IDisposable
     {
         using var certificate = X509Certificate2.CreateFromPemFile(_folder.File("admin.pem"), _folder.File("admin.key"));
         using var http = NewClient("mtls", certificate);
-        await SendAsync("/services", $$"""{"serviceId":"{{Service}}"}""");
+        await SendAsync("/services", $$"""{"serviceId":"{{Service}}","name":"{{Service}}","audience":"https://{{Service}}.example"}""");
         var user = await SendAsync("/users", $$"""{"username":"{{Mallory}}","password":"correct horse {{Mallory}}","valUserId":"sip:{{Mallory}}@val.example","valServiceIds":["{{Service}}"]}""");
         _identities.Add((string)user["subject"]!);
         var client = await SendAsync("/clients", $$"""{"clientId":"{{EvilClient}}","name":"{{EvilClient}}","grants":["client_credentials"],"scopes":"val:{{Service}}","ownedServices":["{{Service}}"]}""");
@@ -180,11 +182,22 @@ public sealed partial class NoIdentityTests : IDisposable
             request.Headers.TryAddWithoutValidation("baggage", "who=" + Stranger);
             request.Headers.TryAddWithoutValidation("User-Agent", Stranger);
             request.Headers.TryAddWithoutValidation("X-Forwarded-For", Stranger);
-            request.Headers.Host = Stranger + ".example";
             if (method == HttpMethod.Get)
                 request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + Stranger);
             using var response = await http.SendAsync(request, TestContext.Current.CancellationToken);
         }
+    }
+
+    /// <summary>Another host in the Host header than in the handshake.</summary>
+    private async Task SendHostAsync()
+    {
+        using var tcp = new TcpClient();
+        await tcp.ConnectAsync(IPEndPoint.Parse((string)_folder.Listeners["listeners"]!["https"]!), TestContext.Current.CancellationToken);
+        await using var tls = new SslStream(tcp.GetStream(), false, (_, _, _, _) => true);
+        await tls.AuthenticateAsClientAsync("localhost");
+        await tls.WriteAsync(Encoding.ASCII.GetBytes($"GET /jwks?{Stranger} HTTP/1.1\r\nHost: {Stranger}.example\r\nConnection: close\r\n\r\n"), TestContext.Current.CancellationToken);
+        using var answer = new StreamReader(tls);
+        Assert.StartsWith("HTTP/1.1 200", await answer.ReadToEndAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
 
     /// <summary>A handshake that fails, and a request that is none.</summary>
