@@ -43,7 +43,7 @@ public static class WebHost
         ConfigureListeners(builder, parts, sockets, certificate);
         AddServices(builder.Services, parts, certificate);
         var app = builder.Build();
-        if (parts.Options.Settings.Telemetry.Endpoint is not null)
+        if (parts.Options.Settings.Telemetry is { Endpoint: not null, TraceSampleRatio: > 0 })
             app.UseRequestSpans();
         app.UseMiddleware<UnhandledErrors>();
         app.UseRouting();

@@ -45,7 +45,6 @@ public sealed record ExportedMetric(string Name, string Unit, params string[] Ta
         new("keyreeve.certificate.remaining", "d", "keyreeve.certificate"),
         new("keyreeve.sweeper.rows", "{row}", "keyreeve.table"),
         new("http.server.request.duration", "s", Method, "http.response.status_code", "http.route", "network.protocol.version", Scheme, Error),
-        new("http.server.active_requests", "{request}", Method, Scheme),
         new("kestrel.active_connections", "{connection}", Port),
         new("kestrel.connection.duration", "s", Port, "tls.protocol.version", Error),
         new("kestrel.rejected_connections", "{connection}", Port),

@@ -20,7 +20,7 @@ public static class RequestSpans
 
     /// <summary>Runs first, so that it ends last.</summary>
     public static void UseRequestSpans(this IApplicationBuilder app) => app.Use(static (context, next) =>
-        context.Features.Get<IHttpActivityFeature>()?.Activity is { IsAllDataRequested: true } span ? DescribeAsync(context, next, span) : next(context));
+        context.Features.Get<IHttpActivityFeature>()?.Activity is { Recorded: true } span ? DescribeAsync(context, next, span) : next(context));
 
     private static async Task DescribeAsync(HttpContext context, RequestDelegate next, Activity span)
     {
