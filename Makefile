@@ -6,7 +6,8 @@ export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 
 DATA ?= ./data
 SERVER := src/Keyreeve.Server/bin/Release/net10.0/Keyreeve.Server.dll
-BUILD := dotnet build -c Release -v q --nologo -clp:NoSummary
+# msbuild says nothing when all is well; "dotnet build" would greet a newcomer with its summary.
+BUILD := dotnet msbuild -m -restore -v:q -nologo -p:Configuration=Release
 
 .PHONY: help run test check format bench fuzz build libraries peers sizes where conformance install clean
 

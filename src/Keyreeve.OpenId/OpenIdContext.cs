@@ -6,6 +6,7 @@ using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Clients;
+using Keyreeve.Web.Limits;
 using Keyreeve.Web.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
@@ -23,6 +24,7 @@ public sealed partial class OpenIdContext(
     IDirectory directory,
     IGrantStore grants,
     IRevocationStore revocations,
+    RequestLimits limits,
     AuditQueue audit,
     TimeProvider clock,
     ILogger<OpenIdContext> log)
@@ -54,6 +56,9 @@ public sealed partial class OpenIdContext(
     /// <summary>The revocation list's store.</summary>
     public IRevocationStore Revocations { get; } = revocations;
 
+    /// <summary>Who asks too much, or guesses.</summary>
+    public RequestLimits Limits { get; } = limits;
+
     /// <summary>Now.</summary>
     public DateTimeOffset Now => clock.GetUtcNow();
 
@@ -82,8 +87,10 @@ public sealed partial class OpenIdContext(
     public void Refused(HttpContext context, string kind, string? clientId, string? subject, Refusal refusal)
     {
         WebTelemetry.Refused(kind, refusal.Code);
-        LogRefused(log, kind, refusal.Code, clientId ?? "-", refusal.Operator, context.TraceIdentifier);
-        if (clientId is null)
+        // Who asks too much must not fill log and audit by being told so: a count a minute says it.
+        if (refusal.Code != RefusalCode.TooManyRequests)
+            LogRefused(log, kind, refusal.Code, clientId ?? "-", refusal.Operator, context.TraceIdentifier);
+        if (clientId is null || refusal.Code == RefusalCode.TooManyRequests)
             audit.Count(context.Connection.RemoteIpAddress?.ToString(), kind, refusal.Code);
         else
             audit.TryAdd(Entry(context, kind, AuditOutcome.Refused, clientId, clientId, subject, $"{refusal.Code}: {refusal.Operator}"));

@@ -14,6 +14,7 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
 {
     private readonly List<AuditEntry> _entries = [];
     private readonly SortedSet<Topic> _topics = [];
+    private readonly SortedSet<Topic> _raised = [];
 
     /// <summary>The connection, for what the shortcuts below do not do.</summary>
     public DbConnection Connection { get; } = connection;
@@ -30,6 +31,18 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
     /// <summary>Tells every node that the topic changed, if, and only if, the work is written.</summary>
     public void Bump(Topic topic) => _topics.Add(topic);
 
+    /// <summary>
+    /// The same at once, for rows that carry the version of their change; returns it. Until this work ends, whoever raises the topic
+    /// waits.
+    /// </summary>
+    public Task<long> RaiseAsync(Topic topic)
+    {
+        _raised.Add(topic);
+        return Connection.QuerySingleAsync<long>(
+            "INSERT INTO topic_versions (topic, version) VALUES (@Topic, 1) ON CONFLICT (topic) DO UPDATE SET version = topic_versions.version + 1 RETURNING version",
+            new { Topic = (long)topic }, Transaction);
+    }
+
     /// <summary>Runs a statement (once for each element, when the parameters are a list); returns the rows it changed.</summary>
     public Task<int> ExecuteAsync(string sql, object parameters) => Connection.ExecuteAsync(sql, parameters, Transaction);
 
@@ -43,9 +56,8 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
     public async Task FinishAsync()
     {
         foreach (var topic in _topics)
-            await ExecuteAsync(
-                "INSERT INTO topic_versions (topic, version) VALUES (@Topic, 1) ON CONFLICT (topic) DO UPDATE SET version = topic_versions.version + 1",
-                new { Topic = (long)topic });
+            if (!_raised.Contains(topic))
+                await RaiseAsync(topic);
         if (_entries.Count > 0)
             await AuditLines.AppendAsync(this, database.Node, _entries);
     }

@@ -30,7 +30,7 @@ public sealed class ServerTelemetry : IDisposable
         _meter.CreateObservableUpDownCounter("keyreeve.password.queue", () => passwords.Waiting, "{login}", "Logins that wait for a turn");
         if (parts.Stores.Database is SqliteEngine sqlite)
             _meter.CreateObservableUpDownCounter("keyreeve.store.queue", () => sqlite.WaitingWrites, "{write}", "Writes that wait for their transaction");
-        _meter.CreateObservableGauge("keyreeve.snapshot.age", () => (Now - parts.State.UpToDateAt).TotalSeconds, "s", "Time since this node was known to be up to the store");
+        _meter.CreateObservableGauge("keyreeve.snapshot.age", () => parts.State.Age.TotalSeconds, "s", "Time since this node was known to be up to the store");
         _meter.CreateObservableGauge("keyreeve.signing_key.age", SigningKeyAges, "s", "Time since the current signing key began to sign");
         _meter.CreateObservableGauge("keyreeve.certificate.remaining", CertificateDays, "d", "Days until a certificate ends");
     }
