@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Keyreeve.Core.Audit;
+using Keyreeve.Server.Telemetry;
 using Keyreeve.Storage;
 using Keyreeve.Web.Login;
 using Microsoft.Extensions.Logging;
@@ -42,12 +43,21 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
     private async Task SweepAsync(CancellationToken cancel)
     {
         var now = parts.Clock.GetUtcNow();
-        while (await parts.Stores.Grants.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
+        await SweepAsync("grants", () => parts.Stores.Grants.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel));
+        await SweepAsync("sessions", () => parts.Stores.Sessions.DeleteExpiredAsync(now.ToUnixTimeMilliseconds(), SweepBatch, cancel));
+        await SweepAsync("revocations", () => parts.Stores.Revocations.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel));
+    }
+
+    private static async Task SweepAsync(string table, Func<Task<int>> sweep)
+    {
+        int rows;
+        do
+        {
+            rows = await sweep();
+            ServerTelemetry.SweptRows(table, rows);
             await Task.Yield();
-        while (await parts.Stores.Sessions.DeleteExpiredAsync(now.ToUnixTimeMilliseconds(), SweepBatch, cancel) == SweepBatch)
-            await Task.Yield();
-        while (await parts.Stores.Revocations.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
-            await Task.Yield();
+        }
+        while (rows == SweepBatch);
     }
 
     /// <summary>Runs what a newer schema left to fill in. Nothing to do is the rule.</summary>

@@ -7,6 +7,7 @@ using Keyreeve.Core.Snapshots;
 using Keyreeve.Seal;
 using Keyreeve.Server.Demo;
 using Keyreeve.Server.Settings;
+using Keyreeve.Server.Telemetry;
 using Keyreeve.Storage;
 using Microsoft.Extensions.Logging;
 
@@ -23,6 +24,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
 
     private readonly List<object> _owned = [];
     private BackgroundWork? _background;
+    private TelemetryExport? _telemetry;
 
     private KeyreeveServer(DataFolder folder) => Folder = Own(folder);
 
@@ -60,8 +62,10 @@ public sealed class KeyreeveServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         // The last audit lines are written before the store goes, also when a slow peer used up the time for stopping.
+        var told = _telemetry?.StopAsync(LastLines) ?? Task.CompletedTask;
         if (_background?.ExecuteTask is { } work)
             await Task.WhenAny(work, Task.Delay(LastLines));
+        await told;
         for (var i = _owned.Count - 1; i >= 0; i--)
         {
             if (_owned[i] is IAsyncDisposable later)
@@ -99,6 +103,8 @@ public sealed class KeyreeveServer : IAsyncDisposable
         var parts = new ServerParts(options, Folder, Issuer, EndPoints, kek, stores, pki, state, rotator, previous, clock);
         Application = WebHost.Build(parts, sockets);
         Own(Application);
+        if ((_telemetry = TelemetryExport.Start(parts, Application.Services)) is { } telemetry)
+            Own(telemetry);
         if (options.Demo)
             await DemoData.EnsureAsync(parts, Application.Services, cancel);
         _background = Application.Services.GetServices<IHostedService>().OfType<BackgroundWork>().Single();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Security;
 using Keyreeve.Core.Audit;
@@ -10,6 +11,7 @@ using Keyreeve.Engines.Tls;
 using Keyreeve.OpenId;
 using Keyreeve.Seal;
 using Keyreeve.Server.Admin;
+using Keyreeve.Server.Telemetry;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Limits;
@@ -42,6 +44,8 @@ public static class WebHost
         ConfigureListeners(builder, parts, sockets, certificate);
         AddServices(builder.Services, parts, certificate);
         var app = builder.Build();
+        if (parts.Options.Settings.Telemetry is { Endpoint: not null, TraceSampleRatio: > 0 })
+            app.UseRequestSpans();
         app.UseMiddleware<UnhandledErrors>();
         app.UseRouting();
         app.UseListenerRouting();
@@ -153,6 +157,7 @@ public static class WebHost
         });
         services.AddAdmin();
         services.AddHostedService<BackgroundWork>().AddHostedService<Custody>();
+        services.Replace(ServiceDescriptor.Singleton<DistributedContextPropagator, NoPropagation>());
         // Stopping takes 10 s at most; what is open after 6 s is cut, so that the rest of the stop has its time.
         services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(6));
     }

@@ -16,7 +16,7 @@ public sealed class SqliteEngine : IDatabase
     private SqliteEngine(string path, SqliteConnection writer, TimeProvider clock, string node)
     {
         (Clock, Node) = (clock, node);
-        _readers = new(() => OpenConnectionAsync(path, readOnly: true, CancellationToken.None));
+        _readers = new(() => OpenConnectionAsync(path, readOnly: true, CancellationToken.None), clock);
         _writer = new(this, new SqliteWriting(() => OpenConnectionAsync(path, readOnly: false, CancellationToken.None)), writer);
     }
 
@@ -31,6 +31,9 @@ public sealed class SqliteEngine : IDatabase
 
     /// <inheritdoc />
     public string? Announcement => null;
+
+    /// <inheritdoc />
+    public int WaitingWrites => _writer.Waiting;
 
     /// <summary>Opens the file, makes it if it is not there (readable by its owner only), and brings its schema up to date.</summary>
     /// <param name="path">The file; its folder exists. <c>-wal</c> and <c>-shm</c> lie beside it.</param>
