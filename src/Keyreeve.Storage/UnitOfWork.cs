@@ -1,6 +1,7 @@
 using System.Data.Common;
 using Dapper;
 using Keyreeve.Core.Audit;
+using Keyreeve.Core.Outbox;
 using Keyreeve.Core.Snapshots;
 
 namespace Keyreeve.Storage;
@@ -14,6 +15,7 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
 {
     private readonly List<AuditEntry> _entries = [];
     private readonly SortedSet<Topic> _topics = [];
+    private readonly List<OutboxMessage> _messages = [];
 
     /// <summary>The connection, for what the shortcuts below do not do.</summary>
     public DbConnection Connection { get; } = connection;
@@ -26,6 +28,9 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
 
     /// <summary>Writes the line if, and only if, the work is written.</summary>
     public void Audit(AuditEntry entry) => _entries.Add(entry);
+
+    /// <summary>Sends the message if, and only if, the work is written; at least once.</summary>
+    public void Send(OutboxMessage message) => _messages.Add(message);
 
     /// <summary>Tells every node that the topic changed, if, and only if, the work is written.</summary>
     public void Bump(Topic topic) => _topics.Add(topic);
@@ -42,6 +47,9 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
     /// <summary>Writes what was collected. The engine calls it, once, when the work has ended well.</summary>
     public async Task FinishAsync()
     {
+        // In the order of receivers: two writers that want the same rows want them in the same order. A stable order: messages of one stay as sent.
+        foreach (var message in _messages.OrderBy(message => message.Receiver, StringComparer.Ordinal))
+            await OutboxTable.AddAsync(this, message);
         foreach (var topic in _topics)
             await ExecuteAsync(
                 "INSERT INTO topic_versions (topic, version) VALUES (@Topic, 1) ON CONFLICT (topic) DO UPDATE SET version = topic_versions.version + 1",

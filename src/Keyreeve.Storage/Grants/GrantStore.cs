@@ -6,7 +6,7 @@ using Keyreeve.Core.Tokens;
 namespace Keyreeve.Storage;
 
 /// <summary>Codes, refresh families and consents.</summary>
-public sealed class GrantStore(IDatabase database) : IGrantStore
+public sealed class GrantStore(IDatabase database, OutboxStore outbox) : IGrantStore
 {
     /// <inheritdoc />
     public Task<bool> AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
@@ -58,16 +58,17 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task EndGrantAsync(string grantId, long now, Revocation revocation, AuditEntry entry, CancellationToken cancel)
+    public async Task EndGrantAsync(string grantId, long now, Revocation revocation, AuditEntry entry, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
-        return database.WriteAsync(async unit =>
+        await database.WriteAsync(async unit =>
         {
             await FamilyTable.EndAsync(unit, grantId, now);
-            await RevocationStore.AddAsync(unit, [revocation]);
+            await RevocationStore.AddAsync(unit, [revocation], outbox);
             unit.Audit(entry);
             return true;
         }, cancel);
+        outbox.Wake();
     }
 
     /// <inheritdoc />

@@ -6,15 +6,19 @@ using Keyreeve.Core.Tokens;
 namespace Keyreeve.Storage;
 
 /// <summary>Revocations: one row per thing revoked, however often it is.</summary>
-public sealed class RevocationStore(IDatabase database) : IRevocationStore
+public sealed class RevocationStore(IDatabase database, OutboxStore outbox) : IRevocationStore
 {
     /// <inheritdoc />
-    public Task AddAsync(IReadOnlyList<Revocation> entries, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public async Task AddAsync(IReadOnlyList<Revocation> entries, AuditEntry entry, CancellationToken cancel)
     {
-        await AddAsync(unit, entries);
-        unit.Audit(entry);
-        return entries.Count;
-    }, cancel);
+        await database.WriteAsync(async unit =>
+        {
+            await AddAsync(unit, entries, outbox);
+            unit.Audit(entry);
+            return entries.Count;
+        }, cancel);
+        outbox.Wake();
+    }
 
     /// <inheritdoc />
     public Task<IReadOnlyList<Revocation>> LoadAsync(long now, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<Revocation>>(async connection =>
@@ -26,8 +30,8 @@ public sealed class RevocationStore(IDatabase database) : IRevocationStore
         DELETE FROM revocations WHERE (kind, value) IN (SELECT kind, value FROM revocations WHERE keep_until < @Now ORDER BY keep_until LIMIT @Limit)
         """, new { Now = now, Limit = (long)limit }), cancel);
 
-    /// <summary>A second revocation of the same thing may only widen the first.</summary>
-    internal static async Task AddAsync(UnitOfWork unit, IEnumerable<Revocation> entries)
+    /// <summary>A second revocation of the same thing may only widen the first. Receivers of events are told in the same transaction; the caller wakes the outbox after it.</summary>
+    internal static async Task AddAsync(UnitOfWork unit, IReadOnlyList<Revocation> entries, OutboxStore outbox)
     {
         await unit.ExecuteAsync("""
             INSERT INTO revocations (kind, value, issued_until, keep_until) VALUES (@Kind, @Value, @IssuedUntil, @KeepUntil)
@@ -36,6 +40,7 @@ public sealed class RevocationStore(IDatabase database) : IRevocationStore
                 keep_until = CASE WHEN excluded.keep_until > revocations.keep_until THEN excluded.keep_until ELSE revocations.keep_until END
             """, entries.Select(entry => new { Kind = (long)entry.Kind, entry.Value, entry.IssuedUntil, entry.KeepUntil }));
         unit.Bump(Topic.Revocations);
+        outbox.Send(unit, entries);
     }
 
     private sealed class Row
