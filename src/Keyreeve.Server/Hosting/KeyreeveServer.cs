@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Certificates;
+using Keyreeve.Core.Events;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Seal;
@@ -81,7 +82,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
         Issuer = settings.Issuer ?? $"https://{settings.HostName}:{EndPoints["https"].Port}";
 
         var database = Own(await SqliteEngine.OpenAsync(Folder.Database, clock, settings.Node, cancel));
-        var stores = new Stores(database);
+        var stores = new Stores(database, new RevocationEvents(Issuer, settings.EventReceivers));
         var previous = await PreviousLifeAsync(stores.Audit, cancel);
         var pki = Own(await Pki.OpenAsync(stores.Sealed, kek, settings.HostName, clock, cancel));
         Folder.WritePublic("ca.pem", pki.Root.ExportCertificatePem() + "\n");

@@ -42,6 +42,11 @@ public sealed class SettingsReader
         ("Seal:SKmsUris", "ISSUER/seal/km", "URIs of this SKM-S, separated by spaces"),
         ("Seal:SKmsId", "skms-1", "ID of this SKM-S, 1 to 255 characters"),
         ("Seal:WindowSeconds", "5", "1 to 30"),
+        ("Outbound:AllowedNetworks", "", "networks that may be connected to although they are not public, as 10.1.0.0/16 fd12::/64"),
+        ("Outbound:AllowHttp", "false", "true or false: plain http, to allowed networks alone"),
+        ("Outbound:TrustAnchors", "", "PEM file of roots that receivers' certificates chain to, beside the own root"),
+        ("Events:Receivers:NAME:Url", "", "who is told of revocations: https address that takes Security Event Tokens"),
+        ("Events:Receivers:NAME:Audience", "URL", "their aud"),
         ("Log:Level", "Information", "Trace, Debug, Information, Warning or Error"),
     ];
 
@@ -132,6 +137,11 @@ public sealed class SettingsReader
             _values[ScopePrefix + scope] = (value, source);
             return;
         }
+        if (OutboundReader.IsReceiver(name))
+        {
+            _values[name] = (value, source);
+            return;
+        }
         if (!Array.Exists(KnownSettings, k => string.Equals(k.Name, name, StringComparison.OrdinalIgnoreCase)))
         {
             var nearest = SettingNames.Nearest(name, KnownSettings.Select(k => k.Name));
@@ -144,6 +154,7 @@ public sealed class SettingsReader
     {
         var listeners = KnownSettings.Where(k => k.Name.StartsWith("Listeners:", StringComparison.Ordinal))
             .ToDictionary(k => k.Name.Split(':')[1], k => ReadAddress(Text(k.Name) ?? k.Default, k.Name), StringComparer.Ordinal);
+        var outbound = OutboundReader.Read(Text("Outbound:AllowedNetworks"), Text("Outbound:AllowHttp"), Text("Outbound:TrustAnchors"));
         var settings = new ServerSettings
         {
             Issuer = IssuerOrNull(),
@@ -176,6 +187,8 @@ public sealed class SettingsReader
                 .ToDictionary(v => v.Key[ScopePrefix.Length..], v => v.Value.Value, StringComparer.Ordinal),
             LogLevel = Text("Log:Level") is not { } level ? LogLevel.Information
                 : Enum.TryParse<LogLevel>(level, ignoreCase: true, out var parsed) && !char.IsAsciiDigit(level[0]) ? parsed : throw Wrong("Log:Level"),
+            Outbound = outbound,
+            EventReceivers = OutboundReader.ReadReceivers(_values.Select(v => KeyValuePair.Create(v.Key, v.Value.Value)), outbound.AllowHttp),
             Sources = _sources,
         };
         if (settings.Rotation.PublishAhead >= settings.Rotation.Period)
