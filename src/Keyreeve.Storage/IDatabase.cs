@@ -28,6 +28,12 @@ public interface IDatabase : IAsyncDisposable
     /// </summary>
     /// <exception cref="StoreBusyException">Too many writes are waiting; nothing was written.</exception>
     Task<T> WriteAsync<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel);
+
+    /// <summary>
+    /// Ends when another node may have raised a topic, at the latest after <paramref name="atMost"/>. It never fails because the
+    /// database is away: whoever waited reads next, and learns it there.
+    /// </summary>
+    Task WaitForChangeAsync(TimeSpan atMost, CancellationToken cancel);
 }
 
 /// <summary>More writes are waiting than the store accepts. Nothing was written; the peer may try again (HTTP 503).</summary>

@@ -16,6 +16,7 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
     private readonly List<AuditEntry> _entries = [];
     private readonly SortedSet<Topic> _topics = [];
     private readonly List<OutboxMessage> _messages = [];
+    private readonly SortedSet<Topic> _raised = [];
 
     /// <summary>The connection, for what the shortcuts below do not do.</summary>
     public DbConnection Connection { get; } = connection;
@@ -35,6 +36,18 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
     /// <summary>Tells every node that the topic changed, if, and only if, the work is written.</summary>
     public void Bump(Topic topic) => _topics.Add(topic);
 
+    /// <summary>
+    /// The same at once, for rows that carry the version of their change; returns it. Until this work ends, whoever raises the topic
+    /// waits.
+    /// </summary>
+    public Task<long> RaiseAsync(Topic topic)
+    {
+        _raised.Add(topic);
+        return Connection.QuerySingleAsync<long>(
+            "INSERT INTO topic_versions (topic, version) VALUES (@Topic, 1) ON CONFLICT (topic) DO UPDATE SET version = topic_versions.version + 1 RETURNING version",
+            new { Topic = (long)topic }, Transaction);
+    }
+
     /// <summary>Runs a statement (once for each element, when the parameters are a list); returns the rows it changed.</summary>
     public Task<int> ExecuteAsync(string sql, object parameters) => Connection.ExecuteAsync(sql, parameters, Transaction);
 
@@ -47,13 +60,12 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
     /// <summary>Writes what was collected. The engine calls it, once, when the work has ended well.</summary>
     public async Task FinishAsync()
     {
+        foreach (var topic in _topics)
+            if (!_raised.Contains(topic))
+                await RaiseAsync(topic);
         // In the order of receivers: two writers that want the same rows want them in the same order. A stable order: messages of one stay as sent.
         foreach (var message in _messages.OrderBy(message => message.Receiver, StringComparer.Ordinal))
             await OutboxTable.AddAsync(this, message);
-        foreach (var topic in _topics)
-            await ExecuteAsync(
-                "INSERT INTO topic_versions (topic, version) VALUES (@Topic, 1) ON CONFLICT (topic) DO UPDATE SET version = topic_versions.version + 1",
-                new { Topic = (long)topic });
         if (_entries.Count > 0)
             await AuditLines.AppendAsync(this, database.Node, _entries);
     }

@@ -16,7 +16,7 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
     /// <inheritdoc />
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
         audit.RunAsync(parts.Stores.Audit, e => LogFailed(log, e, "writing the audit"), stoppingToken),
-        EveryAsync(PollEvery, "reading what changed", () => parts.State.RefreshAsync(stoppingToken), stoppingToken),
+        FollowAsync(stoppingToken),
         // Each apart: one that fails does not keep the others from their work.
         EveryAsync(TendEvery, "key rotation", () => RotateAsync(stoppingToken), stoppingToken),
         EveryAsync(TendEvery, "renewing the server certificate", RenewAsync, stoppingToken),
@@ -45,6 +45,33 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
             await Task.Yield();
     }
 
+    /// <summary>Keeps the snapshots up to date. A failure is logged once, not twice a second, and so is its end.</summary>
+    private async Task FollowAsync(CancellationToken cancel)
+    {
+        var failing = false;
+        while (!cancel.IsCancellationRequested)
+        {
+            try
+            {
+                await parts.Stores.Changes.WaitAsync(PollEvery, cancel);
+                await parts.State.RefreshAsync(cancel);
+                if (failing)
+                    LogAgain(log);
+                failing = false;
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                if (!failing)
+                    LogFailed(log, e, "reading what changed");
+                failing = true;
+            }
+            catch (OperationCanceledException)
+            {
+                // Stopping; or a store that gave up, and then the next round asks again.
+            }
+        }
+    }
+
     private async Task EveryAsync(TimeSpan period, string what, Func<Task> work, CancellationToken cancel)
     {
         using var timer = new PeriodicTimer(period, parts.Clock);
@@ -68,6 +95,9 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
             // Stopping.
         }
     }
+
+    [LoggerMessage(EventId = 2, Level = LogLevel.Information, Message = "reading what changed works again")]
+    private static partial void LogAgain(ILogger log);
 
     [LoggerMessage(EventId = 1, Level = LogLevel.Error, Message = "{What} failed; it is tried again")]
     private static partial void LogFailed(ILogger log, Exception e, string what);

@@ -90,7 +90,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
 
         var rotator = new KeyRotator(stores.SigningKeys, kek, settings.Rotation, clock);
         await rotator.RotateAsync(cancel);
-        var state = Own(new SnapshotState(stores.Directory, stores.SigningKeys, stores.Revocations, stores.Changes, kek, Issuer, settings.ScopeNames, clock));
+        var state = Own(new SnapshotState(stores.Directory, stores.SigningKeys, stores.Revocations, stores.Changes, kek, Issuer, settings.ScopeNames, settings.StaleAfter, clock));
         await state.RefreshAsync(cancel);
 
         var parts = new ServerParts(options, Folder, Issuer, EndPoints, kek, stores, pki, state, rotator, previous, clock);

@@ -1,3 +1,4 @@
+using Keyreeve.Core.Snapshots;
 using Keyreeve.Storage;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Pages;
@@ -29,7 +30,7 @@ public sealed partial class UnhandledErrors(RequestDelegate next, ILogger<Unhand
             LogBadRequest(log, e.Message, context.TraceIdentifier);
             await ProblemDocument.WriteAsync(context, e.StatusCode, "Malformed", "the request is not readable");
         }
-        catch (StoreBusyException e) when (!context.Response.HasStarted)
+        catch (Exception e) when (e is (StoreBusyException or StaleSnapshotException) && !context.Response.HasStarted)
         {
             LogFailed(log, e, context.Request.Path, context.TraceIdentifier);
             await AnswerAsync(context, StatusCodes.Status503ServiceUnavailable, "Busy");

@@ -22,6 +22,9 @@ public sealed record ServerSettings
     /// <summary>Addresses of the listeners by name; "off" switches one off.</summary>
     public required IReadOnlyDictionary<string, ListenerAddress> Listeners { get; init; }
 
+    /// <summary>How long revocations may be unknown while the store is away; then nothing is issued or checked.</summary>
+    public TimeSpan StaleAfter { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Lifetimes.</summary>
     public TokenPolicy Tokens { get; init; } = new();
 

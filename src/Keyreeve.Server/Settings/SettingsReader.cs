@@ -26,6 +26,7 @@ public sealed class SettingsReader
         ("Listeners:https:Address", "127.0.0.1:9443", "pages and APIs"),
         ("Listeners:mtls:Address", "127.0.0.1:9448", "APIs with client certificates, admin API"),
         ("Listeners:health:Address", "127.0.0.1:9090", "/healthz and /readyz, plain HTTP"),
+        ("Storage:StaleSeconds", "30", "5 to 3600"),
         ("Tokens:AccessTokenSeconds", "600", "10 to 86400"),
         ("Tokens:IdTokenSeconds", "600", "10 to 86400"),
         ("Tokens:CodeSeconds", "60", "5 to 60"),
@@ -161,6 +162,7 @@ public sealed class SettingsReader
             HostName = Text("HostName") ?? "localhost",
             Node = Text("Node") ?? "node-1",
             Listeners = listeners,
+            StaleAfter = Seconds("Storage:StaleSeconds", 5, 3600),
             Tokens = new TokenPolicy
             {
                 AccessToken = Seconds("Tokens:AccessTokenSeconds", 10, 86400),

@@ -56,6 +56,10 @@ public sealed class SqliteEngine : IDatabase
     /// <inheritdoc />
     public Task<T> WriteAsync<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel) => _writer.EnqueueAsync(work, cancel);
 
+    /// <inheritdoc />
+    /// <remarks>No other node writes here; the command line may, and nothing tells of it but the counters.</remarks>
+    public Task WaitForChangeAsync(TimeSpan atMost, CancellationToken cancel) => Task.Delay(atMost, Clock, cancel);
+
     /// <summary>Writes what was accepted, checkpoints and closes.</summary>
     public async ValueTask DisposeAsync()
     {
