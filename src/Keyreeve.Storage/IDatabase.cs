@@ -29,6 +29,9 @@ public interface IDatabase : IAsyncDisposable
     /// <exception cref="StoreBusyException">Too many writes are waiting; nothing was written.</exception>
     Task<T> WriteAsync<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel);
 
+    /// <summary>Whether this node is the one that does a background job now; asked before each round.</summary>
+    ValueTask<bool> LeadsAsync(string job, CancellationToken cancel);
+
     /// <summary>
     /// Ends when another node may have raised a topic, at the latest after <paramref name="atMost"/>. It never fails because the
     /// database is away: whoever waited reads next, and learns it there.

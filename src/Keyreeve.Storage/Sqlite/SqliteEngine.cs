@@ -57,6 +57,9 @@ public sealed class SqliteEngine : IDatabase
     public Task<T> WriteAsync<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel) => _writer.EnqueueAsync(work, cancel);
 
     /// <inheritdoc />
+    public ValueTask<bool> LeadsAsync(string job, CancellationToken cancel) => ValueTask.FromResult(true);
+
+    /// <inheritdoc />
     /// <remarks>No other node writes here; the command line may, and nothing tells of it but the counters.</remarks>
     public Task WaitForChangeAsync(TimeSpan atMost, CancellationToken cancel) => Task.Delay(atMost, Clock, cancel);
 
