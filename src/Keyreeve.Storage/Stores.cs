@@ -20,6 +20,7 @@ public sealed class Stores
         Audit = new(database);
         Changes = new(database);
         KeyRecords = new(database);
+        Sweeps = Keyreeve.Storage.Sweeps.Of(database);
     }
 
     /// <summary>The database they share; who opened it closes it.</summary>
@@ -54,4 +55,7 @@ public sealed class Stores
 
     /// <summary>Key management records.</summary>
     public KeyRecordStore KeyRecords { get; }
+
+    /// <summary>What deletes rows whose time is over.</summary>
+    public IReadOnlyList<Sweep> Sweeps { get; }
 }

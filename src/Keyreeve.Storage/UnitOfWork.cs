@@ -17,12 +17,16 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
     private readonly SortedSet<Topic> _topics = [];
     private readonly List<OutboxMessage> _messages = [];
     private readonly SortedSet<Topic> _raised = [];
+    private bool _broken;
 
     /// <summary>The connection, for what the shortcuts below do not do.</summary>
     public DbConnection Connection { get; } = connection;
 
     /// <summary>The transaction every command of this work belongs to.</summary>
     public DbTransaction Transaction { get; } = transaction;
+
+    /// <summary>The end of a SELECT that takes rows to delete or change: rows that others work on are left to them (<see cref="IDatabase.SkipLocked"/>).</summary>
+    public string SkipLocked => database.SkipLocked;
 
     /// <summary>Unix milliseconds by the database's clock.</summary>
     public long Now => database.Clock.GetUtcNow().ToUnixTimeMilliseconds();
@@ -43,23 +47,26 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
     public Task<long> RaiseAsync(Topic topic)
     {
         _raised.Add(topic);
-        return Connection.QuerySingleAsync<long>(
+        return SingleAsync<long>(
             "INSERT INTO topic_versions (topic, version) VALUES (@Topic, 1) ON CONFLICT (topic) DO UPDATE SET version = topic_versions.version + 1 RETURNING version",
-            new { Topic = (long)topic }, Transaction);
+            new { Topic = (long)topic });
     }
 
     /// <summary>Runs a statement (once for each element, when the parameters are a list); returns the rows it changed.</summary>
-    public Task<int> ExecuteAsync(string sql, object parameters) => Connection.ExecuteAsync(sql, parameters, Transaction);
+    public Task<int> ExecuteAsync(string sql, object parameters) => WatchAsync(Connection.ExecuteAsync(sql, parameters, Transaction));
 
     /// <summary>The only row, or default when there is none.</summary>
-    public Task<T?> SingleAsync<T>(string sql, object parameters) => Connection.QuerySingleOrDefaultAsync<T>(sql, parameters, Transaction);
+    public Task<T?> SingleAsync<T>(string sql, object parameters) => WatchAsync(Connection.QuerySingleOrDefaultAsync<T>(sql, parameters, Transaction));
 
     /// <summary>The rows.</summary>
-    public async Task<List<T>> QueryAsync<T>(string sql, object parameters) => (await Connection.QueryAsync<T>(sql, parameters, Transaction)).AsList();
+    public async Task<List<T>> QueryAsync<T>(string sql, object parameters) => (await WatchAsync(Connection.QueryAsync<T>(sql, parameters, Transaction))).AsList();
 
     /// <summary>Writes what was collected. The engine calls it, once, when the work has ended well.</summary>
     public async Task FinishAsync()
     {
+        // PostgreSQL answers the commit of a transaction with a failed statement by quietly taking it back.
+        if (_broken)
+            throw new InvalidOperationException("a statement of this write failed, and the work went on as if it had not");
         foreach (var topic in _topics)
             if (!_raised.Contains(topic))
                 await RaiseAsync(topic);
@@ -68,5 +75,21 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
             await OutboxTable.AddAsync(this, message);
         if (_entries.Count > 0)
             await AuditLines.AppendAsync(this, database.Node, _entries);
+        // Last: at its commit the engine lets the announcing transactions through one by one.
+        if (_raised.Count > 0 && database.Announcement is { } announcement)
+            await ExecuteAsync(announcement, new { });
+    }
+
+    private async Task<T> WatchAsync<T>(Task<T> statement)
+    {
+        try
+        {
+            return await statement;
+        }
+        catch
+        {
+            _broken = true;
+            throw;
+        }
     }
 }

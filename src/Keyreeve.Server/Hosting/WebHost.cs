@@ -12,6 +12,7 @@ using Keyreeve.OpenId;
 using Keyreeve.Seal;
 using Keyreeve.Server.Admin;
 using Keyreeve.Server.Outbox;
+using Keyreeve.Server.Sweeping;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Login;
@@ -154,17 +155,18 @@ public static class WebHost
         });
         services.AddAdmin();
         services.AddHostedService<BackgroundWork>();
-        AddOutbox(services, parts);
+        AddOutboxAndSweeping(services, parts);
         // Stopping takes 10 s at most; what is open after 6 s is cut, so that the rest of the stop has its time.
         services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(6));
     }
 
-    private static void AddOutbox(IServiceCollection services, ServerParts parts)
+    private static void AddOutboxAndSweeping(IServiceCollection services, ServerParts parts)
     {
         var outbound = parts.Options.Settings.Outbound;
         // The own root is trusted beside what the operator names: resource servers often have certificates of this very authority.
         services.AddSingleton(_ => new OutboundHttp(outbound with { TrustAnchors = [.. outbound.TrustAnchors, parts.Pki.Root] }, parts.Clock));
         services.AddSingleton(parts.Stores).AddSingleton<DeliverMessage>().AddHostedService<OutboxDelivery>();
+        services.AddSingleton<Sweeper>().AddHostedService(provider => provider.GetRequiredService<Sweeper>());
     }
 
     private static void AddLogin(IServiceCollection services, ServerParts parts)

@@ -7,7 +7,10 @@ namespace Keyreeve.Storage;
 /// <summary>Authorization codes.</summary>
 internal static class CodeTable
 {
-    /// <summary>False when the login that it stands on has ended meanwhile; the comparison and the insertion are one statement.</summary>
+    /// <summary>
+    /// False when the login that it stands on has ended meanwhile; the comparison and the insertion are one statement. It reads the
+    /// user's stamp and whether it is disabled: columns that only a write alone changes, so they stand still while this runs.
+    /// </summary>
     public static async Task<bool> AddAsync(UnitOfWork unit, AuthorizationCode code) => await unit.ExecuteAsync("""
         INSERT INTO authorization_codes (hash, client_id, subject, redirect_uri, redirect_uri_sent, challenge, nonce, scope, auth_time, acr, amr,
                                          grant_id, session_id, expires_at, redeemed_at)
@@ -28,9 +31,9 @@ internal static class CodeTable
         "UPDATE authorization_codes SET redeemed_at = @Now WHERE hash = @Hash AND redeemed_at = 0", new { Hash = hash, Now = now }) == 1;
 
     /// <summary>Keeps a code beyond its expiry as long as a replay of it must be known as one.</summary>
-    public static Task<int> DeleteExpiredAsync(UnitOfWork unit, long now, long limit) => unit.ExecuteAsync("""
+    public static Task<int> DeleteExpiredAsync(UnitOfWork unit, long now, long limit) => unit.ExecuteAsync($"""
         DELETE FROM authorization_codes
-        WHERE hash IN (SELECT hash FROM authorization_codes WHERE expires_at <= @Before ORDER BY expires_at LIMIT @Limit)
+        WHERE hash IN (SELECT hash FROM authorization_codes WHERE expires_at <= @Before ORDER BY expires_at LIMIT @Limit {unit.SkipLocked})
         """, new { Before = now - (long)RedeemCode.RememberAfterExpiry.TotalSeconds, Limit = limit });
 
     private sealed class Row

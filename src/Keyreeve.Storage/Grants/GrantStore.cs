@@ -5,11 +5,14 @@ using Keyreeve.Core.Tokens;
 
 namespace Keyreeve.Storage;
 
-/// <summary>Codes, refresh families and consents.</summary>
+/// <summary>
+/// Codes, refresh families and consents. Their writes only compare and set, so several nodes' run side by side; what ends a login or
+/// removes a user or client (and deletes the rows here with it) is written alone, never in between.
+/// </summary>
 public sealed class GrantStore(IDatabase database, OutboxStore outbox) : IGrantStore
 {
     /// <inheritdoc />
-    public Task<bool> AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         if (!await CodeTable.AddAsync(unit, code))
             return false;
@@ -25,7 +28,7 @@ public sealed class GrantStore(IDatabase database, OutboxStore outbox) : IGrantS
     {
         // 0 is "not redeemed": a clock at the epoch must not make a code good for ever.
         ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
-        return database.WriteAsync(async unit =>
+        return database.WriteSharedAsync(async unit =>
         {
             if (!await CodeTable.RedeemAsync(unit, hash, now))
                 return false;
@@ -40,7 +43,7 @@ public sealed class GrantStore(IDatabase database, OutboxStore outbox) : IGrantS
     public Task<RefreshFamily?> FindFamilyAsync(string familyId, CancellationToken cancel) => FamilyTable.FindAsync(database, familyId, cancel);
 
     /// <inheritdoc />
-    public Task<bool> RotateAsync(RefreshFamily next, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> RotateAsync(RefreshFamily next, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         if (!await FamilyTable.RotateAsync(unit, next))
             return false;
@@ -49,7 +52,7 @@ public sealed class GrantStore(IDatabase database, OutboxStore outbox) : IGrantS
     }, cancel);
 
     /// <inheritdoc />
-    public Task<bool> CountReuseAsync(string familyId, long generation, int limit, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> CountReuseAsync(string familyId, long generation, int limit, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         if (!await FamilyTable.CountReuseAsync(unit, familyId, generation, limit))
             return false;
@@ -61,7 +64,7 @@ public sealed class GrantStore(IDatabase database, OutboxStore outbox) : IGrantS
     public async Task EndGrantAsync(string grantId, long now, Revocation revocation, AuditEntry entry, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
-        await database.WriteAsync(async unit =>
+        await database.WriteSharedAsync(async unit =>
         {
             await FamilyTable.EndAsync(unit, grantId, now);
             await RevocationStore.AddAsync(unit, [revocation], outbox);
@@ -78,7 +81,7 @@ public sealed class GrantStore(IDatabase database, OutboxStore outbox) : IGrantS
             new { Subject = subject, ClientId = clientId }))?.ToConsent(), cancel);
 
     /// <inheritdoc />
-    public Task SaveConsentAsync(Consent consent, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task SaveConsentAsync(Consent consent, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         await unit.ExecuteAsync("""
             INSERT INTO consents (subject, client_id, scope, given_at) VALUES (@Subject, @ClientId, @Scope, @GivenAt)

@@ -63,7 +63,7 @@ public sealed class OutboxStore(IDatabase database, RevocationEvents events)
     public Task RefusedAsync(string receiver, long sequence, string outcome, AuditEntry entry, CancellationToken cancel) => RemoveAsync(receiver, sequence, outcome, entry, cancel);
 
     /// <summary>It is tried again, not before a moment (Unix milliseconds).</summary>
-    public Task PostponeAsync(string receiver, int attempts, long nextAttemptAt, string outcome, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync(
+    public Task PostponeAsync(string receiver, int attempts, long nextAttemptAt, string outcome, CancellationToken cancel) => database.WriteSharedAsync(unit => unit.ExecuteAsync(
         "UPDATE outbox_receivers SET attempts = @Attempts, next_attempt_at = @NextAttemptAt, last_outcome = @Outcome, touched_at = @Now WHERE receiver = @Receiver AND waiting > 0",
         new { Receiver = receiver, Attempts = (long)attempts, NextAttemptAt = nextAttemptAt, Outcome = outcome, unit.Now }), cancel);
 
@@ -87,7 +87,13 @@ public sealed class OutboxStore(IDatabase database, RevocationEvents events)
     }, cancel);
 
     /// <summary>Deletes messages whose time is over, with an audit line for each receiver; returns how many.</summary>
-    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteAsync(unit => DeleteExpiredAsync(unit, now, limit), cancel);
+
+    /// <summary>Deletes receivers that had nothing for a long time; returns how many.</summary>
+    public Task<int> DeleteIdleReceiversAsync(long untouchedSince, int limit, CancellationToken cancel) =>
+        database.WriteSharedAsync(unit => DeleteIdleReceiversAsync(unit, untouchedSince, limit), cancel);
+
+    internal static async Task<int> DeleteExpiredAsync(UnitOfWork unit, long now, int limit)
     {
         var gone = await unit.QueryAsync<string>("""
             DELETE FROM outbox WHERE (receiver, seq) IN (SELECT receiver, seq FROM outbox WHERE expires_at <= @Now ORDER BY expires_at LIMIT @Limit)
@@ -99,15 +105,14 @@ public sealed class OutboxStore(IDatabase database, RevocationEvents events)
             unit.Audit(OutboxTable.Entry("outbox.expired", receiver.Key, now, $"{receiver.Count()} messages were not delivered in time"));
         }
         return gone.Count;
-    }, cancel);
+    }
 
-    /// <summary>Deletes receivers that had nothing for a long time; returns how many.</summary>
-    public Task<int> DeleteIdleReceiversAsync(long untouchedSince, int limit, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync("""
+    internal static Task<int> DeleteIdleReceiversAsync(UnitOfWork unit, long untouchedSince, int limit) => unit.ExecuteAsync("""
         DELETE FROM outbox_receivers WHERE waiting = 0 AND receiver IN
             (SELECT receiver FROM outbox_receivers WHERE waiting = 0 AND touched_at < @Since ORDER BY receiver LIMIT @Limit)
-        """, new { Since = untouchedSince, Limit = (long)limit }), cancel);
+        """, new { Since = untouchedSince, Limit = (long)limit });
 
-    private Task<int> RemoveAsync(string receiver, long sequence, string outcome, AuditEntry? entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    private Task<int> RemoveAsync(string receiver, long sequence, string outcome, AuditEntry? entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         var removed = await unit.ExecuteAsync("DELETE FROM outbox WHERE receiver = @Receiver AND seq = @Sequence", new { Receiver = receiver, Sequence = sequence });
         if (removed == 0)

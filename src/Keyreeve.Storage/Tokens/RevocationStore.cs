@@ -11,7 +11,7 @@ public sealed class RevocationStore(IDatabase database, OutboxStore outbox) : IR
     /// <inheritdoc />
     public async Task AddAsync(IReadOnlyList<Revocation> entries, AuditEntry entry, CancellationToken cancel)
     {
-        await database.WriteAsync(async unit =>
+        await database.WriteSharedAsync(async unit =>
         {
             await AddAsync(unit, entries, outbox);
             unit.Audit(entry);
@@ -26,9 +26,11 @@ public sealed class RevocationStore(IDatabase database, OutboxStore outbox) : IR
             new { Version = version, Now = now })).Select(row => new Revocation((RevocationKind)row.Kind, row.Value, row.IssuedUntil, row.KeepUntil))], cancel);
 
     /// <inheritdoc />
-    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync("""
-        DELETE FROM revocations WHERE (kind, value) IN (SELECT kind, value FROM revocations WHERE keep_until < @Now ORDER BY keep_until LIMIT @Limit)
-        """, new { Now = now, Limit = (long)limit }), cancel);
+    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteSharedAsync(unit => DeleteExpiredAsync(unit, now, limit), cancel);
+
+    internal static Task<int> DeleteExpiredAsync(UnitOfWork unit, long now, int limit) => unit.ExecuteAsync($"""
+        DELETE FROM revocations WHERE (kind, value) IN (SELECT kind, value FROM revocations WHERE keep_until < @Now ORDER BY keep_until LIMIT @Limit {unit.SkipLocked})
+        """, new { Now = now, Limit = (long)limit });
 
     /// <summary>
     /// A second revocation of the same thing may only widen the first. The counter is raised first: whoever adds at the same time
