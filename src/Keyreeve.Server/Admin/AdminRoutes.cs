@@ -4,6 +4,7 @@ using Keyreeve.Server.Admin.Clients;
 using Keyreeve.Server.Admin.Devices;
 using Keyreeve.Server.Admin.KeyRecords;
 using Keyreeve.Server.Admin.Operators;
+using Keyreeve.Server.Admin.Outbox;
 using Keyreeve.Server.Admin.Services;
 using Keyreeve.Server.Admin.SigningKeys;
 using Keyreeve.Server.Admin.Users;
@@ -86,6 +87,9 @@ public static class AdminRoutes
         new("GET", "/signing-keys", "listSigningKeys", "The keys that sign tokens, with their state.", ListSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },
         new("POST", "/signing-keys/rotate", "rotateSigningKeys", "Publishes the next key of every algorithm now; it signs after the publish-ahead time.", RotateSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },
         new("DELETE", "/signing-keys/{kid}", "revokeSigningKey", "Emergency: the key neither signs nor verifies from now on, and every token it signed is dead.", RevokeSigningKey.HandleAsync),
+
+        new("GET", "/outbox", "listOutbox", "Receivers of messages, and what waits for them.", ListOutbox.HandleAsync) { Answers = OutboxJson.Schema, IsPage = true },
+        new("DELETE", "/outbox/{receiver}", "dropOutbox", "Throws away what waits for a receiver.", DropOutbox.HandleAsync),
 
         new("GET", "/operators", "listOperators", "Registered operator certificates.", ListOperators.HandleAsync) { Answers = OperatorJson.Schema, IsPage = true },
         new("POST", "/operators", "registerOperator", "Registers a certificate of the Operators CA, or issues one for a request (csr).", RegisterOperator.HandleAsync) { Reads = OperatorJson.New, Answers = OperatorJson.Created },

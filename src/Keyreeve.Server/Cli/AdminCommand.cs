@@ -19,6 +19,7 @@ internal static class AdminCommand
             AdminKeyCommands.Create(tools),
             AdminSigningKeyCommands.Create(tools),
             AdminOperatorCommands.Create(tools),
+            AdminOutboxCommands.Create(tools),
         };
         foreach (var option in connection.All)
             command.Options.Add(option);
