@@ -76,10 +76,11 @@ public sealed class ScriptedPeer : IAsyncDisposable
         Certificate.Dispose();
     }
 
+    /// <summary>Each has a name of its own: of two roots with one name a chain builder may look at the wrong one only.</summary>
     private static X509Certificate2 SelfSigned(string name)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=" + name, key, HashAlgorithmName.SHA256);
+        var request = new CertificateRequest($"CN={name}, O={Convert.ToHexString(SHA256.HashData(key.ExportSubjectPublicKeyInfo())[..4])}", key, HashAlgorithmName.SHA256);
         var names = new SubjectAlternativeNameBuilder();
         names.AddDnsName(name);
         request.CertificateExtensions.Add(names.Build());
