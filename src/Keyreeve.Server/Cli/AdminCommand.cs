@@ -22,6 +22,7 @@ internal static class AdminCommand
             AdminStoreCommands.Create(connection.Data, json),
             AdminKekCommands.Create(tools),
             AdminAuditCommands.Create(tools),
+            AdminOutboxCommands.Create(tools),
         };
         foreach (var option in connection.All)
             command.Options.Add(option);

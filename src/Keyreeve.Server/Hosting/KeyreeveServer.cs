@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Certificates;
+using Keyreeve.Core.Events;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Seal;
@@ -87,7 +88,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
         var database = Own(await StoreStart.OpenDatabaseAsync(settings, Folder, clock, cancel));
         // What is made when it is missing is made by one node at a time, up to the last of it: the pages' keys, made as the application starts.
         await using var alone = await database.AloneAsync("start", cancel);
-        var stores = new Stores(database);
+        var stores = new Stores(database, new RevocationEvents(Issuer, settings.EventReceivers));
         await StoreStart.CheckDemoAsync(options, stores, kek, clock, cancel);
         var previous = await PreviousLifeAsync(stores.Audit, cancel);
         var pki = Own(await Pki.OpenAsync(stores.Sealed, kek, settings.HostName, clock, cancel));

@@ -7,10 +7,13 @@ using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Core.Tokens;
+using Keyreeve.Engines.Outbound;
 using Keyreeve.Engines.Tls;
 using Keyreeve.OpenId;
 using Keyreeve.Seal;
 using Keyreeve.Server.Admin;
+using Keyreeve.Server.Outbox;
+using Keyreeve.Server.Sweeping;
 using Keyreeve.Server.Telemetry;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Http;
@@ -158,8 +161,19 @@ public static class WebHost
         services.AddAdmin();
         services.AddHostedService<BackgroundWork>().AddHostedService<Custody>();
         services.Replace(ServiceDescriptor.Singleton<DistributedContextPropagator, NoPropagation>());
+        AddOutboxAndSweeping(services, parts);
         // Stopping takes 10 s at most; what is open after 6 s is cut, so that the rest of the stop has its time.
         services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(6));
+    }
+
+    private static void AddOutboxAndSweeping(IServiceCollection services, ServerParts parts)
+    {
+        var outbound = parts.Options.Settings.Outbound;
+        // The own root is trusted beside what the operator names: resource servers often have certificates of this very authority.
+        services.AddSingleton(_ => new OutboundHttp(outbound with { TrustAnchors = [.. outbound.TrustAnchors, parts.Pki.Root] }, parts.Clock));
+        services.AddSingleton(parts.Stores).AddSingleton<DeliverMessage>().AddHostedService<OutboxDelivery>();
+        services.AddSingleton(provider => new Sweeper(parts.Stores, parts.Clock, provider.GetRequiredService<ILogger<Sweeper>>()) { Swept = ServerTelemetry.SweptRows })
+            .AddHostedService(provider => provider.GetRequiredService<Sweeper>());
     }
 
     private static void AddLogin(IServiceCollection services, ServerParts parts)

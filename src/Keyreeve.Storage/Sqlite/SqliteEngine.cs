@@ -9,6 +9,9 @@ namespace Keyreeve.Storage;
 /// </summary>
 public sealed class SqliteEngine : IDatabase
 {
+    /// <summary>Octets of the write-ahead log that stay when it is begun anew. Our choice: a reader that stood long makes it grow; it need not stay so.</summary>
+    private const int MaxIdleLog = 64 * 1024 * 1024;
+
     private readonly SqliteReaders _readers;
     private readonly BatchWriter _writer;
     private int _disposed;
@@ -107,7 +110,7 @@ public sealed class SqliteEngine : IDatabase
         {
             await connection.OpenAsync(cancel);
             using var pragmas = connection.CreateCommand();
-            pragmas.CommandText = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + (readOnly ? " PRAGMA query_only = ON;" : "");
+            pragmas.CommandText = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + (readOnly ? " PRAGMA query_only = ON;" : $" PRAGMA journal_size_limit = {MaxIdleLog};");
             await pragmas.ExecuteNonQueryAsync(cancel);
             return connection;
         }
