@@ -35,7 +35,7 @@ public static class RequestKeyMaterial
             await WriteErrorAsync(context, seal, request, null, refusal);
             return;
         }
-        refusal = malformed ?? KmDecision.Decide(request!, token, seal.Settings, () => seal.Replays.FirstUse(token.Subject, request!), seal.Now);
+        refusal = malformed ?? await DecideAsync(context, seal, token, request!);
         // A VAL service that was taken away has no keys any more, whatever tokens and records are left of it.
         if (refusal is null && scopes.Find(ScopeCatalogue.ValPrefix + request!.ServiceId) is null)
             refusal = KmDecision.NotOwner(token, request);
@@ -57,6 +57,20 @@ public static class RequestKeyMaterial
         }
         if (payload is not null)
             CryptographicOperations.ZeroMemory(payload);
+    }
+
+    private static async ValueTask<Refusal?> DecideAsync(HttpContext context, SealContext seal, VerifiedToken token, KmRequest request)
+    {
+        try
+        {
+            return await KmDecision.DecideAsync(request, token, seal.Settings, () => seal.Replays.FirstUseAsync(token.Subject, request), seal.Now);
+        }
+        catch (Exception e) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            // What cannot be known to be new counts as a replay, or rather: it may be sent again when the store is back.
+            seal.StoreFailed("the memory of accepted requests", e);
+            return new Refusal(RefusalCode.Unavailable, "the server could not complete the request", "whether the request is new could not be asked: the log of this moment says why");
+        }
     }
 
     private static async Task<(KmRequest? Request, Refusal? Malformed)> ReadAsync(HttpRequest http)

@@ -30,6 +30,12 @@ public sealed class Stores(IDatabase database)
     /// <summary>Which snapshots are out of date.</summary>
     public ChangeFeed Changes { get; } = new(database);
 
+    /// <summary>Client assertions that were used.</summary>
+    public AssertionTable Assertions { get; } = new(database);
+
+    /// <summary>Accepted KM requests, for nodes that share a database.</summary>
+    public SeenRequestTable SeenRequests { get; } = new(database);
+
     /// <summary>Key management records.</summary>
     public KeyRecordStore KeyRecords { get; } = new(database);
 }

@@ -133,7 +133,7 @@ public sealed class SnapshotState : IDisposable
                 Volatile.Write(ref _keys, OpenRing(await _keyStore.LoadAsync(cancel)));
                 break;
             case Topic.Revocations:
-                Volatile.Write(ref _revocations, new RevocationList(await _revocationStore.LoadAsync(_clock.GetUtcNow().ToUnixTimeSeconds(), cancel)));
+                Volatile.Write(ref _revocations, new RevocationList(await _revocationStore.LoadAsync((_clock.GetUtcNow() - ClockJumps.Forgiven).ToUnixTimeSeconds(), cancel)));
                 break;
         }
     }

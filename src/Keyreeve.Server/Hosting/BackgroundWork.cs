@@ -1,11 +1,13 @@
 using Keyreeve.Core.Audit;
+using Keyreeve.Core.Policy;
+using Keyreeve.Seal;
 using Keyreeve.Web.Login;
 using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Hosting;
 
 /// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, server certificate, sweeping.</summary>
-public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, ILogger<BackgroundWork> log) : BackgroundService
+public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, IReplayMemory replays, ILogger<BackgroundWork> log) : BackgroundService
 {
     private static readonly TimeSpan PollEvery = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan TendEvery = TimeSpan.FromMinutes(1);
@@ -36,13 +38,17 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
 
     private async Task SweepAsync(CancellationToken cancel)
     {
-        var now = parts.Clock.GetUtcNow();
+        var now = parts.Clock.GetUtcNow() - ClockJumps.Forgiven;
         while (await parts.Stores.Grants.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
             await Task.Yield();
         while (await parts.Stores.Sessions.DeleteExpiredAsync(now.ToUnixTimeMilliseconds(), SweepBatch, cancel) == SweepBatch)
             await Task.Yield();
         while (await parts.Stores.Revocations.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
             await Task.Yield();
+        while (await parts.Stores.Assertions.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
+            await Task.Yield();
+        if (replays is SharedReplays shared)
+            await shared.SweepAsync(SweepBatch, cancel);
     }
 
     private async Task EveryAsync(TimeSpan period, string what, Func<Task> work, CancellationToken cancel)

@@ -61,7 +61,11 @@ public sealed class KeyreeveServer : IAsyncDisposable
     {
         // The last audit lines are written before the store goes, also when a slow peer used up the time for stopping.
         if (_background?.ExecuteTask is { } work)
+        {
             await Task.WhenAny(work, Task.Delay(LastLines));
+            if (work.IsCompletedSuccessfully)
+                Folder.EndInOrder();
+        }
         for (var i = _owned.Count - 1; i >= 0; i--)
         {
             if (_owned[i] is IAsyncDisposable later)
@@ -82,7 +86,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
 
         var database = Own(await SqliteEngine.OpenAsync(Folder.Database, clock, settings.Node, cancel));
         var stores = new Stores(database);
-        var previous = await PreviousLifeAsync(stores.Audit, cancel);
+        var previous = await PreviousLifeAsync(stores.Audit, clock, cancel);
         var pki = Own(await Pki.OpenAsync(stores.Sealed, kek, settings.HostName, clock, cancel));
         Folder.WritePublic("ca.pem", pki.Root.ExportCertificatePem() + "\n");
         await OperatorCertificates.EnsureFirstAsync(Folder, stores.Sealed, kek, pki, clock, cancel);
@@ -103,16 +107,18 @@ public sealed class KeyreeveServer : IAsyncDisposable
         Application.Services.GetRequiredService<Readiness>().Ready();
     }
 
-    /// <summary>When the process before this one last wrote: replays of what it accepted must not pass.</summary>
-    private static async Task<PreviousLife> PreviousLifeAsync(AuditStore audit, CancellationToken cancel)
+    /// <summary>
+    /// When the process before this one may last have accepted a key request: replays of it must not pass. One that ended in order
+    /// wrote down everything it did; what one that was killed did at the last is not in the audit, so it may have been up to now.
+    /// </summary>
+    private async Task<PreviousLife> PreviousLifeAsync(AuditStore audit, TimeProvider clock, CancellationToken cancel)
     {
         var last = 0L;
         foreach (var (node, sequence, _) in await audit.HeadsAsync(cancel))
             foreach (var line in await audit.ReadAsync(node, sequence - 1, 1, cancel))
                 using (var json = JsonDocument.Parse(line.Json))
                     last = Math.Max(last, json.RootElement.GetProperty("at").GetInt64() / 1000);
-        // The audit lags a moment behind what it tells of.
-        return new(last == 0 ? 0 : last + 1);
+        return new(last == 0 ? 0 : Folder.EndedInOrder ? last + 1 : Math.Max(last + 1, clock.GetUtcNow().ToUnixTimeSeconds()));
     }
 
     private void WriteListeners()

@@ -10,6 +10,7 @@ using Keyreeve.Engines.Tls;
 using Keyreeve.OpenId;
 using Keyreeve.Seal;
 using Keyreeve.Server.Admin;
+using Keyreeve.Storage;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Login;
@@ -138,7 +139,7 @@ public static class WebHost
             .AddSingleton(server).AddSingleton(settings.Tokens).AddSingleton(parts.PreviousLife).AddSingleton<Readiness>()
             .AddSingleton<IDirectory>(stores.Directory).AddSingleton<IGrantStore>(stores.Grants).AddSingleton<ISessionStore>(stores.Sessions)
             .AddSingleton<IRevocationStore>(stores.Revocations).AddSingleton<IKeyRecordStore>(stores.KeyRecords).AddSingleton<ISealedStore>(stores.Sealed)
-            .AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
+            .AddSingleton<IAssertionStore>(stores.Assertions).AddSingleton<ISeenRequestStore>(stores.SeenRequests).AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
             .AddSingleton(new TokenMinter(parts.Issuer))
             .AddSingleton(new TokenVerifier(parts.Issuer, () => parts.State.Keys, () => parts.State.Revocations, parts.Clock, settings.Tokens.Leeway))
             .AddSingleton<AssertionMemory>().AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>();
@@ -149,7 +150,7 @@ public static class WebHost
             SKmsUris = settings.SKmsUris.Count > 0 ? settings.SKmsUris : [parts.Issuer + "/seal/km"],
             SKmsId = settings.SKmsId,
             Window = settings.KmWindow,
-        });
+        }, shared: stores.Database is not SqliteEngine);
         services.AddAdmin();
         services.AddHostedService<BackgroundWork>();
         // Stopping takes 10 s at most; what is open after 6 s is cut, so that the rest of the stop has its time.

@@ -9,7 +9,7 @@ namespace Keyreeve.Web.Clients;
 /// <summary>Finds and checks the client of a request to the token, introspection and revocation endpoints.</summary>
 public sealed class ClientAuthenticator(SnapshotState state, ServerIdentity server, AssertionMemory assertions, TimeProvider clock)
 {
-    /// <summary>The authenticated client. Reads the cache; writes nothing.</summary>
+    /// <summary>The authenticated client. Reads the cache; writes nothing but a used assertion.</summary>
     public async ValueTask<Outcome<AuthenticatedClient>> AuthenticateAsync(HttpRequest request, ParameterList form)
     {
         var header = request.Headers.Authorization;
@@ -18,7 +18,7 @@ public sealed class ClientAuthenticator(SnapshotState state, ServerIdentity serv
         if (!PresentedCredential.Read(header.Count == 0 ? null : header[0], form).Succeeded(out var presented, out var refusal))
             return refusal;
         var client = await state.FindClientAsync(presented.ClientId, request.HttpContext.RequestAborted);
-        return ClientAuthentication.Decide(presented, client, server.Issuer, server.Issuer + "/token", assertions.FirstUse, clock.GetUtcNow());
+        return await ClientAuthentication.DecideAsync(presented, client, server.Issuer, server.Issuer + "/token", assertions.FirstUseAsync, clock.GetUtcNow());
     }
 }
 
