@@ -6,7 +6,8 @@ export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 
 DATA ?= ./data
 SERVER := src/Keyreeve.Server/bin/Release/net10.0/Keyreeve.Server.dll
-BUILD := dotnet build -c Release -v q --nologo -clp:NoSummary
+# msbuild says nothing when all is well; "dotnet build" would greet a newcomer with its summary.
+BUILD := dotnet msbuild -m -restore -v:q -nologo -p:Configuration=Release
 
 .PHONY: help run test check format bench fuzz build libraries peers sizes where conformance install clean
 
@@ -22,6 +23,7 @@ test: libraries peers ## build and run every test; the last line is the count
 	@mkdir -p artifacts
 	@$(BUILD) Keyreeve.slnx
 	@set -o pipefail; dotnet test --solution Keyreeve.slnx -c Release --no-build --no-progress --ignore-exit-code 8 2>&1 | tee artifacts/test.log; rc=$$?; \
+	if [ $$rc != 0 ]; then echo; grep -a -A12 '^failed ' artifacts/test.log | cut -c1-300; fi; \
 	awk '/^  (failed|succeeded|skipped):/{n[$$1]=$$2} END{printf "%d passed, %d failed, %d skipped\n",n["succeeded:"],n["failed:"],n["skipped:"]}' artifacts/test.log; exit $$rc
 
 check: ## analyzers as errors, and formatting

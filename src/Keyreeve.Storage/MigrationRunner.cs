@@ -39,9 +39,9 @@ public sealed class SchemaRefusedException(string message) : Exception(message);
 /// <summary>Brings a database to the schema this program knows, each step in its own transaction.</summary>
 public static class MigrationRunner
 {
-    /// <summary>Applies what is missing; two nodes that start at once wait for each other.</summary>
+    /// <summary>Applies what is missing; two nodes that start at once wait for each other. A dialect may say a statement in the engine's words.</summary>
     /// <exception cref="SchemaRefusedException">The database has steps this program does not know.</exception>
-    public static async Task RunAsync(DbConnection connection, IReadOnlyList<Migration> known, TimeProvider clock, CancellationToken cancel)
+    public static async Task RunAsync(DbConnection connection, IReadOnlyList<Migration> known, TimeProvider clock, CancellationToken cancel, Func<string, string>? dialect = null)
     {
         await connection.ExecuteAsync(new CommandDefinition(
             "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)", cancellationToken: cancel));
@@ -53,7 +53,7 @@ public static class MigrationRunner
             if (applied.Any(row => row.Number == step.Number))
                 continue;
             foreach (var statement in step.Statements())
-                await connection.ExecuteAsync(new CommandDefinition(statement, transaction: transaction, cancellationToken: cancel));
+                await connection.ExecuteAsync(new CommandDefinition(dialect is null ? statement : dialect(statement), transaction: transaction, cancellationToken: cancel));
             await connection.ExecuteAsync("INSERT INTO schema_migrations (number, name, applied_at) VALUES (@Number, @Name, @At)",
                 new { Number = (long)step.Number, step.Name, At = clock.GetUtcNow().ToUnixTimeSeconds() }, transaction);
             await transaction.CommitAsync(cancel);

@@ -21,4 +21,7 @@ public interface IChangeFeed
 {
     /// <summary>The counters now; a topic that never changed is 0 or missing.</summary>
     Task<IReadOnlyDictionary<Topic, long>> ReadAsync(CancellationToken cancel);
+
+    /// <summary>Ends when another node may have changed something, at the latest after <paramref name="atMost"/>.</summary>
+    Task WaitAsync(TimeSpan atMost, CancellationToken cancel);
 }

@@ -7,6 +7,12 @@ using Keyreeve.Core.Tokens;
 namespace Keyreeve.Core.Snapshots;
 
 /// <summary>
+/// The store was not heard of for so long that what was revoked since cannot be known: no token is issued or checked until it is back
+/// (HTTP 503).
+/// </summary>
+public sealed class StaleSnapshotException(TimeSpan age) : Exception($"nothing was heard of the store for {age.TotalSeconds:0} s: what was revoked since is not known");
+
+/// <summary>
 /// The hot data of this node: immutable values swapped whole when the store says that their topic changed. Reading costs a
 /// reference; nothing here is written by a request that only asks.
 /// </summary>
@@ -14,6 +20,9 @@ public sealed class SnapshotState : IDisposable
 {
     /// <summary>Clients remembered. Our choice: a few kilobytes each.</summary>
     private const int ClientCapacity = 20_000;
+
+    /// <summary>Before every version.</summary>
+    private const long NeverSeen = -1;
 
     private readonly IDirectory _directory;
     private readonly ISigningKeyStore _keyStore;
@@ -23,9 +32,11 @@ public sealed class SnapshotState : IDisposable
     private readonly string _issuer;
     private readonly IReadOnlyDictionary<string, string>? _renamedScopes;
     private readonly TimeProvider _clock;
+    private readonly TimeSpan _mayBeStaleFor;
     private readonly SemaphoreSlim _oneAtATime = new(1, 1);
 
-    private Dictionary<Topic, long> _seen = [];
+    private readonly Dictionary<Topic, long> _seen = [];
+    private long _upToDateAt;
     private KeyRing _keys = new([]);
     private RevocationList _revocations = RevocationList.Empty;
     private ScopeCatalogue _scopes;
@@ -34,10 +45,12 @@ public sealed class SnapshotState : IDisposable
 
     /// <summary>Empty until <see cref="RefreshAsync"/> ran.</summary>
     public SnapshotState(IDirectory directory, ISigningKeyStore keyStore, IRevocationStore revocationStore, IChangeFeed feed, Kek kek,
-        string issuer, IReadOnlyDictionary<string, string>? renamedScopes, TimeProvider clock)
+        string issuer, IReadOnlyDictionary<string, string>? renamedScopes, TimeSpan mayBeStaleFor, TimeProvider clock)
     {
         (_directory, _keyStore, _revocationStore, _feed) = (directory, keyStore, revocationStore, feed);
         (_kek, _issuer, _renamedScopes, _clock) = (kek, issuer, renamedScopes, clock);
+        _mayBeStaleFor = mayBeStaleFor;
+        _upToDateAt = clock.GetTimestamp();
         _scopes = new ScopeCatalogue(issuer, [], renamedScopes);
     }
 
@@ -45,7 +58,11 @@ public sealed class SnapshotState : IDisposable
     public KeyRing Keys => Volatile.Read(ref _keys);
 
     /// <summary>The revocation list.</summary>
-    public RevocationList Revocations => Volatile.Read(ref _revocations);
+    /// <exception cref="StaleSnapshotException">The store was not heard of for too long: what was revoked since is not known.</exception>
+    public RevocationList Revocations => Age <= _mayBeStaleFor ? Volatile.Read(ref _revocations) : throw new StaleSnapshotException(Age);
+
+    /// <summary>How long ago this node last knew that it was up to date. Counted by a clock that nobody sets.</summary>
+    public TimeSpan Age => _clock.GetElapsedTime(Volatile.Read(ref _upToDateAt));
 
     /// <summary>Scopes and audiences.</summary>
     public ScopeCatalogue Scopes => Volatile.Read(ref _scopes);
@@ -88,25 +105,32 @@ public sealed class SnapshotState : IDisposable
         await _oneAtATime.WaitAsync(cancel);
         try
         {
+            var asked = _clock.GetTimestamp();
             // The counters are read first: a change that comes while we load raises them again and is loaded by the next round.
             var versions = await _feed.ReadAsync(cancel);
             ExceptionDispatchInfo? failed = null;
+            var revocationsKnown = true;
             foreach (var topic in Enum.GetValues<Topic>())
             {
                 var version = versions.GetValueOrDefault(topic);
-                if (_seen.TryGetValue(topic, out var seen) && seen == version)
+                // A counter that went back belongs to a store that was put back: nothing of what was seen counts there.
+                var known = _seen.TryGetValue(topic, out var seen) && seen <= version ? seen : NeverSeen;
+                if (known == version)
                     continue;
                 try
                 {
-                    await LoadAsync(topic, cancel);
+                    await LoadAsync(topic, known, cancel);
                     _seen[topic] = version;
                 }
                 catch (Exception e) when (e is not OperationCanceledException)
                 {
                     // A signing key that does not open must not keep a revocation out: each topic stands alone, and the caller learns of the first failure.
                     failed ??= ExceptionDispatchInfo.Capture(e);
+                    revocationsKnown &= topic != Topic.Revocations;
                 }
             }
+            if (revocationsKnown)
+                Volatile.Write(ref _upToDateAt, asked);
             failed?.Throw();
         }
         finally
@@ -118,7 +142,7 @@ public sealed class SnapshotState : IDisposable
     /// <inheritdoc />
     public void Dispose() => _oneAtATime.Dispose();
 
-    private async Task LoadAsync(Topic topic, CancellationToken cancel)
+    private async Task LoadAsync(Topic topic, long after, CancellationToken cancel)
     {
         switch (topic)
         {
@@ -133,7 +157,9 @@ public sealed class SnapshotState : IDisposable
                 Volatile.Write(ref _keys, OpenRing(await _keyStore.LoadAsync(cancel)));
                 break;
             case Topic.Revocations:
-                Volatile.Write(ref _revocations, new RevocationList(await _revocationStore.LoadAsync((_clock.GetUtcNow() - ClockJumps.Forgiven).ToUnixTimeSeconds(), cancel)));
+                var now = (_clock.GetUtcNow() - ClockJumps.Forgiven).ToUnixTimeSeconds();
+                var more = await _revocationStore.LoadAsync(after, now, cancel);
+                Volatile.Write(ref _revocations, after == NeverSeen ? new RevocationList(more) : _revocations.With(more, now));
                 break;
         }
     }

@@ -14,11 +14,17 @@ public sealed record ServerSettings
     /// <summary>The host of certificates and of the default issuer.</summary>
     public string HostName { get; init; } = "localhost";
 
-    /// <summary>Name of this node in the audit.</summary>
+    /// <summary>Name of this node: in the audit, and among the nodes of one database.</summary>
     public string Node { get; init; } = "node-1";
+
+    /// <summary>The PostgreSQL database, or null: then SQLite in the data folder.</summary>
+    public Keyreeve.Storage.PostgresAddress? Postgres { get; init; }
 
     /// <summary>Addresses of the listeners by name; "off" switches one off.</summary>
     public required IReadOnlyDictionary<string, ListenerAddress> Listeners { get; init; }
+
+    /// <summary>How long revocations may be unknown while the store is away; then nothing is issued or checked.</summary>
+    public TimeSpan StaleAfter { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Lifetimes.</summary>
     public TokenPolicy Tokens { get; init; } = new();

@@ -7,7 +7,10 @@ namespace Keyreeve.Storage;
 /// <summary>Authorization codes.</summary>
 internal static class CodeTable
 {
-    /// <summary>False when the login that it stands on has ended meanwhile; the comparison and the insertion are one statement.</summary>
+    /// <summary>
+    /// False when the login that it stands on has ended meanwhile; the comparison and the insertion are one statement. It reads the
+    /// user's stamp and whether it is disabled: columns that only a write alone changes, so they stand still while this runs.
+    /// </summary>
     public static async Task<bool> AddAsync(UnitOfWork unit, AuthorizationCode code) => await unit.ExecuteAsync("""
         INSERT INTO authorization_codes (hash, client_id, subject, redirect_uri, redirect_uri_sent, challenge, nonce, scope, auth_time, acr, amr,
                                          grant_id, session_id, expires_at, redeemed_at)

@@ -5,11 +5,15 @@ using Keyreeve.Core.Tokens;
 
 namespace Keyreeve.Storage;
 
-/// <summary>Codes, refresh families and consents.</summary>
+/// <summary>
+/// Codes, refresh families and consents. Their writes only compare and set, so several nodes' run side by side; what ends a login or
+/// removes a user or client (and deletes the rows here with it) is written alone, never in between. Sweeping is written alone, too:
+/// its choice of rows and their deletion are two looks at the table.
+/// </summary>
 public sealed class GrantStore(IDatabase database) : IGrantStore
 {
     /// <inheritdoc />
-    public Task<bool> AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         if (!await CodeTable.AddAsync(unit, code))
             return false;
@@ -25,7 +29,7 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     {
         // 0 is "not redeemed": a clock at the epoch must not make a code good for ever.
         ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
-        return database.WriteAsync(async unit =>
+        return database.WriteSharedAsync(async unit =>
         {
             if (!await CodeTable.RedeemAsync(unit, hash, now))
                 return false;
@@ -40,7 +44,7 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     public Task<RefreshFamily?> FindFamilyAsync(string familyId, CancellationToken cancel) => FamilyTable.FindAsync(database, familyId, cancel);
 
     /// <inheritdoc />
-    public Task<bool> RotateAsync(RefreshFamily next, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> RotateAsync(RefreshFamily next, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         if (!await FamilyTable.RotateAsync(unit, next))
             return false;
@@ -49,7 +53,7 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task<bool> CountReuseAsync(string familyId, long generation, int limit, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> CountReuseAsync(string familyId, long generation, int limit, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         if (!await FamilyTable.CountReuseAsync(unit, familyId, generation, limit))
             return false;
@@ -61,7 +65,7 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     public Task EndGrantAsync(string grantId, long now, Revocation revocation, AuditEntry entry, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
-        return database.WriteAsync(async unit =>
+        return database.WriteSharedAsync(async unit =>
         {
             await FamilyTable.EndAsync(unit, grantId, now);
             await RevocationStore.AddAsync(unit, [revocation]);
@@ -77,7 +81,7 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
             new { Subject = subject, ClientId = clientId }))?.ToConsent(), cancel);
 
     /// <inheritdoc />
-    public Task SaveConsentAsync(Consent consent, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task SaveConsentAsync(Consent consent, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         await unit.ExecuteAsync("""
             INSERT INTO consents (subject, client_id, scope, given_at) VALUES (@Subject, @ClientId, @Scope, @GivenAt)

@@ -8,13 +8,13 @@ namespace Keyreeve.Storage;
 public sealed class AssertionTable(IDatabase database) : IAssertionStore
 {
     /// <inheritdoc />
-    public Task<bool> AddAsync(string clientId, string jti, long expiresAt, CancellationToken cancel) => database.WriteAsync(async unit => await unit.ExecuteAsync(
+    public Task<bool> AddAsync(string clientId, string jti, long expiresAt, CancellationToken cancel) => database.WriteSharedAsync(async unit => await unit.ExecuteAsync(
         "INSERT INTO used_assertions (client_id, jti, expires_at) VALUES (@ClientId, @Jti, @ExpiresAt) ON CONFLICT (client_id, jti) DO NOTHING",
         new { ClientId = clientId, Jti = SHA256.HashData(Encoding.UTF8.GetBytes(jti)), ExpiresAt = expiresAt }) == 1, cancel);
 
     /// <inheritdoc />
-    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync("""
+    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteSharedAsync(unit => unit.ExecuteAsync($"""
         DELETE FROM used_assertions
-        WHERE (client_id, jti) IN (SELECT client_id, jti FROM used_assertions WHERE expires_at < @Now ORDER BY expires_at LIMIT @Limit)
+        WHERE (client_id, jti) IN (SELECT client_id, jti FROM used_assertions WHERE expires_at < @Now ORDER BY expires_at LIMIT @Limit {database.SkipLocked})
         """, new { Now = now, Limit = (long)limit }), cancel);
 }

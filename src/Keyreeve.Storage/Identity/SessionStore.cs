@@ -9,7 +9,7 @@ namespace Keyreeve.Storage;
 public sealed class SessionStore(IDatabase database) : ISessionStore
 {
     /// <inheritdoc />
-    public Task AddAsync(LoginSession session, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task AddAsync(LoginSession session, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         await unit.ExecuteAsync("""
             INSERT INTO login_sessions (hash, session_id, subject, security_stamp, auth_time, acr, amr, expires_at)
@@ -36,7 +36,7 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
             """, new { Hash = hash }))?.ToSession(), cancel);
 
     /// <inheritdoc />
-    public Task RemoveAsync(byte[] hash, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task RemoveAsync(byte[] hash, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         var removed = await unit.ExecuteAsync("DELETE FROM login_sessions WHERE hash = @Hash", new { Hash = hash });
         if (removed > 0)

@@ -91,11 +91,12 @@ internal sealed class UserTable(IDatabase database)
         return true;
     }, cancel);
 
-    public Task<int> CountFailedLoginAsync(string subject, CancellationToken cancel) => database.WriteAsync(async unit =>
+    /// <summary>This and the three below set each their own columns of one row, from its newest state: no write alone is needed.</summary>
+    public Task<int> CountFailedLoginAsync(string subject, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
         (int)await unit.SingleAsync<long>("UPDATE users SET failed_logins = failed_logins + 1 WHERE subject = @Subject RETURNING failed_logins", new { Subject = subject }), cancel);
 
     /// <summary>Raises the version as well: a form that was read before the lock must not be able to write the lock away.</summary>
-    public Task LockAsync(string subject, long until, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task LockAsync(string subject, long until, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         var changed = await unit.ExecuteAsync("""
             UPDATE users SET failed_logins = 0, lock_count = lock_count + 1, locked_until = @Until, version = version + 1 WHERE subject = @Subject
@@ -105,12 +106,12 @@ internal sealed class UserTable(IDatabase database)
         return changed;
     }, cancel);
 
-    public Task ClearFailedLoginsAsync(string subject, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync("""
+    public Task ClearFailedLoginsAsync(string subject, CancellationToken cancel) => database.WriteSharedAsync(unit => unit.ExecuteAsync("""
         UPDATE users SET failed_logins = 0, lock_count = 0, locked_until = 0
         WHERE subject = @Subject AND (failed_logins <> 0 OR lock_count <> 0 OR locked_until <> 0)
         """, new { Subject = subject }), cancel);
 
-    public Task ReplacePasswordHashAsync(string subject, string oldHash, string newHash, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync(
+    public Task ReplacePasswordHashAsync(string subject, string oldHash, string newHash, CancellationToken cancel) => database.WriteSharedAsync(unit => unit.ExecuteAsync(
         "UPDATE users SET password_hash = @NewHash WHERE subject = @Subject AND password_hash = @OldHash", new { Subject = subject, OldHash = oldHash, NewHash = newHash }), cancel);
 
     private static async Task<User?> FirstAsync(DbConnection connection, string sql, object parameters) =>

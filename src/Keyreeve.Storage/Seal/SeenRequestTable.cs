@@ -13,7 +13,7 @@ public sealed class SeenRequestTable(IDatabase database) : ISeenRequestStore
 {
     /// <inheritdoc />
     public Task<IReadOnlySet<SeenRequest>> AddAsync(IReadOnlyList<(SeenRequest Request, long DateTime)> requests, long lostUntil, CancellationToken cancel) =>
-        database.WriteAsync<IReadOnlySet<SeenRequest>>(async unit =>
+        database.WriteSharedAsync<IReadOnlySet<SeenRequest>>(async unit =>
         {
             var added = await InsertAsync(unit, requests);
             // After the insertion: whoever forgets raises the horizon first, so a row that could be inserted because another was forgotten sees it.
@@ -45,8 +45,8 @@ public sealed class SeenRequestTable(IDatabase database) : ISeenRequestStore
         }, cancel);
         var forgotten = 0;
         for (var deleted = limit; until is not null && deleted == limit; forgotten += deleted)
-            deleted = await database.WriteAsync(unit => unit.ExecuteAsync(
-                "DELETE FROM km_requests_seen WHERE (a, b) IN (SELECT a, b FROM km_requests_seen WHERE dated <= @Until ORDER BY dated LIMIT @Limit)",
+            deleted = await database.WriteSharedAsync(unit => unit.ExecuteAsync(
+                "DELETE FROM km_requests_seen WHERE (a, b) IN (SELECT a, b FROM km_requests_seen WHERE dated <= @Until ORDER BY dated LIMIT @Limit " + database.SkipLocked + ")",
                 new { Until = until.Value, Limit = (long)limit }), cancel);
         return forgotten;
     }

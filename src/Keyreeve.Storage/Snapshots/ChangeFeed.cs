@@ -11,6 +11,9 @@ public sealed class ChangeFeed(IDatabase database) : IChangeFeed
         database.ReadAsync<IReadOnlyDictionary<Topic, long>>(async connection =>
             (await connection.QueryAsync<Row>("SELECT topic, version FROM topic_versions")).ToDictionary(row => (Topic)row.Topic, row => row.Version), cancel);
 
+    /// <inheritdoc />
+    public Task WaitAsync(TimeSpan atMost, CancellationToken cancel) => database.WaitForChangeAsync(atMost, cancel);
+
     private sealed class Row
     {
         public long Topic { get; init; }

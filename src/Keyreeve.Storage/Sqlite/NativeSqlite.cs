@@ -1,7 +1,6 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Dapper;
 
 namespace Keyreeve.Storage;
 
@@ -14,8 +13,7 @@ internal static class NativeSqlite
         NativeLibrary.SetDllImportResolver(provider, static (name, _, _) =>
             name == "e_sqlite3" && NativeLibrary.TryLoad("libsqlite3.so.0", out var handle) ? handle : 0);
         SQLitePCL.raw.SetProvider(new SQLitePCL.SQLite3Provider_e_sqlite3());
-        // Columns are snake_case, rows in C# are not. Nothing else in the process uses Dapper.
-        DefaultTypeMap.MatchNamesWithUnderscores = true;
+        RowMapping.Set();
     }
 
     /// <summary>Does it, once per process.</summary>

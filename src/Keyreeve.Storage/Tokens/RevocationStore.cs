@@ -9,7 +9,7 @@ namespace Keyreeve.Storage;
 public sealed class RevocationStore(IDatabase database) : IRevocationStore
 {
     /// <inheritdoc />
-    public Task AddAsync(IReadOnlyList<Revocation> entries, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task AddAsync(IReadOnlyList<Revocation> entries, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         await AddAsync(unit, entries);
         unit.Audit(entry);
@@ -17,25 +17,29 @@ public sealed class RevocationStore(IDatabase database) : IRevocationStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task<IReadOnlyList<Revocation>> LoadAsync(long now, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<Revocation>>(async connection =>
-        [.. (await connection.QueryAsync<Row>("SELECT kind, value, issued_until, keep_until FROM revocations WHERE keep_until >= @Now ORDER BY kind, value",
-            new { Now = now })).Select(row => new Revocation((RevocationKind)row.Kind, row.Value, row.IssuedUntil, row.KeepUntil))], cancel);
+    public Task<IReadOnlyList<Revocation>> LoadAsync(long version, long now, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<Revocation>>(async connection =>
+        [.. (await connection.QueryAsync<Row>("SELECT kind, value, issued_until, keep_until FROM revocations WHERE changed_in > @Version AND keep_until >= @Now",
+            new { Version = version, Now = now })).Select(row => new Revocation((RevocationKind)row.Kind, row.Value, row.IssuedUntil, row.KeepUntil))], cancel);
 
     /// <inheritdoc />
     public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync("""
         DELETE FROM revocations WHERE (kind, value) IN (SELECT kind, value FROM revocations WHERE keep_until < @Now ORDER BY keep_until LIMIT @Limit)
         """, new { Now = now, Limit = (long)limit }), cancel);
 
-    /// <summary>A second revocation of the same thing may only widen the first.</summary>
+    /// <summary>
+    /// A second revocation of the same thing may only widen the first. The counter is raised first: whoever adds at the same time
+    /// waits for it, so that no row appears later under a version that a node believes to have seen whole.
+    /// </summary>
     internal static async Task AddAsync(UnitOfWork unit, IEnumerable<Revocation> entries)
     {
+        var version = await unit.RaiseAsync(Topic.Revocations);
         await unit.ExecuteAsync("""
-            INSERT INTO revocations (kind, value, issued_until, keep_until) VALUES (@Kind, @Value, @IssuedUntil, @KeepUntil)
+            INSERT INTO revocations (kind, value, issued_until, keep_until, changed_in) VALUES (@Kind, @Value, @IssuedUntil, @KeepUntil, @Version)
             ON CONFLICT (kind, value) DO UPDATE SET
                 issued_until = CASE WHEN excluded.issued_until > revocations.issued_until THEN excluded.issued_until ELSE revocations.issued_until END,
-                keep_until = CASE WHEN excluded.keep_until > revocations.keep_until THEN excluded.keep_until ELSE revocations.keep_until END
-            """, entries.Select(entry => new { Kind = (long)entry.Kind, entry.Value, entry.IssuedUntil, entry.KeepUntil }));
-        unit.Bump(Topic.Revocations);
+                keep_until = CASE WHEN excluded.keep_until > revocations.keep_until THEN excluded.keep_until ELSE revocations.keep_until END,
+                changed_in = excluded.changed_in
+            """, entries.Select(entry => new { Kind = (long)entry.Kind, entry.Value, entry.IssuedUntil, entry.KeepUntil, Version = version }));
     }
 
     private sealed class Row

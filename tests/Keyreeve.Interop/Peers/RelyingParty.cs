@@ -11,7 +11,7 @@ namespace Keyreeve.Interop.Peers;
 /// </summary>
 public sealed class RelyingParty : IAsyncDisposable
 {
-    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(60);
 
     private readonly Process _node;
     private readonly Task<string> _errors;

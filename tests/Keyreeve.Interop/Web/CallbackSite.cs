@@ -40,7 +40,7 @@ public sealed class CallbackSite : IAsyncDisposable
     /// <summary>Waits for the browser to come.</summary>
     public async Task<Callback> NextAsync()
     {
-        using var clock = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var clock = new CancellationTokenSource(Visitor.Patience);
         return await _arrived.Reader.ReadAsync(clock.Token);
     }
 

@@ -31,9 +31,10 @@ public sealed class Chromium : IAsyncDisposable
             return _browser ??= await _playwright.Chromium.LaunchAsync(new()
             {
                 ExecutablePath = Program,
+                Timeout = (float)Visitor.Patience.TotalMilliseconds,
                 Args =
                 [
-                    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                    "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
                     "--ignore-certificate-errors-spki-list=" + await PublicKeyPinAsync(server),
                 ],
             });

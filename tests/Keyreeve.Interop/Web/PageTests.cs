@@ -64,7 +64,7 @@ public sealed class PageTests(InteropWorld world)
         visitor.Flow.Parameters["response_mode"] = "form_post";
         visitor.Flow.Parameters["state"] = Hostile;
         await visitor.GoAsync();
-        Assert.Equal(Hostile, (await visitor.Site.NextAsync())["state"]);
+        Assert.Equal(Hostile, (await visitor.ArriveAsync())["state"]);
         visitor.AssertNothingOdd();
     }
 

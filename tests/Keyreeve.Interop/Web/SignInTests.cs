@@ -19,7 +19,7 @@ public sealed class SignInTests(InteropWorld world)
         await visitor.GoAsync();
         await visitor.SignInAsync("alice");
         await visitor.Press("Allow");
-        var callback = await visitor.Site.NextAsync();
+        var callback = await visitor.ArriveAsync();
         Assert.Equal("GET", callback.Method);
         Assert.Equal("state-123", callback["state"]);
         Assert.Equal(world.Server.Issuer, callback["iss"]);
@@ -39,6 +39,7 @@ public sealed class SignInTests(InteropWorld world)
         Assert.Equal("bob", await visitor.Page.GetByLabel("User name").InputValueAsync());
         Assert.Equal("", await visitor.Page.GetByLabel("Password").InputValueAsync());
         await visitor.SignInAsync("nobody", "not the password");
+        await visitor.SeePagesAsync(3);
         Assert.Equal(wrongPassword, await visitor.Page.GetByRole(AriaRole.Alert).InnerTextAsync());
         Assert.Equal(["/login", "/login", "/login"], visitor.Pages);
         await visitor.SignInAsync("bob");
@@ -73,7 +74,7 @@ public sealed class SignInTests(InteropWorld world)
         await using var visitor = await Visitor.ComeAsync(world);
         visitor.Flow.Parameters["prompt"] = "none";
         await visitor.GoAsync();
-        var callback = await visitor.Site.NextAsync();
+        var callback = await visitor.ArriveAsync();
         Assert.Equal("login_required", callback["error"]);
         Assert.Equal("state-123", callback["state"]);
         Assert.Empty(visitor.Pages);
@@ -88,7 +89,7 @@ public sealed class SignInTests(InteropWorld world)
         await visitor.GoAsync();
         await visitor.SignInAsync("alice");
         await visitor.Press("Allow");
-        var first = await visitor.Site.NextAsync();
+        var first = await visitor.ArriveAsync();
         var shown = visitor.Pages.Count;
         foreach (var prompt in (string?[])[null, "none"])
         {
@@ -96,7 +97,7 @@ public sealed class SignInTests(InteropWorld world)
             if (prompt is not null)
                 visitor.Flow.Parameters["prompt"] = prompt;
             await visitor.GoAsync();
-            var again = await visitor.Site.NextAsync();
+            var again = await visitor.ArriveAsync();
             Assert.NotNull(again["code"]);
             Assert.NotEqual(first["code"], again["code"]);
         }
@@ -112,7 +113,7 @@ public sealed class SignInTests(InteropWorld world)
         await visitor.GoAsync();
         await visitor.SignInAsync("alice");
         await visitor.Press("Allow");
-        await visitor.Site.NextAsync();
+        await visitor.ArriveAsync();
         visitor.Flow.Parameters["prompt"] = "none";
         visitor.Flow.Parameters["state"] = "state of the posted request";
         // The browser stands on the client's site: a post from there carries no cookie with SameSite=Lax.
@@ -132,7 +133,7 @@ public sealed class SignInTests(InteropWorld world)
                 form.submit();
             }
             """, new object[] { world.Server.Issuer + "/authorize", visitor.Flow.Parameters });
-        var callback = await visitor.Site.NextAsync();
+        var callback = await visitor.ArriveAsync();
         Assert.Equal("state of the posted request", callback["state"]);
         Assert.True(callback["code"] is not null, callback.Query);
         visitor.AssertNothingOdd();
@@ -152,7 +153,7 @@ public sealed class SignInTests(InteropWorld world)
         await visitor.Press("Allow");
         if (!scripts)
             await visitor.Press("Continue");
-        var callback = await visitor.Site.NextAsync();
+        var callback = await visitor.ArriveAsync();
         Assert.Equal("POST", callback.Method);
         Assert.Equal("application/x-www-form-urlencoded", callback.ContentType);
         Assert.Equal("", callback.Query);
@@ -169,7 +170,7 @@ public sealed class SignInTests(InteropWorld world)
         visitor.Flow.Parameters["prompt"] = "none";
         visitor.Flow.Parameters["response_mode"] = "form_post";
         await visitor.GoAsync();
-        var callback = await visitor.Site.NextAsync();
+        var callback = await visitor.ArriveAsync();
         Assert.Equal(("POST", "", "login_required"), (callback.Method, callback.Query, callback["error"]));
         visitor.AssertNothingOdd();
     }
@@ -211,7 +212,7 @@ public sealed class SignInTests(InteropWorld world)
         }
         Assert.True(await visitor.Page.EvaluateAsync<bool>("() => getComputedStyle(document.activeElement).outlineStyle !== 'none'"), "the focus is not to be seen");
         await keys.PressAsync("Enter");
-        Assert.NotNull((await visitor.Site.NextAsync())["code"]);
+        Assert.NotNull((await visitor.ArriveAsync())["code"]);
         visitor.AssertNothingOdd();
     }
 
@@ -219,7 +220,7 @@ public sealed class SignInTests(InteropWorld world)
 
     private static async Task AssertDeniedAsync(Visitor visitor)
     {
-        var callback = await visitor.Site.NextAsync();
+        var callback = await visitor.ArriveAsync();
         Assert.Equal("access_denied", callback["error"]);
         Assert.Equal("state-123", callback["state"]);
         Assert.Null(callback["code"]);

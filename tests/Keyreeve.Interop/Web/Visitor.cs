@@ -11,6 +11,9 @@ namespace Keyreeve.Interop.Web;
 /// </summary>
 public sealed class Visitor : IAsyncDisposable
 {
+    /// <summary>How long the slowest machine may take for a step. Nothing waits that long when it works.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
     private readonly InteropWorld _world;
     private readonly IBrowserContext _context;
     private readonly ConcurrentQueue<string> _complaints = new();
@@ -42,14 +45,29 @@ public sealed class Visitor : IAsyncDisposable
     {
         var browser = await world.Chromium.BrowserOrSkipAsync(world.Server);
         var context = await browser.NewContextAsync(new() { ViewportSize = new() { Width = width, Height = height }, JavaScriptEnabled = scripts });
-        context.SetDefaultTimeout(20_000);
+        context.SetDefaultTimeout((float)Patience.TotalMilliseconds);
         var visitor = new Visitor(world, context, await context.NewPageAsync(), await CallbackSite.StartAsync(), clientId);
         visitor.Watch();
         return visitor;
     }
 
-    /// <summary>The client sends the person to us.</summary>
-    public Task GoAsync() => Page.GotoAsync(_world.Server.Issuer + Flow.AuthorizeAddress);
+    /// <summary>
+    /// The client sends the person to us. An answer by form_post leaves its page by itself, perhaps before all of it was loaded: there
+    /// the first octet is enough.
+    /// </summary>
+    public Task GoAsync() => Page.GotoAsync(_world.Server.Issuer + Flow.AuthorizeAddress,
+        new() { WaitUntil = Flow.Parameters.GetValueOrDefault("response_mode") == "form_post" ? WaitUntilState.Commit : WaitUntilState.Load });
+
+    /// <summary>
+    /// The person is back at the client. The site knows before the browser has shown its page; whoever goes on then would cut that page
+    /// off, and the browser would complain.
+    /// </summary>
+    public async Task<Callback> ArriveAsync()
+    {
+        var callback = await Site.NextAsync();
+        await Page.WaitForURLAsync(url => url.StartsWith(Site.RedirectUri, StringComparison.Ordinal), new() { WaitUntil = WaitUntilState.Load });
+        return callback;
+    }
 
     public async Task SignInAsync(string username, string? password = null)
     {
@@ -61,6 +79,15 @@ public sealed class Visitor : IAsyncDisposable
     public string PasswordOf(string username) => (string)_world.Server.User(username)["password"]!;
 
     public Task Press(string button) => Page.GetByRole(AriaRole.Button, new() { Name = button, Exact = true }).ClickAsync();
+
+    /// <summary>Waits until so many of our pages were shown: after a press the old page may still answer for a moment.</summary>
+    public async Task SeePagesAsync(int count)
+    {
+        for (var deadline = Environment.TickCount64 + (long)Patience.TotalMilliseconds; _pages.Count < count && Environment.TickCount64 < deadline;)
+            await Task.Delay(20);
+        await Page.WaitForLoadStateAsync();
+        Assert.Equal(count, _pages.Count);
+    }
 
     /// <summary>True when something stands beyond the right edge.</summary>
     public Task<bool> ScrollsSidewaysAsync() => Page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth > document.documentElement.clientWidth");

@@ -142,7 +142,7 @@ public abstract partial class StoreContract
         await AddFamilyAsync(Samples.Family());
         await Stores.Grants.EndGrantAsync("family", Now, OfGrant("family"), Entry("grant.ended"), None);
         await Stores.Grants.EndGrantAsync("no family", Now, OfGrant("no family"), Entry("grant.ended"), None);
-        Assert.Equal([OfGrant("family"), OfGrant("no family")], await Stores.Revocations.LoadAsync(Now, None));
+        Assert.Equal([OfGrant("family"), OfGrant("no family")], await RevocationsAsync(Now));
         Assert.Equal(2, await VersionOfAsync(Topic.Revocations));
         Assert.Equal(2, (await AuditKindsAsync()).Count(kind => kind == "grant.ended"));
     }

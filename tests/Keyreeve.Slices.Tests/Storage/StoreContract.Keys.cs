@@ -100,20 +100,49 @@ public abstract partial class StoreContract
     {
         await Stores.Revocations.AddAsync([new(RevocationKind.Client, "c", 100, 500), new(RevocationKind.Subject, "c", 7, 8)], Entry(), None);
         await Stores.Revocations.AddAsync([new(RevocationKind.Client, "c", 90, 600)], Entry(), None);
-        Assert.Contains(new(RevocationKind.Client, "c", 100, 600), await Stores.Revocations.LoadAsync(0, None));
+        Assert.Contains(new(RevocationKind.Client, "c", 100, 600), await RevocationsAsync());
         await Stores.Revocations.AddAsync([new(RevocationKind.Client, "c", 110, 400)], Entry(), None);
-        Assert.Equal([new(RevocationKind.Subject, "c", 7, 8), new(RevocationKind.Client, "c", 110, 600)], await Stores.Revocations.LoadAsync(0, None));
+        Assert.Equal([new(RevocationKind.Subject, "c", 7, 8), new(RevocationKind.Client, "c", 110, 600)], await RevocationsAsync());
         Assert.Equal(3, await VersionOfAsync(Topic.Revocations));
+    }
+
+    [Fact]
+    public async Task A_node_that_follows_the_versions_misses_no_revocation()
+    {
+        await Stores.Revocations.AddAsync([OfJwt("a")], Entry(), None);
+        var seen = await VersionOfAsync(Topic.Revocations);
+        await Stores.Revocations.AddAsync([OfJwt("b"), OfJwt("c")], Entry(), None);
+        await Stores.Revocations.AddAsync([OfJwt("a") with { IssuedUntil = Now + 1 }], Entry(), None);
+        Assert.Equal(["a", "b", "c"], (await RevocationsAsync(0, seen)).Select(row => row.Value));
+        Assert.Empty(await RevocationsAsync(0, await VersionOfAsync(Topic.Revocations)));
+
+        // Many at once, and a node that reads all the while: what it saw piece by piece is the whole.
+        var found = new HashSet<string>();
+        var writers = Enumerable.Range(0, 8).Select(w => Task.Run(async () =>
+        {
+            for (var i = 0; i < 25; i++)
+                await Stores.Revocations.AddAsync([OfJwt($"{w}.{i}")], Entry(), None);
+        })).ToArray();
+        var all = Task.WhenAll(writers);
+        for (var (version, last) = (seen, false); !last;)
+        {
+            last = all.IsCompleted;
+            var now = await VersionOfAsync(Topic.Revocations);
+            found.UnionWith((await RevocationsAsync(0, version)).Select(row => row.Value));
+            version = now;
+        }
+        await all;
+        Assert.Equal(203, found.Count);
     }
 
     [Fact]
     public async Task Revocations_are_kept_until_no_token_needs_them()
     {
         await Stores.Revocations.AddAsync([.. Enumerable.Range(0, 10).Select(i => new Revocation(RevocationKind.JwtId, $"jti {i}", Now, Now + i))], Entry(), None);
-        Assert.Equal(7, (await Stores.Revocations.LoadAsync(Now + 3, None)).Count);
+        Assert.Equal(7, (await RevocationsAsync(Now + 3)).Count());
         Assert.Equal(2, await Stores.Revocations.DeleteExpiredAsync(Now + 3, 2, None));
         Assert.Equal(1, await Stores.Revocations.DeleteExpiredAsync(Now + 3, 100, None));
-        Assert.Equal(Enumerable.Range(3, 7).Select(i => $"jti {i}"), (await Stores.Revocations.LoadAsync(0, None)).Select(row => row.Value));
+        Assert.Equal(Enumerable.Range(3, 7).Select(i => $"jti {i}"), (await RevocationsAsync()).Select(row => row.Value));
     }
 
     [Fact]
@@ -178,4 +207,9 @@ public abstract partial class StoreContract
         Assert.Equal(13, b.Count);
         Assert.All(b, record => Assert.Equal("b", record.ServiceId));
     }
+
+    private async Task<IEnumerable<Revocation>> RevocationsAsync(long now = 0, long after = -1) =>
+        (await Stores.Revocations.LoadAsync(after, now, None)).OrderBy(row => row.Kind).ThenBy(row => row.Value, StringComparer.Ordinal);
+
+    private static Revocation OfJwt(string id) => new(RevocationKind.JwtId, id, Now, Now + 100);
 }

@@ -11,7 +11,7 @@ internal sealed class TestClock(DateTimeOffset now) : TimeProvider
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
-    public override long GetTimestamp() => _now.UtcTicks;
+    public override long GetTimestamp() => _now.Ticks;
 
     public void Advance(TimeSpan by)
     {

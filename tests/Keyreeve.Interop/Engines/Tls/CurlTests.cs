@@ -56,7 +56,7 @@ public sealed class CurlTests(InteropWorld world)
     [Fact]
     public async Task Without_our_CA_curl_refuses_the_server()
     {
-        var run = await ProgramRun.OfAsync(Curl(), ["-sS", Address("https", "/")], null, TimeSpan.FromSeconds(20));
+        var run = await ProgramRun.OfAsync(Curl(), ["-sS", Address("https", "/")], null, TimeSpan.FromSeconds(60));
         Assert.Equal(60, run.ExitCode);
     }
 
@@ -66,9 +66,9 @@ public sealed class CurlTests(InteropWorld world)
         var port = world.Server.Server.EndPoints["https"].Port;
         var byAddress = await CurlAsync("https", "/", "-o", "/dev/null", "-w", "%{http_code}", "--connect-to", $"localhost:{port}:127.0.0.1:{port}");
         Assert.Equal("200", byAddress.Output);
-        var run = await ProgramRun.OfAsync(Curl(), ["-sS", "--cacert", world.Server.Folder.CaPem, "--resolve", $"keyreeve.example:{port}:127.0.0.1", $"https://keyreeve.example:{port}/"], null, TimeSpan.FromSeconds(20));
+        var run = await ProgramRun.OfAsync(Curl(), ["-sS", "--cacert", world.Server.Folder.CaPem, "--resolve", $"keyreeve.example:{port}:127.0.0.1", $"https://keyreeve.example:{port}/"], null, TimeSpan.FromSeconds(60));
         Assert.Equal(60, run.ExitCode);
-        var numeric = await ProgramRun.OfAsync(Curl(), ["-sS", "--cacert", world.Server.Folder.CaPem, "-o", "/dev/null", "-w", "%{http_code}", $"https://127.0.0.1:{port}/"], null, TimeSpan.FromSeconds(20));
+        var numeric = await ProgramRun.OfAsync(Curl(), ["-sS", "--cacert", world.Server.Folder.CaPem, "-o", "/dev/null", "-w", "%{http_code}", $"https://127.0.0.1:{port}/"], null, TimeSpan.FromSeconds(60));
         Assert.True(numeric.Output == "200", numeric.Error);
     }
 
@@ -155,7 +155,7 @@ public sealed class CurlTests(InteropWorld world)
     }
 
     private Task<ProgramRun> CurlAsync(string listener, string path, params string[] arguments) =>
-        ProgramRun.OfAsync(Curl(), ["-sS", "--cacert", world.Server.Folder.CaPem, "--capath", "/dev/null", .. arguments, Address(listener, path)], null, TimeSpan.FromSeconds(20));
+        ProgramRun.OfAsync(Curl(), ["-sS", "--cacert", world.Server.Folder.CaPem, "--capath", "/dev/null", .. arguments, Address(listener, path)], null, TimeSpan.FromSeconds(60));
 
     private string Address(string listener, string path) => $"https://localhost:{world.Server.Server.EndPoints[listener].Port}{path}";
 

@@ -13,6 +13,7 @@ using Client = Keyreeve.Core.Identity.Client;
 internal sealed class MemoryStores : IDirectory, ISigningKeyStore, IRevocationStore, IChangeFeed
 {
     private readonly Dictionary<Topic, long> _versions = [];
+    private readonly List<(long Version, Revocation Row)> _revocations = [];
 
     public Dictionary<string, Client> Clients { get; } = [];
 
@@ -20,7 +21,10 @@ internal sealed class MemoryStores : IDirectory, ISigningKeyStore, IRevocationSt
 
     public List<SigningKeyRow> Keys { get; } = [];
 
-    public List<Revocation> Revocations { get; } = [];
+    public int RevocationsRead { get; private set; }
+
+    /// <summary>Why the store does not answer, or null.</summary>
+    public Exception? Away { get; set; }
 
     public int ClientReads { get; private set; }
 
@@ -36,10 +40,26 @@ internal sealed class MemoryStores : IDirectory, ISigningKeyStore, IRevocationSt
         Raise(Topic.Clients);
     }
 
+    public void Revoke(params ReadOnlySpan<Revocation> rows)
+    {
+        Raise(Topic.Revocations);
+        foreach (var row in rows)
+            _revocations.Add((_versions[Topic.Revocations], row));
+    }
+
+    /// <summary>The store as it was before anything happened.</summary>
+    public void PutBack()
+    {
+        _versions.Clear();
+        _revocations.Clear();
+    }
+
     public void Raise(Topic topic) => _versions[topic] = _versions.GetValueOrDefault(topic) + 1;
 
     public Task<IReadOnlyDictionary<Topic, long>> ReadAsync(CancellationToken cancel)
     {
+        if (Away is not null)
+            return Task.FromException<IReadOnlyDictionary<Topic, long>>(Away);
         var now = new Dictionary<Topic, long>(_versions);
         AfterVersions?.Invoke();
         return Task.FromResult<IReadOnlyDictionary<Topic, long>>(now);
@@ -66,7 +86,14 @@ internal sealed class MemoryStores : IDirectory, ISigningKeyStore, IRevocationSt
 
     Task<IReadOnlyList<SigningKeyRow>> ISigningKeyStore.LoadAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<SigningKeyRow>>([.. Keys]);
 
-    Task<IReadOnlyList<Revocation>> IRevocationStore.LoadAsync(long now, CancellationToken cancel) => Task.FromResult<IReadOnlyList<Revocation>>([.. Revocations.Where(r => r.KeepUntil >= now)]);
+    Task<IReadOnlyList<Revocation>> IRevocationStore.LoadAsync(long version, long now, CancellationToken cancel)
+    {
+        var rows = _revocations.Where(r => r.Version > version && r.Row.KeepUntil >= now).Select(r => r.Row).ToArray();
+        RevocationsRead += rows.Length;
+        return Task.FromResult<IReadOnlyList<Revocation>>(rows);
+    }
+
+    public Task WaitAsync(TimeSpan atMost, CancellationToken cancel) => throw new NotSupportedException();
 
     // What a snapshot must never do: write, or read anything else.
     public Task<User?> FindUserAsync(string subject, CancellationToken cancel) => throw new NotSupportedException();

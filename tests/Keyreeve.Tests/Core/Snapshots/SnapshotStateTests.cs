@@ -9,6 +9,7 @@ namespace Keyreeve.Tests.Core.Snapshots;
 
 public sealed class SnapshotStateTests : IDisposable
 {
+    private static readonly TimeSpan StaleAfter = TimeSpan.FromSeconds(30);
     private static readonly CancellationToken Never = CancellationToken.None;
 
     private readonly MemoryStores _stores = new();
@@ -16,7 +17,7 @@ public sealed class SnapshotStateTests : IDisposable
     private readonly TestClock _clock = new(Samples.Now);
     private readonly SnapshotState _state;
 
-    public SnapshotStateTests() => _state = new SnapshotState(_stores, _stores, _stores, _stores, _kek, Samples.Issuer, null, _clock);
+    public SnapshotStateTests() => _state = new SnapshotState(_stores, _stores, _stores, _stores, _kek, Samples.Issuer, null, StaleAfter, _clock);
 
     public void Dispose()
     {
@@ -93,21 +94,63 @@ public sealed class SnapshotStateTests : IDisposable
     public async Task A_change_between_the_counters_and_the_data_is_seen_by_the_next_round()
     {
         _stores.Save(Samples.Client);
-        _stores.Revocations.Add(new Revocation(RevocationKind.Subject, "a", 1, long.MaxValue));
-        _stores.Raise(Topic.Revocations);
+        _stores.Revoke(new Revocation(RevocationKind.Subject, "a", 1, long.MaxValue));
         var changed = Samples.Client with { Disabled = true };
         _stores.AfterVersions = () =>
         {
             _stores.AfterVersions = null;
             _stores.Save(changed);
-            _stores.Revocations.Add(new Revocation(RevocationKind.Subject, "b", 1, long.MaxValue));
-            _stores.Raise(Topic.Revocations);
+            _stores.Revoke(new Revocation(RevocationKind.Subject, "b", 1, long.MaxValue));
         };
         await _state.RefreshAsync(Never);
         _ = await _state.FindClientAsync(Samples.ClientId, Never);
         await _state.RefreshAsync(Never);
         Assert.Same(changed, await _state.FindClientAsync(Samples.ClientId, Never));
-        Assert.Equal(2, _state.Revocations.Count);
+        Assert.True(_state.Revocations.Covers(null, "a", "c", null, 1));
+        Assert.True(_state.Revocations.Covers(null, "b", "c", null, 1));
+    }
+
+    [Fact]
+    public async Task A_revocation_costs_its_own_row_and_not_the_list()
+    {
+        _stores.Revoke([.. Enumerable.Range(0, 100).Select(i => new Revocation(RevocationKind.JwtId, $"jti {i}", 1, long.MaxValue))]);
+        await _state.RefreshAsync(Never);
+        Assert.Equal(100, _stores.RevocationsRead);
+        _stores.Revoke(new Revocation(RevocationKind.JwtId, "one more", 1, long.MaxValue));
+        await _state.RefreshAsync(Never);
+        Assert.Equal(101, _stores.RevocationsRead);
+        foreach (var jti in (string[])["jti 0", "jti 99", "one more"])
+            Assert.True(_state.Revocations.Covers(jti, "s", "c", null, 1), jti);
+    }
+
+    [Fact]
+    public async Task A_store_that_was_put_back_is_read_from_its_beginning()
+    {
+        _stores.Revoke(new Revocation(RevocationKind.Subject, "then", 1, long.MaxValue));
+        _stores.Revoke(new Revocation(RevocationKind.Subject, "later", 1, long.MaxValue));
+        await _state.RefreshAsync(Never);
+        _stores.PutBack();
+        _stores.Revoke(new Revocation(RevocationKind.Subject, "again", 1, long.MaxValue));
+        await _state.RefreshAsync(Never);
+        Assert.True(_state.Revocations.Covers(null, "again", "c", null, 1));
+        Assert.Equal(1, _state.Revocations.Count);
+    }
+
+    [Fact]
+    public async Task When_the_store_was_not_heard_of_for_too_long_no_revocation_list_is_handed_out()
+    {
+        await _state.RefreshAsync(Never);
+        _stores.Away = new IOException("gone");
+        _clock.Advance(StaleAfter);
+        await Assert.ThrowsAsync<IOException>(() => _state.RefreshAsync(Never));
+        Assert.Equal(0, _state.Revocations.Count);
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        await Assert.ThrowsAsync<IOException>(() => _state.RefreshAsync(Never));
+        Assert.Throws<StaleSnapshotException>(() => _state.Revocations);
+        _stores.Away = null;
+        await _state.RefreshAsync(Never);
+        Assert.Equal(TimeSpan.Zero, _state.Age);
+        Assert.Equal(0, _state.Revocations.Count);
     }
 
     [Fact]
@@ -150,8 +193,7 @@ public sealed class SnapshotStateTests : IDisposable
         key.Dispose();
         _stores.Keys.Add(row);
         _stores.Raise(Topic.SigningKeys);
-        _stores.Revocations.Add(new Revocation(RevocationKind.Subject, "thief", 100, long.MaxValue));
-        _stores.Raise(Topic.Revocations);
+        _stores.Revoke(new Revocation(RevocationKind.Subject, "thief", 100, long.MaxValue));
         for (var round = 0; round < 2; round++)
         {
             var told = await Assert.ThrowsAsync<InvalidOperationException>(() => _state.RefreshAsync(Never));

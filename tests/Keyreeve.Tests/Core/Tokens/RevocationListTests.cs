@@ -52,4 +52,38 @@ public sealed class RevocationListTests
         Assert.False(RevocationList.Empty.Covers(null, "s", "c", null, 0));
         Assert.False(list.Covers(null, "s", "other", null, 100));
     }
+
+    [Fact]
+    public void A_list_that_grew_one_by_one_says_what_one_built_at_once_says()
+    {
+        var all = Enumerable.Range(0, 5000).Select(i => new Revocation((RevocationKind)(1 + (i % 4)), $"v {i % 1700}", i % 97, 1000)).ToArray();
+        var grown = RevocationList.Empty;
+        for (var i = 0; i < all.Length; i += 7)
+            grown = grown.With(all[i..Math.Min(i + 7, all.Length)], now: 0);
+        var built = new RevocationList(all);
+        foreach (var row in all)
+            for (var at = row.IssuedUntil; at <= row.IssuedUntil + 97; at += 48)
+                Assert.Equal(built.Covers(row.Value, row.Value, row.Value, row.Value, at), grown.Covers(row.Value, row.Value, row.Value, row.Value, at));
+    }
+
+    [Fact]
+    public void A_longer_list_leaves_the_one_before_as_it_was()
+    {
+        var before = new RevocationList([new Revocation(RevocationKind.Client, "c", 100, 1000)]);
+        var after = before.With([new Revocation(RevocationKind.Client, "c", 200, 1000)], now: 0);
+        Assert.False(before.Covers(null, "s", "c", null, 150));
+        Assert.True(after.Covers(null, "s", "c", null, 150));
+        // What comes late and is narrower takes nothing away.
+        Assert.True(after.With([new Revocation(RevocationKind.Client, "c", 50, 1000)], now: 0).Covers(null, "s", "c", null, 200));
+    }
+
+    [Fact]
+    public void Entries_that_no_token_can_need_do_not_pile_up()
+    {
+        var list = RevocationList.Empty;
+        for (var now = 0; now < 50_000; now++)
+            list = list.With([new Revocation(RevocationKind.JwtId, $"jti {now}", now, now + 10)], now);
+        Assert.InRange(list.Count, 1, 2500);
+        Assert.True(list.Covers("jti 49999", "s", "c", null, 49_999));
+    }
 }
