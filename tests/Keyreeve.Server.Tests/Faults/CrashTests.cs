@@ -16,6 +16,9 @@ public sealed class CrashTests
     [Fact]
     public Task Nothing_acknowledged_is_lost_and_nothing_works_twice_when_the_server_is_killed() => RunAsync("SQLite", () => Task.FromResult<FaultServer>(new SqliteFaultServer()));
 
+    [Fact]
+    public Task Nothing_acknowledged_is_lost_and_nothing_works_twice_when_a_server_on_PostgreSQL_is_killed() => RunAsync("PostgreSQL", async () => await PostgresFaultServer.MakeAsync());
+
     internal static async Task RunAsync(string engine, Func<Task<FaultServer>> make)
     {
         var rounds = FaultSettings.ServerRounds;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Keyreeve.Core.Audit;
 using Keyreeve.Storage;
+using Keyreeve.Testing;
 using Xunit;
 
 namespace Keyreeve.Server.Tests.Faults;
@@ -8,7 +9,7 @@ namespace Keyreeve.Server.Tests.Faults;
 /// <summary>A server process that is killed and started again on one data folder, on one of the engines.</summary>
 internal abstract class FaultServer : IAsyncDisposable
 {
-    private long _readUntil;
+    private readonly Dictionary<string, long> _readUntil = new(StringComparer.Ordinal);
 
     /// <summary>Its data folder.</summary>
     public TempFolder Folder { get; } = new();
@@ -43,16 +44,13 @@ internal abstract class FaultServer : IAsyncDisposable
         await using var database = await OpenDatabaseAsync();
         var audit = new Stores(database).Audit;
         Assert.Null((await AuditVerification.WalkAsync(audit, CancellationToken.None)).BrokenAt);
-        IReadOnlyList<AuditLine> page;
-        do
-        {
-            page = await audit.ReadAsync("node-1", _readUntil, 1000, CancellationToken.None);
-            foreach (var line in page)
-                Count(line, linesOf);
-            if (page.Count > 0)
-                _readUntil = page[^1].Sequence;
-        }
-        while (page.Count > 0);
+        foreach (var (node, _, _) in await audit.HeadsAsync(CancellationToken.None))
+            while (await audit.ReadAsync(node, _readUntil.GetValueOrDefault(node), 1000, CancellationToken.None) is { Count: > 0 } page)
+            {
+                foreach (var line in page)
+                    Count(line, linesOf);
+                _readUntil[node] = page[^1].Sequence;
+            }
     }
 
     public async ValueTask DisposeAsync()
@@ -75,6 +73,40 @@ internal abstract class FaultServer : IAsyncDisposable
         var name = json.RootElement.GetProperty(thing == "client" ? "clientId" : "subject").GetString()!;
         linesOf[name] = linesOf.GetValueOrDefault(name) + 1;
     }
+}
+
+/// <summary>On PostgreSQL: a server of its own, which writes what it commits to the disk.</summary>
+internal sealed class PostgresFaultServer : FaultServer
+{
+    private readonly string _connection;
+
+    private PostgresFaultServer(TestPostgres postgres, string connection) => (Postgres, _connection) = (postgres, connection);
+
+    /// <summary>The database server.</summary>
+    public TestPostgres Postgres { get; }
+
+    protected override string[] EngineFlags => ["--set", "Storage:Connection=" + _connection];
+
+    /// <summary>Starts the database server; Keyreeve is not running yet.</summary>
+    public static async Task<PostgresFaultServer> MakeAsync()
+    {
+        var postgres = await TestPostgres.OwnAsync(fsync: true);
+        return new(postgres, await postgres.NewDatabaseAsync());
+    }
+
+    /// <summary>Another node on the same database, with a folder of its own that has this one's KEK.</summary>
+    public PostgresFaultServer OtherNode() => new(Postgres, _connection) { IsSecond = true };
+
+    /// <summary>True for a node that must not take the database away.</summary>
+    public bool IsSecond { get; private init; }
+
+    public override async Task<IDatabase> OpenDatabaseAsync()
+    {
+        Assert.True(PostgresAddress.TryRead(_connection, allowPlain: true, out var address, out var wrong), wrong);
+        return await PostgresEngine.OpenAsync(address, TimeProvider.System, "beside", CancellationToken.None);
+    }
+
+    protected override ValueTask DropAsync() => IsSecond ? ValueTask.CompletedTask : Postgres.DisposeAsync();
 }
 
 /// <summary>On SQLite, in the data folder.</summary>

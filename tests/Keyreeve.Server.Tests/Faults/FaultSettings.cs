@@ -7,7 +7,7 @@ namespace Keyreeve.Server.Tests.Faults;
 internal static class FaultSettings
 {
     /// <summary>Kills of a whole server, for each engine.</summary>
-    public static int ServerRounds => Number("KEYREEVE_CRASH_ROUNDS", 6);
+    public static int ServerRounds => Number("KEYREEVE_CRASH_ROUNDS", 4);
 
     /// <summary>Kills of the small program that only writes to the store, for each engine.</summary>
     public static int StoreRounds => Number("KEYREEVE_CRASH_STORE_ROUNDS", 30);
