@@ -69,7 +69,7 @@ public static class RequestKeyMaterial
         {
             // What cannot be known to be new counts as a replay, or rather: it may be sent again when the store is back.
             seal.StoreFailed("the memory of accepted requests", e);
-            return new Refusal(RefusalCode.Unavailable, "the server could not complete the request", "whether the request is new could not be asked: the log of this moment says why");
+            return new Refusal(RefusalCode.Busy, "please try again", "whether the request is new could not be asked: the log of this moment says why");
         }
     }
 
@@ -98,7 +98,7 @@ public static class RequestKeyMaterial
             // "If the SKM-S encounters an error while processing the SEAL KM Request message, an error value ... shall be returned in
             // the 'ErrorCode' field" (5.3.3): also when the store is what fails. The exception is for the log alone.
             seal.StoreFailed(purpose, e);
-            return (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} could not be read: the log of this moment says why"));
+            return (null, new Refusal(RefusalCode.Busy, "please try again", $"record {purpose} could not be read: the log of this moment says why"));
         }
         if (record is null)
             return (null, new Refusal(RefusalCode.KeyInformationNotAvailable, "no key information is available", $"there is no record {purpose}: provision it with 'keyreeve admin key add'"));
@@ -106,6 +106,10 @@ public static class RequestKeyMaterial
             ? (payload, null)
             : (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} does not open with {seal.Kek}: it was sealed by another KEK, or the row was changed"));
     }
+
+    /// <summary>A refusal from outside of the operation: nothing of the request is echoed.</summary>
+    internal static Task RefuseAsync(HttpContext context, Refusal refusal) =>
+        WriteErrorAsync(context, context.RequestServices.GetRequiredService<SealContext>(), null, null, refusal);
 
     private static Task WriteErrorAsync(HttpContext context, SealContext seal, KmRequest? request, VerifiedToken? token, Refusal refusal)
     {
@@ -141,6 +145,8 @@ public static class RequestKeyMaterial
         response.ContentType = "application/json";
         response.Headers.CacheControl = "no-store";
         response.Headers.XContentTypeOptions = "nosniff";
+        if (status == StatusCodes.Status503ServiceUnavailable)
+            response.Headers.RetryAfter = "5";
         if (message.ErrorCode is not null)
             response.Headers["X-Request-Id"] = context.TraceIdentifier;
         var buffer = new ArrayBufferWriter<byte>(512);

@@ -22,7 +22,7 @@ public static class SealSlice
 
     /// <summary>The slice's endpoints.</summary>
     public static void MapSeal(this IEndpointRouteBuilder routes) =>
-        routes.MapMethods(RequestKeyMaterial.Path, ["POST"], RequestKeyMaterial.HandleAsync).On(Listener.Https, Listener.Mtls);
+        routes.MapMethods(RequestKeyMaterial.Path, ["POST"], RequestKeyMaterial.HandleAsync).On(Listener.Https, Listener.Mtls).Refusing(RequestKeyMaterial.RefuseAsync);
 }
 
 /// <summary>Settings of the SKM-S.</summary>

@@ -9,6 +9,9 @@ namespace Keyreeve.Storage;
 /// </summary>
 public sealed class SqliteEngine : IDatabase
 {
+    /// <summary>Seconds to wait for another process that holds the file locked; then the callers are told to come again. Our choice.</summary>
+    private const int Patience = 3;
+
     private readonly SqliteReaders _readers;
     private readonly BatchWriter _writer;
     private int _disposed;
@@ -98,13 +101,13 @@ public sealed class SqliteEngine : IDatabase
 
     private static async Task<SqliteConnection> OpenConnectionAsync(string path, bool readOnly, CancellationToken cancel)
     {
-        var text = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWrite, Pooling = false, ForeignKeys = true };
+        var text = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWrite, Pooling = false, ForeignKeys = true, DefaultTimeout = Patience };
         var connection = new SqliteConnection(text.ConnectionString);
         try
         {
             await connection.OpenAsync(cancel);
             using var pragmas = connection.CreateCommand();
-            pragmas.CommandText = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + (readOnly ? " PRAGMA query_only = ON;" : "");
+            pragmas.CommandText = "PRAGMA busy_timeout = 2500; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + (readOnly ? " PRAGMA query_only = ON;" : "");
             await pragmas.ExecuteNonQueryAsync(cancel);
             return connection;
         }

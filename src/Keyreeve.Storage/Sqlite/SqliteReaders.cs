@@ -28,6 +28,10 @@ internal sealed class SqliteReaders(Func<Task<SqliteConnection>> open) : IAsyncD
             connection = null;
             return result;
         }
+        catch (SqliteException failure) when (SqliteErrors.Tell(failure) is StoreUnavailableException away)
+        {
+            throw away;
+        }
         finally
         {
             // After an exception nobody knows what the connection still holds open.

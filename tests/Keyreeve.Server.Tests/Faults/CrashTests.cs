@@ -19,16 +19,38 @@ public sealed class CrashTests
     [Fact]
     public Task Nothing_acknowledged_is_lost_and_nothing_works_twice_when_a_server_on_PostgreSQL_is_killed() => RunAsync("PostgreSQL", async () => await PostgresFaultServer.MakeAsync());
 
+    [Fact]
+    public async Task Nothing_acknowledged_is_lost_and_nothing_works_twice_when_PostgreSQL_itself_is_killed_and_the_server_goes_on()
+    {
+        var rounds = Math.Max(2, FaultSettings.ServerRounds / 4);
+        FaultSettings.Say($"{rounds} kills of PostgreSQL, seed {FaultSettings.Seed}");
+        for (var done = 0; done < rounds; done += LivesOfAFolder)
+            await RunFolderAsync("PostgreSQL itself", async () => await PostgresFaultServer.MakeAsync(), done, Math.Min(LivesOfAFolder, rounds - done), async server =>
+            {
+                var postgres = ((PostgresFaultServer)server).Postgres;
+                await postgres.KillHardAsync();
+                await postgres.StartAsync();
+                await server.ReadyAsync();
+            });
+        FaultSettings.Say($"{rounds} kills of PostgreSQL, nothing lost, nothing twice");
+    }
+
+    private static async Task KillAndStartAsync(FaultServer server)
+    {
+        await server.KillAsync();
+        await server.StartAsync();
+    }
+
     internal static async Task RunAsync(string engine, Func<Task<FaultServer>> make)
     {
         var rounds = FaultSettings.ServerRounds;
         FaultSettings.Say($"{engine}: {rounds} kills of a server, seed {FaultSettings.Seed}");
         for (var done = 0; done < rounds; done += LivesOfAFolder)
-            await RunFolderAsync(engine, make, done, Math.Min(LivesOfAFolder, rounds - done));
+            await RunFolderAsync(engine, make, done, Math.Min(LivesOfAFolder, rounds - done), KillAndStartAsync);
         FaultSettings.Say($"{engine}: {rounds} kills of a server, nothing lost, nothing twice");
     }
 
-    private static async Task RunFolderAsync(string engine, Func<Task<FaultServer>> make, int first, int lives)
+    private static async Task RunFolderAsync(string engine, Func<Task<FaultServer>> make, int first, int lives, Func<FaultServer, Task> killAsync)
     {
         var random = new Random(FaultSettings.Seed + first);
         var provision = new ProvisionWork(new Random(random.Next()), "one-");
@@ -47,8 +69,7 @@ public sealed class CrashTests
             var moment = new KillMoment(random, kinds);
             try
             {
-                await FireAndKillAsync(server, works, moment);
-                await server.StartAsync();
+                await FireAndKillAsync(server, works, moment, killAsync);
                 await CheckAsync(server, works);
                 await server.ReadAuditAsync(linesOf);
                 foreach (var (name, lines) in provision.ExpectedLines.Concat(second.ExpectedLines))
@@ -66,7 +87,7 @@ public sealed class CrashTests
         Assert.All(works, work => Assert.True(work.Acknowledged > 0 || work is KeyWork, work.Kind));
     }
 
-    private static async Task FireAndKillAsync(FaultServer server, Work[] works, KillMoment moment)
+    private static async Task FireAndKillAsync(FaultServer server, Work[] works, KillMoment moment, Func<FaultServer, Task> killAsync)
     {
         var peers = works.Select(_ => new Peer(server.Folder)).ToList();
         try
@@ -76,7 +97,7 @@ public sealed class CrashTests
             var running = works.Select((w, i) => Task.Run(() => w.RunAsync(peers[i], moment, () => Volatile.Read(ref killed)))).ToList();
             await moment.ComeAsync();
             Volatile.Write(ref killed, true);
-            await server.KillAsync();
+            await killAsync(server);
             await Task.WhenAll(running);
         }
         finally

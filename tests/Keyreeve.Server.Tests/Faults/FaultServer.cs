@@ -27,6 +27,21 @@ internal abstract class FaultServer : IAsyncDisposable
         "--set", "Tokens:AccessTokenSeconds=86400", "--set", "Seal:WindowSeconds=1", "--set", "Log:Level=Warning", .. EngineFlags, .. more,
     ]);
 
+    /// <summary>Waits until the server says that it can work.</summary>
+    public async Task ReadyAsync()
+    {
+        for (var since = TimeProvider.System.GetTimestamp(); await HealthAsync("readyz") != 200; await Task.Delay(50))
+            Assert.True(TimeProvider.System.GetElapsedTime(since) < TimeSpan.FromSeconds(60), "the server does not become ready again: " + Process.Output);
+    }
+
+    /// <summary>The status of healthz or readyz.</summary>
+    public async Task<int> HealthAsync(string path)
+    {
+        using var http = new HttpClient();
+        using var answer = await http.GetAsync($"http://{(string)Folder.Listeners["listeners"]!["health"]!}/{path}");
+        return (int)answer.StatusCode;
+    }
+
     /// <summary>kill -9: no handler runs, nothing is flushed.</summary>
     public async Task KillAsync()
     {
@@ -95,7 +110,13 @@ internal sealed class PostgresFaultServer : FaultServer
     }
 
     /// <summary>Another node on the same database, with a folder of its own that has this one's KEK.</summary>
-    public PostgresFaultServer OtherNode() => new(Postgres, _connection) { IsSecond = true };
+    public PostgresFaultServer OtherNode()
+    {
+        var other = new PostgresFaultServer(Postgres, _connection) { IsSecond = true };
+        Directory.CreateDirectory(other.Folder.Data);
+        File.Copy(Folder.File("kek"), other.Folder.File("kek"));
+        return other;
+    }
 
     /// <summary>True for a node that must not take the database away.</summary>
     public bool IsSecond { get; private init; }

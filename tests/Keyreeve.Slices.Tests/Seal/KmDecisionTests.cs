@@ -168,7 +168,7 @@ public sealed class KmDecisionTests : IDisposable
             var (error, status) = KmErrors.Of(code);
             Assert.Contains(status, error switch
             {
-                KmErrorCode.Unspecified => (int[])[500],
+                KmErrorCode.Unspecified => (int[])[500, 503],
                 KmErrorCode.NotAvailable => [404],
                 KmErrorCode.Rejected => [401],
                 KmErrorCode.NotValidated => [400, 403],
@@ -179,7 +179,7 @@ public sealed class KmDecisionTests : IDisposable
 
     [Theory]
     [InlineData(RefusalCode.Unavailable, KmErrorCode.Unspecified, 500)]
-    [InlineData(RefusalCode.Busy, KmErrorCode.Unspecified, 500)]
+    [InlineData(RefusalCode.Busy, KmErrorCode.Unspecified, 503)]
     [InlineData(RefusalCode.KeyInformationNotAvailable, KmErrorCode.NotAvailable, 404)]
     [InlineData(RefusalCode.TokenMissing, KmErrorCode.Rejected, 401)]
     [InlineData(RefusalCode.InsufficientScope, KmErrorCode.Rejected, 401)]
