@@ -12,6 +12,9 @@ public sealed class SqliteEngine : IDatabase
     /// <summary>Octets of the write-ahead log that stay when it is begun anew. Our choice: a reader that stood long makes it grow; it need not stay so.</summary>
     private const int MaxIdleLog = 64 * 1024 * 1024;
 
+    /// <summary>KiB of pages the writer keeps. Our choice: keys are random, and a batch that touches more pages than fit writes them twice.</summary>
+    private const int WriterCache = 16 * 1024;
+
     private readonly SqliteReaders _readers;
     private readonly BatchWriter _writer;
     private int _disposed;
@@ -107,7 +110,7 @@ public sealed class SqliteEngine : IDatabase
         {
             await connection.OpenAsync(cancel);
             using var pragmas = connection.CreateCommand();
-            pragmas.CommandText = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + (readOnly ? " PRAGMA query_only = ON;" : $" PRAGMA journal_size_limit = {MaxIdleLog};");
+            pragmas.CommandText = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + (readOnly ? " PRAGMA query_only = ON;" : $" PRAGMA journal_size_limit = {MaxIdleLog}; PRAGMA cache_size = -{WriterCache};");
             await pragmas.ExecuteNonQueryAsync(cancel);
             return connection;
         }
