@@ -15,8 +15,11 @@ public sealed record ServerSettings
     /// <summary>The host of certificates and of the default issuer.</summary>
     public string HostName { get; init; } = "localhost";
 
-    /// <summary>Name of this node in the audit.</summary>
+    /// <summary>Name of this node: in the audit, and among the nodes of one database.</summary>
     public string Node { get; init; } = "node-1";
+
+    /// <summary>The PostgreSQL database, or null: then SQLite in the data folder.</summary>
+    public Keyreeve.Storage.PostgresAddress? Postgres { get; init; }
 
     /// <summary>Addresses of the listeners by name; "off" switches one off.</summary>
     public required IReadOnlyDictionary<string, ListenerAddress> Listeners { get; init; }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Limits;
 using Keyreeve.Core.Policy;
+using Keyreeve.Storage;
 using Keyreeve.Web.Limits;
 using Microsoft.Extensions.Logging;
 
@@ -26,7 +27,9 @@ public sealed class SettingsReader
     [
         ("Issuer", "https://HOSTNAME:PORT", "issuer URL: https, no trailing slash"),
         ("HostName", "localhost", "host of the server certificate and the default issuer"),
-        ("Node", "node-1", "name of this node in the audit"),
+        ("Node", "node-1; with PostgreSQL the host name", "name of this node in the audit, and among the nodes of one database"),
+        ("Storage:Connection", "", "PostgreSQL database, as Host=/var/run/postgresql;Database=keyreeve or postgresql://USER@HOST/DATABASE; empty: SQLite in the data folder"),
+        ("Storage:AllowPlain", "false", "true or false: a connection over a network may ask for less than TLS"),
         ("Listeners:https:Address", "127.0.0.1:9443", "pages and APIs"),
         ("Listeners:mtls:Address", "127.0.0.1:9448", "APIs with client certificates, admin API"),
         ("Listeners:health:Address", "127.0.0.1:9090", "/healthz and /readyz, plain HTTP"),
@@ -159,11 +162,13 @@ public sealed class SettingsReader
     {
         var listeners = KnownSettings.Where(k => k.Name.StartsWith("Listeners:", StringComparison.Ordinal))
             .ToDictionary(k => k.Name.Split(':')[1], k => ReadAddress(Text(k.Name) ?? k.Default, k.Name), StringComparer.Ordinal);
+        var postgres = PostgresOrNull();
         var settings = new ServerSettings
         {
             Issuer = IssuerOrNull(),
             HostName = Text("HostName") ?? "localhost",
-            Node = Text("Node") ?? "node-1",
+            Node = Node(postgres is not null),
+            Postgres = postgres,
             Listeners = listeners,
             Limits = new LimitSettings
             {
@@ -250,6 +255,23 @@ public sealed class SettingsReader
             throw new SettingsException("Telemetry:Otlp:Headers would travel in the clear: Telemetry:Otlp:Endpoint must be https, or a loopback address");
         return headers;
     }
+
+    /// <summary>Never says the value: a password may stand anywhere in it.</summary>
+    private PostgresAddress? PostgresOrNull()
+    {
+        const string Name = "Storage:Connection";
+        if (Text(Name) is not { } text)
+            return null;
+        var plain = Text("Storage:AllowPlain") switch { null or "false" => false, "true" => true, _ => throw Wrong("Storage:AllowPlain") };
+        var source = $"{_values[Name].Source}: {Name}";
+        if (!PostgresAddress.IsMeant(text))
+            throw new SettingsException($"{source} is no address of a PostgreSQL database; write Host=db.example;Username=keyreeve;Database=keyreeve or postgresql://keyreeve@db.example/keyreeve. Without the setting the database is SQLite in the data folder");
+        return PostgresAddress.TryRead(text, plain, out var address, out var wrong) ? address : throw new SettingsException($"{source}: {wrong}");
+    }
+
+    /// <summary>Nodes of one database differ in their names; the host's name is one that the operator knows.</summary>
+    private string Node(bool isOneOfMany) => (Text("Node") ?? (isOneOfMany ? Environment.MachineName : "node-1")) is var node
+        && node.Length <= 255 && node.All(c => c is > ' ' and < (char)0x7f) ? node : throw new SettingsException("Node: write 1 to 255 characters of ASCII without spaces");
 
     private List<string> Uris(string name)
     {

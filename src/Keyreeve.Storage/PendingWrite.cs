@@ -1,8 +1,11 @@
 namespace Keyreeve.Storage;
 
 /// <summary>A write that waits for its batch. Its caller hears of it once, after the batch's commit.</summary>
-internal abstract class PendingWrite(long queuedAt, CancellationToken cancel)
+internal abstract class PendingWrite(bool alone, long queuedAt, CancellationToken cancel)
 {
+    /// <summary>No other writer may come in between.</summary>
+    public bool Alone { get; } = alone;
+
     /// <summary>Timestamp of the moment it was made.</summary>
     public long QueuedAt { get; } = queuedAt;
 
@@ -18,6 +21,9 @@ internal abstract class PendingWrite(long queuedAt, CancellationToken cancel)
     /// <summary>The first reason stays: what follows it is its consequence.</summary>
     public void Fail(Exception failure) => Failure ??= failure;
 
+    /// <summary>It is done again: what came of the last time does not count.</summary>
+    public void Forget() => Failure = null;
+
     /// <summary>Does the work.</summary>
     public abstract Task RunAsync(UnitOfWork unit);
 
@@ -26,7 +32,7 @@ internal abstract class PendingWrite(long queuedAt, CancellationToken cancel)
 }
 
 /// <inheritdoc />
-internal sealed class PendingWrite<T>(Func<UnitOfWork, Task<T>> work, long queuedAt, CancellationToken cancel) : PendingWrite(queuedAt, cancel)
+internal sealed class PendingWrite<T>(Func<UnitOfWork, Task<T>> work, bool alone, long queuedAt, CancellationToken cancel) : PendingWrite(alone, queuedAt, cancel)
 {
     // Continuations run elsewhere: a caller's next step must never run on the writer.
     private readonly TaskCompletionSource<T> _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
