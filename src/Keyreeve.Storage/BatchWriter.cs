@@ -38,15 +38,16 @@ internal sealed class BatchWriter : IAsyncDisposable
         if (cancel.IsCancellationRequested)
             return Task.FromCanceled<T>(cancel);
         var write = new PendingWrite<T>(work, alone, _database.Clock.GetTimestamp(), cancel);
-        StorageTelemetry.Queued(1);
         if (_queue.Writer.TryWrite(write))
             return Spans.AreRecorded ? TraceAsync(write.Told) : write.Told;
-        StorageTelemetry.Queued(-1);
         if (_closed)
             return Task.FromException<T>(new ObjectDisposedException(_database.GetType().Name));
         StorageTelemetry.Refused();
         return Task.FromException<T>(new StoreBusyException(MaxWaiting));
     }
+
+    /// <summary>Writes that wait.</summary>
+    public int Waiting => _queue.Reader.Count;
 
     /// <summary>Writes what is still waiting, then closes.</summary>
     public async ValueTask DisposeAsync()
@@ -69,14 +70,13 @@ internal sealed class BatchWriter : IAsyncDisposable
 
     private async Task RunAsync()
     {
-        var clock = _database.Clock;
         var batch = new List<PendingWrite>(_engine.MaxBatch);
         while (await _queue.Reader.WaitToReadAsync())
         {
             while (batch.Count < _engine.MaxBatch && _queue.Reader.TryRead(out var write))
                 batch.Add(write);
+            var clock = _database.Clock;
             var began = clock.GetTimestamp();
-            StorageTelemetry.Queued(-batch.Count);
             foreach (var write in batch)
                 StorageTelemetry.Waited(clock.GetElapsedTime(write.QueuedAt, began));
             var failure = await WriteAsync(batch);
@@ -88,7 +88,6 @@ internal sealed class BatchWriter : IAsyncDisposable
                 {
                     waiting.Fail(away);
                     batch.Add(waiting);
-                    StorageTelemetry.Queued(-1);
                 }
             }
             foreach (var write in batch)

@@ -14,11 +14,6 @@ public static class StorageTelemetry
     private static readonly Counter<long> Writes = Meter.CreateCounter<long>("keyreeve.store.writes", "{write}", "Writes, by outcome");
     private static readonly Counter<long> BusyWrites = Meter.CreateCounter<long>("keyreeve.store.busy", "{write}", "Writes refused because too many were waiting");
 
-    private static long s_queued;
-
-    private static readonly ObservableUpDownCounter<long> Waiting = Meter.CreateObservableUpDownCounter("keyreeve.store.queue", () => Interlocked.Read(ref s_queued), "{write}",
-        "Writes that wait for their transaction");
-
     private static readonly Histogram<double> WriteWait = Meter.CreateHistogram("keyreeve.store.write.wait", "s",
         "Time a write waited for its transaction to begin", tags: null, CoreTelemetry.DurationBuckets);
 
@@ -33,9 +28,6 @@ public static class StorageTelemetry
 
     /// <summary>A write was told to its caller.</summary>
     public static void Wrote(bool failed) => Writes.Add(1, new KeyValuePair<string, object?>("keyreeve.outcome", failed ? "failed" : "written"));
-
-    /// <summary>Writes went into the queue, or came out of it.</summary>
-    public static void Queued(int writes) => Interlocked.Add(ref s_queued, writes);
 
     /// <summary>A write came out of the queue.</summary>
     public static void Waited(TimeSpan took) => WriteWait.Record(took.TotalSeconds);

@@ -10,7 +10,7 @@ namespace Keyreeve.Server.Admin;
 
 /// <summary>What the operations of the admin API share.</summary>
 public sealed partial class AdminContext(
-    ServerParts parts, AuditQueue audit, IPasswordHasher<Account> hasher, PasswordQueue passwords, ILogger<AdminContext> log)
+    ServerParts parts, AuditQueue audit, IPasswordHasher<Account> hasher, PasswordQueue passwords, KekKeeper kekKeeper, ILogger<AdminContext> log)
 {
     /// <summary>Stores, snapshots, keys, certificates.</summary>
     public ServerParts Parts { get; } = parts;
@@ -21,8 +21,14 @@ public sealed partial class AdminContext(
     /// <summary>The queue in front of it.</summary>
     public PasswordQueue Passwords { get; } = passwords;
 
+    /// <summary>Changes the KEK.</summary>
+    public KekKeeper KekKeeper { get; } = kekKeeper;
+
     /// <summary>Now.</summary>
     public DateTimeOffset Now => Parts.Clock.GetUtcNow();
+
+    /// <summary>Queues a line of what changes nothing. False: then it is not done.</summary>
+    public bool TryAudit(AuditEntry entry) => audit.TryAdd(entry);
 
     /// <summary>Logs and counts a peer who is no operator: it proved nothing, so it gets no audit line of its own.</summary>
     public void RefusedPeer(HttpContext context, Refusal refusal)

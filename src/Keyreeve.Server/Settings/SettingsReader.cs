@@ -55,6 +55,11 @@ public sealed class SettingsReader
         ("Seal:SKmsUris", "ISSUER/seal/km", "URIs of this SKM-S, separated by spaces"),
         ("Seal:SKmsId", "skms-1", "ID of this SKM-S, 1 to 255 characters"),
         ("Seal:WindowSeconds", "5", "1 to 30"),
+        ("Outbound:AllowedNetworks", "", "networks that may be connected to although they are not public, as 10.1.0.0/16 fd12::/64"),
+        ("Outbound:AllowHttp", "false", "true or false: plain http, to allowed networks alone"),
+        ("Outbound:TrustAnchors", "", "PEM file of roots that receivers' certificates chain to, beside the own root"),
+        ("Events:Receivers:NAME:Url", "", "who is told of revocations: https address that takes Security Event Tokens"),
+        ("Events:Receivers:NAME:Audience", "URL", "their aud"),
         ("Log:Level", "Information", "Trace, Debug, Information, Warning or Error"),
         ("Telemetry:Otlp:Endpoint", "", "URL of an OpenTelemetry collector, as http://127.0.0.1:4318; empty sends nothing"),
         ("Telemetry:Otlp:Protocol", "http/protobuf", "http/protobuf or grpc"),
@@ -150,6 +155,11 @@ public sealed class SettingsReader
             _values[ScopePrefix + scope] = (value, source);
             return;
         }
+        if (OutboundReader.IsReceiver(name))
+        {
+            _values[name] = (value, source);
+            return;
+        }
         if (!Array.Exists(KnownSettings, k => string.Equals(k.Name, name, StringComparison.OrdinalIgnoreCase)))
         {
             var nearest = SettingNames.Nearest(name, KnownSettings.Select(k => k.Name));
@@ -162,6 +172,7 @@ public sealed class SettingsReader
     {
         var listeners = KnownSettings.Where(k => k.Name.StartsWith("Listeners:", StringComparison.Ordinal))
             .ToDictionary(k => k.Name.Split(':')[1], k => ReadAddress(Text(k.Name) ?? k.Default, k.Name), StringComparer.Ordinal);
+        var outbound = OutboundReader.Read(Text("Outbound:AllowedNetworks"), Text("Outbound:AllowHttp"), Text("Outbound:TrustAnchors"));
         var postgres = PostgresOrNull();
         var settings = new ServerSettings
         {
@@ -214,6 +225,8 @@ public sealed class SettingsReader
                     ? ratio : throw Wrong("Telemetry:TraceSampleRatio"),
                 MetricPeriod = Seconds("Telemetry:MetricSeconds", 1, 3600),
             },
+            Outbound = outbound,
+            EventReceivers = OutboundReader.ReadReceivers(_values.Select(v => KeyValuePair.Create(v.Key, v.Value.Value)), outbound.AllowHttp),
             Sources = _sources,
         };
         if (settings.Rotation.PublishAhead >= settings.Rotation.Period)
@@ -233,6 +246,23 @@ public sealed class SettingsReader
                 ? issuer
                 : throw new SettingsException($"Issuer: '{issuer}' is not right; write https://host or https://host:port, without path, query and trailing slash");
     }
+
+    /// <summary>Never says the value: a password may stand anywhere in it.</summary>
+    private PostgresAddress? PostgresOrNull()
+    {
+        const string Name = "Storage:Connection";
+        if (Text(Name) is not { } text)
+            return null;
+        var plain = Text("Storage:AllowPlain") switch { null or "false" => false, "true" => true, _ => throw Wrong("Storage:AllowPlain") };
+        var source = $"{_values[Name].Source}: {Name}";
+        if (!PostgresAddress.IsMeant(text))
+            throw new SettingsException($"{source} is no address of a PostgreSQL database; write Host=db.example;Username=keyreeve;Database=keyreeve or postgresql://keyreeve@db.example/keyreeve. Without the setting the database is SQLite in the data folder");
+        return PostgresAddress.TryRead(text, plain, out var address, out var wrong) ? address : throw new SettingsException($"{source}: {wrong}");
+    }
+
+    /// <summary>Nodes of one database differ in their names; the host's name is one that the operator knows.</summary>
+    private string Node(bool isOneOfMany) => (Text("Node") ?? (isOneOfMany ? Environment.MachineName : "node-1")) is var node
+        && node.Length <= 255 && node.All(c => c is > ' ' and < (char)0x7f) ? node : throw new SettingsException("Node: write 1 to 255 characters of ASCII without spaces");
 
     private Uri? CollectorOrNull()
     {
@@ -255,23 +285,6 @@ public sealed class SettingsReader
             throw new SettingsException("Telemetry:Otlp:Headers would travel in the clear: Telemetry:Otlp:Endpoint must be https, or a loopback address");
         return headers;
     }
-
-    /// <summary>Never says the value: a password may stand anywhere in it.</summary>
-    private PostgresAddress? PostgresOrNull()
-    {
-        const string Name = "Storage:Connection";
-        if (Text(Name) is not { } text)
-            return null;
-        var plain = Text("Storage:AllowPlain") switch { null or "false" => false, "true" => true, _ => throw Wrong("Storage:AllowPlain") };
-        var source = $"{_values[Name].Source}: {Name}";
-        if (!PostgresAddress.IsMeant(text))
-            throw new SettingsException($"{source} is no address of a PostgreSQL database; write Host=db.example;Username=keyreeve;Database=keyreeve or postgresql://keyreeve@db.example/keyreeve. Without the setting the database is SQLite in the data folder");
-        return PostgresAddress.TryRead(text, plain, out var address, out var wrong) ? address : throw new SettingsException($"{source}: {wrong}");
-    }
-
-    /// <summary>Nodes of one database differ in their names; the host's name is one that the operator knows.</summary>
-    private string Node(bool isOneOfMany) => (Text("Node") ?? (isOneOfMany ? Environment.MachineName : "node-1")) is var node
-        && node.Length <= 255 && node.All(c => c is > ' ' and < (char)0x7f) ? node : throw new SettingsException("Node: write 1 to 255 characters of ASCII without spaces");
 
     private List<string> Uris(string name)
     {

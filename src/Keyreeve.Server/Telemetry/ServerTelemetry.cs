@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Certificates;
 using Keyreeve.Server.Hosting;
+using Keyreeve.Storage;
 using Keyreeve.Web.Login;
 using Keyreeve.Wire.Jose;
 
@@ -27,6 +28,7 @@ public sealed class ServerTelemetry : IDisposable
         (_parts, _certificate) = (parts, certificate);
         _meter.CreateObservableUpDownCounter("keyreeve.audit.queue", () => audit.Waiting, "{entry}", "Audit lines that wait to be written");
         _meter.CreateObservableUpDownCounter("keyreeve.password.queue", () => passwords.Waiting, "{login}", "Logins that wait for a turn");
+        _meter.CreateObservableUpDownCounter("keyreeve.store.queue", () => parts.Stores.Database.WaitingWrites, "{write}", "Writes that wait for their transaction");
         _meter.CreateObservableGauge("keyreeve.snapshot.age", () => parts.State.Age.TotalSeconds, "s", "Time since this node was known to be up to the store");
         _meter.CreateObservableGauge("keyreeve.signing_key.age", SigningKeyAges, "s", "Time since the current signing key began to sign");
         _meter.CreateObservableGauge("keyreeve.certificate.remaining", CertificateDays, "d", "Days until a certificate ends");
