@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Http;
 using Keyreeve.Wire.Seal;
@@ -24,6 +25,7 @@ public static class RequestKeyMaterial
     internal static async Task HandleAsync(HttpContext context)
     {
         var seal = context.RequestServices.GetRequiredService<SealContext>();
+        using var span = Spans.Start(Spans.DecideKeyRequest);
         // The message is read first only to echo what was asked; every decision begins with the token.
         var (request, malformed) = await ReadAsync(context.Request);
         var scopes = seal.State.Scopes;
@@ -42,6 +44,7 @@ public static class RequestKeyMaterial
         byte[]? payload = null;
         if (refusal is null)
             (payload, refusal) = await OpenRecordAsync(seal, request!, context.RequestAborted);
+        span?.Stop();
         // What is not audited is not given out.
         var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), refusal);
         if (refusal is null && !audited)
@@ -90,7 +93,7 @@ public static class RequestKeyMaterial
             return (null, new Refusal(RefusalCode.KeyInformationNotAvailable, "no key information is available", $"there is no record {purpose}: provision it with 'keyreeve admin key add'"));
         return seal.Kek.TryOpen(purpose, record.SealedPayload, out var payload)
             ? (payload, null)
-            : (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} does not open with {seal.Kek}: it was sealed by another KEK, or the row was changed"));
+            : (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} does not open with {seal.Kek}: {seal.Kek.WhyNot(record.SealedPayload)}"));
     }
 
     private static Task WriteErrorAsync(HttpContext context, SealContext seal, KmRequest? request, VerifiedToken? token, Refusal refusal)
@@ -122,6 +125,7 @@ public static class RequestKeyMaterial
 
     private static async Task WriteAsync(HttpContext context, KmResponse message, int status)
     {
+        SealTelemetry.Answered(message.ErrorCode);
         var response = context.Response;
         response.StatusCode = status;
         response.ContentType = "application/json";

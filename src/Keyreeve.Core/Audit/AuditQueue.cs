@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Telemetry;
 
 namespace Keyreeve.Core.Audit;
 
@@ -30,7 +31,16 @@ public sealed class AuditQueue(TimeProvider clock)
     private volatile bool _failing;
 
     /// <summary>Queues an entry. False when the queue is full or the store does not take entries: then the caller refuses the request, because what is not audited is not done.</summary>
-    public bool TryAdd(AuditEntry entry) => !_failing && _waiting.Writer.TryWrite(entry);
+    public bool TryAdd(AuditEntry entry)
+    {
+        if (!_failing && _waiting.Writer.TryWrite(entry))
+            return true;
+        CoreTelemetry.AuditRefused();
+        return false;
+    }
+
+    /// <summary>Entries that wait to be written.</summary>
+    public int Waiting => _waiting.Reader.Count;
 
     /// <summary>Counts a refusal of a peer who proved nothing.</summary>
     public void Count(string? source, string kind, RefusalCode code)

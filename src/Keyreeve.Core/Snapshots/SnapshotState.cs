@@ -2,6 +2,7 @@ using System.Runtime.ExceptionServices;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Policy;
+using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
 
 namespace Keyreeve.Core.Snapshots;
@@ -119,7 +120,9 @@ public sealed class SnapshotState : IDisposable
                     continue;
                 try
                 {
+                    var began = _clock.GetTimestamp();
                     await LoadAsync(topic, known, cancel);
+                    CoreTelemetry.Reloaded(topic, _clock.GetElapsedTime(began));
                     _seen[topic] = version;
                 }
                 catch (Exception e) when (e is not OperationCanceledException)

@@ -1,19 +1,17 @@
 using System.Runtime.CompilerServices;
 using Keyreeve.Core.Audit;
+using Keyreeve.Server.Telemetry;
 using Keyreeve.Storage;
 using Keyreeve.Web.Login;
 using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Hosting;
 
-/// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, server certificate, sweeping.</summary>
+/// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, server certificate.</summary>
 public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, Readiness readiness, ILogger<BackgroundWork> log) : BackgroundService
 {
     private static readonly TimeSpan PollEvery = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan TendEvery = TimeSpan.FromMinutes(1);
-
-    /// <summary>Rows deleted in one transaction: short enough that no request waits for it.</summary>
-    private const int SweepBatch = 500;
 
     private readonly StrongBox<long> _auditFailedAt = new();
 
@@ -24,7 +22,6 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
         // Each apart: one that fails does not keep the others from their work.
         EveryAsync(TendEvery, "key rotation", () => RotateAsync(stoppingToken), stoppingToken),
         EveryAsync(TendEvery, "renewing the server certificate", RenewAsync, stoppingToken),
-        EveryAsync(TendEvery, "sweeping", () => SweepAsync(stoppingToken), stoppingToken),
         FillAsync(stoppingToken));
 
     private Task RenewAsync()
@@ -37,17 +34,6 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
     {
         if (await parts.Rotator.RotateAsync(cancel) > 0)
             await parts.State.RefreshAsync(cancel);
-    }
-
-    private async Task SweepAsync(CancellationToken cancel)
-    {
-        var now = parts.Clock.GetUtcNow();
-        while (await parts.Stores.Grants.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
-            await Task.Yield();
-        while (await parts.Stores.Sessions.DeleteExpiredAsync(now.ToUnixTimeMilliseconds(), SweepBatch, cancel) == SweepBatch)
-            await Task.Yield();
-        while (await parts.Stores.Revocations.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
-            await Task.Yield();
     }
 
     /// <summary>Runs what a newer schema left to fill in. Nothing to do is the rule.</summary>

@@ -1,6 +1,7 @@
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
+using Keyreeve.Core.Telemetry;
 using Keyreeve.Web.Limits;
 using Keyreeve.Wire.OAuth;
 using Microsoft.AspNetCore.Http;
@@ -13,6 +14,7 @@ public sealed class ClientAuthenticator(SnapshotState state, ServerIdentity serv
     /// <summary>The authenticated client, within its rate. Reads the cache; writes nothing.</summary>
     public async ValueTask<Outcome<AuthenticatedClient>> AuthenticateAsync(HttpRequest request, ParameterList form)
     {
+        using var span = Spans.Start(Spans.AuthenticateClient);
         var header = request.Headers.Authorization;
         if (header.Count > 1)
             return Refusal.Of(RefusalCode.Malformed, "more than one Authorization header was sent");
