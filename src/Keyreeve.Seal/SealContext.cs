@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging;
 namespace Keyreeve.Seal;
 
 /// <summary>What the operations of this slice share.</summary>
-public sealed partial class SealContext(SnapshotState state, ServerIdentity server, TokenVerifier verifier, SealSettings settings, ReplayMemory replays,
+public sealed partial class SealContext(SnapshotState state, ServerIdentity server, TokenVerifier verifier, SealSettings settings, IReplayMemory replays,
     IKeyRecordStore records, Kek kek, AuditQueue audit, TimeProvider clock, ILogger<SealContext> log)
 {
     /// <summary>Scopes.</summary>
@@ -27,7 +27,7 @@ public sealed partial class SealContext(SnapshotState state, ServerIdentity serv
     public SealSettings Settings { get; } = settings;
 
     /// <summary>Requests seen.</summary>
-    public ReplayMemory Replays { get; } = replays;
+    public IReplayMemory Replays { get; } = replays;
 
     /// <summary>Key records.</summary>
     public IKeyRecordStore Records { get; } = records;
@@ -67,6 +67,6 @@ public sealed partial class SealContext(SnapshotState state, ServerIdentity serv
     [LoggerMessage(EventId = 1, Level = LogLevel.Information, Message = "KM request refused: {Code}: {Why} (request {CorrelationId})")]
     private static partial void LogRefused(ILogger log, RefusalCode code, string why, string correlationId);
 
-    [LoggerMessage(EventId = 2, Level = LogLevel.Error, Message = "{Record} could not be read")]
+    [LoggerMessage(EventId = 2, Level = LogLevel.Error, Message = "{Record} could not be asked")]
     private static partial void LogStoreFailed(ILogger log, Exception e, string record);
 }

@@ -56,6 +56,12 @@ public sealed class Stores
     /// <summary>What must reach other parties.</summary>
     public OutboxStore Outbox { get; }
 
+    /// <summary>Client assertions that were used.</summary>
+    public AssertionTable Assertions { get; } = new(database);
+
+    /// <summary>Accepted KM requests, for nodes that share a database.</summary>
+    public SeenRequestTable SeenRequests { get; } = new(database);
+
     /// <summary>Key management records.</summary>
     public KeyRecordStore KeyRecords { get; }
 

@@ -160,7 +160,7 @@ public sealed class SnapshotState : IDisposable
                 Volatile.Write(ref _keys, OpenRing(await _keyStore.LoadAsync(cancel)));
                 break;
             case Topic.Revocations:
-                var now = _clock.GetUtcNow().ToUnixTimeSeconds();
+                var now = (_clock.GetUtcNow() - ClockJumps.Forgiven).ToUnixTimeSeconds();
                 var more = await _revocationStore.LoadAsync(after, now, cancel);
                 Volatile.Write(ref _revocations, after == NeverSeen ? new RevocationList(more) : _revocations.With(more, now));
                 break;

@@ -65,7 +65,12 @@ public sealed class KeyreeveServer : IAsyncDisposable
         // The last audit lines are written before the store goes, also when a slow peer used up the time for stopping.
         var told = _telemetry?.StopAsync(LastLines) ?? Task.CompletedTask;
         if (_background?.ExecuteTask is { } work)
+        {
             await Task.WhenAny(work, Task.Delay(LastLines));
+            if (work.IsCompletedSuccessfully)
+                Folder.EndInOrder();
+            _background = null;
+        }
         await told;
         for (var i = _owned.Count - 1; i >= 0; i--)
         {
@@ -90,7 +95,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
         await using var alone = await database.AloneAsync("start", cancel);
         var stores = new Stores(database, new RevocationEvents(Issuer, settings.EventReceivers));
         await StoreStart.CheckDemoAsync(options, stores, kek, clock, cancel);
-        var previous = await PreviousLifeAsync(stores.Audit, cancel);
+        var previous = await PreviousLifeAsync(stores.Audit, clock, cancel);
         var pki = Own(await Pki.OpenAsync(stores.Sealed, kek, settings.HostName, clock, cancel));
         await KekKeeper.ClaimAsync(stores.Sealed, kek, clock, cancel);
         Folder.WritePublic("ca.pem", pki.Root.ExportCertificatePem() + "\n");
@@ -114,16 +119,18 @@ public sealed class KeyreeveServer : IAsyncDisposable
         Application.Services.GetRequiredService<Readiness>().Ready();
     }
 
-    /// <summary>When the process before this one last wrote: replays of what it accepted must not pass.</summary>
-    private static async Task<PreviousLife> PreviousLifeAsync(AuditStore audit, CancellationToken cancel)
+    /// <summary>
+    /// When the process before this one may last have accepted a key request: replays of it must not pass. One that ended in order
+    /// wrote down everything it did; what one that was killed did at the last is not in the audit, so it may have been up to now.
+    /// </summary>
+    private async Task<PreviousLife> PreviousLifeAsync(AuditStore audit, TimeProvider clock, CancellationToken cancel)
     {
         var last = 0L;
         foreach (var (node, sequence, _) in await audit.HeadsAsync(cancel))
             foreach (var line in await audit.ReadAsync(node, sequence - 1, 1, cancel))
                 using (var json = JsonDocument.Parse(line.Json))
                     last = Math.Max(last, json.RootElement.GetProperty("at").GetInt64() / 1000);
-        // The audit lags a moment behind what it tells of.
-        return new(last == 0 ? 0 : last + 1);
+        return new(last == 0 ? 0 : Folder.EndedInOrder ? last + 1 : Math.Max(last + 1, clock.GetUtcNow().ToUnixTimeSeconds()));
     }
 
     private void WriteListeners()

@@ -15,6 +15,7 @@ using Keyreeve.Server.Admin;
 using Keyreeve.Server.Outbox;
 using Keyreeve.Server.Sweeping;
 using Keyreeve.Server.Telemetry;
+using Keyreeve.Storage;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Limits;
@@ -146,7 +147,7 @@ public static class WebHost
             .AddSingleton(server).AddSingleton(settings.Tokens).AddSingleton(parts.PreviousLife).AddSingleton<Readiness>()
             .AddSingleton<IDirectory>(stores.Directory).AddSingleton<IGrantStore>(stores.Grants).AddSingleton<ISessionStore>(stores.Sessions)
             .AddSingleton<IRevocationStore>(stores.Revocations).AddSingleton<IKeyRecordStore>(stores.KeyRecords).AddSingleton<ISealedStore>(stores.Sealed)
-            .AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
+            .AddSingleton<IAssertionStore>(stores.Assertions).AddSingleton<ISeenRequestStore>(stores.SeenRequests).AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
             .AddSingleton(new TokenMinter(parts.Issuer))
             .AddSingleton(new TokenVerifier(parts.Issuer, () => parts.State.Keys, () => parts.State.Revocations, parts.Clock, settings.Tokens.Leeway))
             .AddSingleton(settings.Limits).AddSingleton<RequestLimits>().AddSingleton<AssertionMemory>().AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>();
@@ -157,7 +158,7 @@ public static class WebHost
             SKmsUris = settings.SKmsUris.Count > 0 ? settings.SKmsUris : [parts.Issuer + "/seal/km"],
             SKmsId = settings.SKmsId,
             Window = settings.KmWindow,
-        });
+        }, shared: stores.Database is not SqliteEngine);
         services.AddAdmin();
         services.AddHostedService<BackgroundWork>().AddHostedService<Custody>();
         services.Replace(ServiceDescriptor.Singleton<DistributedContextPropagator, NoPropagation>());

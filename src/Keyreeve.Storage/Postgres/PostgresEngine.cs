@@ -152,10 +152,14 @@ public sealed class PostgresEngine : IDatabase
     }
 
     /// <summary>Texts compare octet by octet, whatever the database's locale is: order is what the program takes it for, and no index breaks when a locale changes.</summary>
-    internal static string InOctets(string statement) =>
-        statement.StartsWith("CREATE TABLE", StringComparison.Ordinal) || statement.StartsWith("ALTER TABLE", StringComparison.Ordinal)
+    internal static string InOctets(string statement)
+    {
+        statement = statement.Replace("/* UNLOGGED */", "UNLOGGED", StringComparison.Ordinal);
+        // A comment may stand before the statement.
+        return statement.Split('\n').Any(line => line.StartsWith("CREATE TABLE", StringComparison.Ordinal) || line.StartsWith("CREATE UNLOGGED TABLE", StringComparison.Ordinal) || line.StartsWith("ALTER TABLE", StringComparison.Ordinal))
             ? System.Text.RegularExpressions.Regex.Replace(statement, @"\bTEXT\b", "TEXT COLLATE \"C\"", System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(5))
             : statement;
+    }
 
     private static async Task<T> AskAsync<T>(PostgresConnections connections, Func<NpgsqlConnection, Task<T>> ask, CancellationToken cancel)
     {

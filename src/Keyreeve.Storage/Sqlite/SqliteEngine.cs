@@ -12,6 +12,9 @@ public sealed class SqliteEngine : IDatabase
     /// <summary>Octets of the write-ahead log that stay when it is begun anew. Our choice: a reader that stood long makes it grow; it need not stay so.</summary>
     private const int MaxIdleLog = 64 * 1024 * 1024;
 
+    /// <summary>Seconds to wait for another process that holds the file locked; then the callers are told to come again. Our choice.</summary>
+    private const int Patience = 3;
+
     private readonly SqliteReaders _readers;
     private readonly BatchWriter _writer;
     private int _disposed;
@@ -104,13 +107,13 @@ public sealed class SqliteEngine : IDatabase
 
     private static async Task<SqliteConnection> OpenConnectionAsync(string path, bool readOnly, CancellationToken cancel)
     {
-        var text = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWrite, Pooling = false, ForeignKeys = true };
+        var text = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWrite, Pooling = false, ForeignKeys = true, DefaultTimeout = Patience };
         var connection = new SqliteConnection(text.ConnectionString);
         try
         {
             await connection.OpenAsync(cancel);
             using var pragmas = connection.CreateCommand();
-            pragmas.CommandText = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + (readOnly ? " PRAGMA query_only = ON;" : $" PRAGMA journal_size_limit = {MaxIdleLog};");
+            pragmas.CommandText = "PRAGMA busy_timeout = 2500; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + (readOnly ? " PRAGMA query_only = ON;" : $" PRAGMA journal_size_limit = {MaxIdleLog};");
             await pragmas.ExecuteNonQueryAsync(cancel);
             return connection;
         }

@@ -31,6 +31,10 @@ internal sealed class SqliteReaders(Func<Task<SqliteConnection>> open, TimeProvi
             connection = null;
             return result;
         }
+        catch (SqliteException failure) when (SqliteErrors.Tell(failure) is StoreUnavailableException away)
+        {
+            throw away;
+        }
         finally
         {
             // After an exception nobody knows what the connection still holds open.

@@ -11,7 +11,7 @@ namespace Keyreeve.Web.Clients;
 /// <summary>Finds and checks the client of a request to the token, introspection and revocation endpoints.</summary>
 public sealed class ClientAuthenticator(SnapshotState state, ServerIdentity server, AssertionMemory assertions, RequestLimits limits, TimeProvider clock)
 {
-    /// <summary>The authenticated client, within its rate. Reads the cache; writes nothing.</summary>
+    /// <summary>The authenticated client, within its rate. Reads the cache; writes nothing but a used assertion.</summary>
     public async ValueTask<Outcome<AuthenticatedClient>> AuthenticateAsync(HttpRequest request, ParameterList form)
     {
         using var span = Spans.Start(Spans.AuthenticateClient);
@@ -25,7 +25,8 @@ public sealed class ClientAuthenticator(SnapshotState state, ServerIdentity serv
         if (limits.EnterAs(context, presented.ClientId) is { } wait)
             return wait;
         var client = await state.FindClientAsync(presented.ClientId, context.RequestAborted);
-        if (!ClientAuthentication.Decide(presented, client, server.Issuer, server.Issuer + "/token", assertions.FirstUse, clock.GetUtcNow()).Succeeded(out var authenticated, out refusal))
+        var outcome = await ClientAuthentication.DecideAsync(presented, client, server.Issuer, server.Issuer + "/token", assertions.FirstUseAsync, clock.GetUtcNow());
+        if (!outcome.Succeeded(out var authenticated, out refusal))
         {
             limits.Failed(context, presented.ClientId);
             return refusal;
