@@ -79,6 +79,10 @@ public static class RequestKeyMaterial
         {
             record = await seal.Records.FindAsync(request.ServiceId, request.Identity, cancel);
         }
+        catch (TryLaterException e) when (!cancel.IsCancellationRequested)
+        {
+            return (null, new Refusal(RefusalCode.Busy, "please try again", $"record {purpose} could not be read: {e.Message}"));
+        }
         catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             // "If the SKM-S encounters an error while processing the SEAL KM Request message, an error value ... shall be returned in
@@ -96,7 +100,7 @@ public static class RequestKeyMaterial
     private static Task WriteErrorAsync(HttpContext context, SealContext seal, KmRequest? request, VerifiedToken? token, Refusal refusal)
     {
         var (code, status) = KmErrors.Of(refusal.Code);
-        return WriteAsync(context, Response(seal, request, token) with { ErrorCode = code }, status);
+        return WriteAsync(context, Response(seal, request, token) with { ErrorCode = code }, status, refusal.RetryAfter);
     }
 
     private static KmResponse Response(SealContext seal, KmRequest? request, VerifiedToken? token) => new()
@@ -120,10 +124,11 @@ public static class RequestKeyMaterial
         return issuer + (token.IsClients ? "/clients/" : "/users/") + Uri.EscapeDataString(name);
     }
 
-    private static async Task WriteAsync(HttpContext context, KmResponse message, int status)
+    private static async Task WriteAsync(HttpContext context, KmResponse message, int status, TimeSpan? retryAfter = null)
     {
         var response = context.Response;
         response.StatusCode = status;
+        RetryLater.Apply(response, retryAfter);
         response.ContentType = "application/json";
         response.Headers.CacheControl = "no-store";
         response.Headers.XContentTypeOptions = "nosniff";

@@ -36,7 +36,7 @@ try
     });
     return parsed.Errors.Count > 0 ? 2 : code;
 }
-catch (Exception e) when (e is SettingsException or DataFolderException or SchemaRefusedException or UnauthorizedAccessException or IOException)
+catch (Exception e) when (e is SettingsException or DataFolderException or SchemaRefusedException or StoreRefusedException or StoreUnavailableException or UnauthorizedAccessException or IOException)
 {
     Console.Error.WriteLine("keyreeve: " + e.Message);
     return 2;

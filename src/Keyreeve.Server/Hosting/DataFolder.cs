@@ -73,7 +73,8 @@ public sealed class DataFolder : IDisposable
     /// The KEK: from the environment variable KEYREEVE_KEK, or from the file "kek", made on the first start. Never made for a database
     /// that exists: what it sealed could not be opened.
     /// </summary>
-    public Kek OpenKek()
+    /// <param name="sealedElsewhere">When other nodes sealed the database: what says so.</param>
+    public Kek OpenKek(string? sealedElsewhere = null)
     {
         var file = Path("kek");
         if (Environment.GetEnvironmentVariable("KEYREEVE_KEK") is { Length: > 0 } text)
@@ -82,6 +83,8 @@ public sealed class DataFolder : IDisposable
         {
             if (File.Exists(Database))
                 throw new DataFolderException($"{file} is missing, but {Database} exists and is sealed by it. Put the file back (it is never part of a backup), or set KEYREEVE_KEK");
+            if (sealedElsewhere is not null)
+                throw new DataFolderException($"{file} is missing, and {sealedElsewhere}. Copy the file kek of another node there (chmod 600), or set KEYREEVE_KEK");
             Write("kek", Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(Kek.KeySize)) + "\n");
         }
         var mode = File.GetUnixFileMode(file);

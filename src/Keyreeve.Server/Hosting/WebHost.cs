@@ -15,6 +15,7 @@ using Keyreeve.Server.Outbox;
 using Keyreeve.Server.Sweeping;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Http;
+using Keyreeve.Web.Limits;
 using Keyreeve.Web.Login;
 using Keyreeve.Web.Pages;
 using Microsoft.AspNetCore.DataProtection;
@@ -144,7 +145,7 @@ public static class WebHost
             .AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
             .AddSingleton(new TokenMinter(parts.Issuer))
             .AddSingleton(new TokenVerifier(parts.Issuer, () => parts.State.Keys, () => parts.State.Revocations, parts.Clock, settings.Tokens.Leeway))
-            .AddSingleton<AssertionMemory>().AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>();
+            .AddSingleton(settings.Limits).AddSingleton<RequestLimits>().AddSingleton<AssertionMemory>().AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>();
         AddLogin(services, parts);
         services.AddOpenId();
         services.AddSeal(new SealSettings

@@ -179,7 +179,7 @@ public sealed class KmDecisionTests : IDisposable
 
     [Theory]
     [InlineData(RefusalCode.Unavailable, KmErrorCode.Unspecified, 500)]
-    [InlineData(RefusalCode.Busy, KmErrorCode.Unspecified, 500)]
+    [InlineData(RefusalCode.Busy, KmErrorCode.Unspecified, 503)]
     [InlineData(RefusalCode.KeyInformationNotAvailable, KmErrorCode.NotAvailable, 404)]
     [InlineData(RefusalCode.TokenMissing, KmErrorCode.Rejected, 401)]
     [InlineData(RefusalCode.InsufficientScope, KmErrorCode.Rejected, 401)]
