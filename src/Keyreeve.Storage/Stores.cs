@@ -18,7 +18,10 @@ public sealed class Stores
         Sealed = new(database);
         Revocations = new(database, Outbox);
         Audit = new(database);
+        Backfills = new(database);
         Changes = new(database);
+        Assertions = new(database);
+        SeenRequests = new(database);
         KeyRecords = new(database);
         Sweeps = Keyreeve.Storage.Sweeps.Of(database);
     }
@@ -47,11 +50,20 @@ public sealed class Stores
     /// <summary>The audit.</summary>
     public AuditStore Audit { get; }
 
+    /// <summary>Long schema work, and whether code may rely on it yet.</summary>
+    public BackfillRunner Backfills { get; }
+
     /// <summary>Which snapshots are out of date.</summary>
     public ChangeFeed Changes { get; }
 
     /// <summary>What must reach other parties.</summary>
     public OutboxStore Outbox { get; }
+
+    /// <summary>Client assertions that were used.</summary>
+    public AssertionTable Assertions { get; }
+
+    /// <summary>Accepted KM requests, for nodes that share a database.</summary>
+    public SeenRequestTable SeenRequests { get; }
 
     /// <summary>Key management records.</summary>
     public KeyRecordStore KeyRecords { get; }

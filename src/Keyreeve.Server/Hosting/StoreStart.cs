@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json.Nodes;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Keys;
 using Keyreeve.Server.Settings;
@@ -85,6 +86,13 @@ internal static class StoreStart
     public static Task KeepDemoAsync(ServerParts parts, string files, CancellationToken cancel) => parts.Options.Settings.Postgres is null
         ? Task.CompletedTask
         : parts.Stores.Sealed.PutAsync(DemoMark, parts.Kek.Seal(DemoMark, Encoding.UTF8.GetBytes(files)), Entry(parts.Clock, "demo data made"), cancel);
+
+    /// <summary>A demo's store that came out of a backup or another engine: the database says so as if its first start had been here.</summary>
+    public static Task MarkDemoAsync(StoreDoor door, Kek kek, IReadOnlyDictionary<string, byte[]> files, TimeProvider clock, CancellationToken cancel)
+    {
+        var json = new JsonObject([.. files.Select(f => KeyValuePair.Create<string, JsonNode?>(f.Key, Encoding.UTF8.GetString(f.Value)))]).ToJsonString();
+        return new SealedStore(new OneConnection(door.Connection, clock, RestoredState.Node)).PutAsync(DemoMark, kek.Seal(DemoMark, Encoding.UTF8.GetBytes(json)), Entry(clock, "this database is a demo's"), cancel);
+    }
 
     private static AuditEntry Entry(TimeProvider clock, string detail) => new()
     {

@@ -51,6 +51,9 @@ public sealed partial class UnhandledErrors(RequestDelegate next, ILogger<Unhand
     private static Task AnswerAsync(HttpContext context, int status, string cause)
     {
         context.Response.Clear();
+        // A client of the token endpoint reads OAuth errors and nothing else.
+        if (status == StatusCodes.Status503ServiceUnavailable && context.GetEndpoint()?.Metadata.GetMetadata<RefusalAnswer>() is { } answer)
+            return answer.WriteAsync(context, new Refusal(RefusalCode.Busy, "please try again", "the store is away"));
         context.Response.StatusCode = status;
         RetryLater.Apply(context.Response);
         return context.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.Ordinal)

@@ -62,6 +62,9 @@ public sealed record ServerSettings
     /// <summary>Least level that is logged.</summary>
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
 
+    /// <summary>Metrics and traces.</summary>
+    public TelemetrySettings Telemetry { get; init; } = new();
+
     /// <summary>Where the settings came from, for the first screen.</summary>
     public IReadOnlyList<string> Sources { get; init; } = [];
 }

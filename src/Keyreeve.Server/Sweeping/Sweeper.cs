@@ -1,3 +1,4 @@
+using Keyreeve.Core.Policy;
 using Keyreeve.Storage;
 using Microsoft.Extensions.Logging;
 
@@ -51,7 +52,7 @@ public sealed partial class Sweeper(Stores stores, TimeProvider clock, ILogger<S
     private async Task<long> SweepAsync(Sweep sweep, CancellationToken cancel)
     {
         // Rows that expire while it goes on are the next round's, so that it comes to an end.
-        var now = clock.GetUtcNow();
+        var now = clock.GetUtcNow() - ClockJumps.Forgiven;
         var (total, pace) = (0L, SweepPace.Start);
         var began = clock.GetTimestamp();
         var told = began;
