@@ -47,6 +47,21 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
     /// <summary>Runs a statement (once for each element, when the parameters are a list); returns the rows it changed.</summary>
     public Task<int> ExecuteAsync(string sql, object parameters) => WatchAsync(Connection.ExecuteAsync(sql, parameters, Transaction));
 
+    /// <summary>Runs a statement of a hot path (<see cref="Statement.In"/>); returns the rows it changed.</summary>
+    internal Task<int> ExecuteAsync(DbCommand kept) => WatchAsync(kept.ExecuteNonQueryAsync());
+
+    /// <summary>The row of a statement of a hot path, or default when there is none.</summary>
+    internal Task<T?> FirstAsync<T>(DbCommand kept, Func<DbDataReader, T> read)
+    {
+        return WatchAsync(RunAsync());
+
+        async Task<T?> RunAsync()
+        {
+            await using var row = await kept.ExecuteReaderAsync();
+            return await row.ReadAsync() ? read(row) : default;
+        }
+    }
+
     /// <summary>The only row, or default when there is none.</summary>
     public Task<T?> SingleAsync<T>(string sql, object parameters) => WatchAsync(Connection.QuerySingleOrDefaultAsync<T>(sql, parameters, Transaction));
 

@@ -98,7 +98,8 @@ public sealed class TestPostgres : IAsyncDisposable
         _keeper.Dispose();
     }
 
-    private string ConnectionString(string database) => $"Host={_folder};Port=5432;Username=keyreeve;Database={database}";
+    /// <summary>For a database of this server.</summary>
+    public string ConnectionString(string database) => $"Host={_folder};Port=5432;Username=keyreeve;Database={database}";
 
     private static Exception Missing()
     {

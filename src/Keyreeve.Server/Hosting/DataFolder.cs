@@ -52,9 +52,30 @@ public sealed class DataFolder : IDisposable
             Directory.CreateDirectory(folder.Root, OwnerFolder);
         folder.Lock();
         if (demo)
-            folder.Write("demo.folder", "This folder was created with --demo.\n");
+            folder.MarkDemo();
         return folder;
     }
+
+    /// <summary>
+    /// Holds the folder as a server does, for a command that works on a stopped one; it is made when <paramref name="make"/> allows it.
+    /// </summary>
+    public static DataFolder Hold(string path, bool make)
+    {
+        var folder = make ? new DataFolder(System.IO.Path.GetFullPath(path)) : Existing(path);
+        if (!Directory.Exists(folder.Root))
+            Directory.CreateDirectory(folder.Root, OwnerFolder);
+        folder.Lock();
+        return folder;
+    }
+
+    /// <summary>True when it was created with --demo.</summary>
+    public bool IsDemo => File.Exists(DemoMark);
+
+    /// <summary>From now on it is a folder of a demo.</summary>
+    public void MarkDemo() => Write("demo.folder", "This folder was created with --demo.\n");
+
+    /// <summary>The KEK of a store that exists somewhere: null when there is none, and none is made.</summary>
+    public Kek? FindKek() => Environment.GetEnvironmentVariable("KEYREEVE_KEK") is { Length: > 0 } || File.Exists(Path("kek")) ? OpenKek() : null;
 
     /// <summary>Lets another server use the folder.</summary>
     public void Dispose() => _lock?.Dispose();
@@ -68,7 +89,8 @@ public sealed class DataFolder : IDisposable
     public string Path(string name) => System.IO.Path.Combine(Root, name);
 
     /// <summary>The KEK and those before it. Never made for a database that exists: what it sealed could not be opened.</summary>
-    public Kek OpenKek() => new KekFiles(this).Open(mayMake: !File.Exists(Database));
+    /// <param name="sealedElsewhere">When other nodes sealed the database: what says so.</param>
+    public Kek OpenKek(string? sealedElsewhere = null) => new KekFiles(this).Open(File.Exists(Database) ? $"{Database} exists and is sealed by it" : sealedElsewhere);
 
     /// <summary>True when nobody but its owner can read a file.</summary>
     public static bool IsPrivate(string file) => (File.GetUnixFileMode(file) & ~OwnerOnly) == UnixFileMode.None;

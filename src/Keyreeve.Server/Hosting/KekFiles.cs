@@ -26,12 +26,15 @@ public sealed class KekFiles(DataFolder folder)
     /// <summary>
     /// The keys; the first one is made at the first start. Never made for a database that exists: what it sealed could not be opened.
     /// </summary>
-    /// <param name="mayMake">False when there is a store that was sealed by a key that should be here.</param>
-    public Kek Open(bool mayMake)
+    /// <param name="isSealed">Why a key must be there already, or null when the first one may be made.</param>
+    public Kek Open(string? isSealed) =>
+        new(OpenCurrent(isSealed), [.. ReadOld().Select(k => Key(k, OldFile)), .. Split(FromEnvironment("KEYREEVE_KEK_OLD") ?? "").Select(k => Key(k, "the environment variable KEYREEVE_KEK_OLD"))]);
+
+    /// <summary>For the server, which has the folder for itself: what a change left that was cut short before it counted.</summary>
+    public void Tidy()
     {
-        foreach (var left in new[] { Current + ".new", Old + ".new" })
-            File.Delete(folder.Path(left)); // of a change that was cut short before it counted
-        return new(OpenCurrent(mayMake), [.. ReadOld().Select(k => Key(k, OldFile)), .. Split(FromEnvironment("KEYREEVE_KEK_OLD") ?? "").Select(k => Key(k, "the environment variable KEYREEVE_KEK_OLD"))]);
+        File.Delete(folder.Path(Current + ".new"));
+        File.Delete(folder.Path(Old + ".new"));
     }
 
     /// <summary>A new key in its text.</summary>
@@ -86,15 +89,15 @@ public sealed class KekFiles(DataFolder folder)
         return key.Id;
     }
 
-    private SealingKey OpenCurrent(bool mayMake)
+    private SealingKey OpenCurrent(string? isSealed)
     {
         if (FromEnvironment("KEYREEVE_KEK") is { } text)
             return Key(text.Trim(), "the environment variable KEYREEVE_KEK");
         var file = folder.Path(Current);
         if (!File.Exists(file))
         {
-            if (!mayMake)
-                throw new DataFolderException($"{file} is missing, but the database exists and is sealed by it. Put the file back (it is never part of a backup), or set KEYREEVE_KEK");
+            if (isSealed is not null)
+                throw new DataFolderException($"{file} is missing, but {isSealed}. Put the file back (it is never part of a backup) or copy that of another node there (chmod 600), or set KEYREEVE_KEK");
             folder.Write(Current, Make() + "\n");
         }
         return Key(CurrentText(), file);

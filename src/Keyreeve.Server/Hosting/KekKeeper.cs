@@ -20,7 +20,7 @@ public sealed record RewrapState(string State, RewrapProgress Progress, DateTime
 public sealed partial class KekKeeper(ServerParts parts, ILogger<KekKeeper> log) : IDisposable
 {
     /// <summary>Name of the sealed value whose KEK is the one to use.</summary>
-    private const string Target = "kek/current";
+    public const string Target = "kek/current";
 
     /// <summary>What was sealed just before a switch is written by then. Our choice: more than a write may wait.</summary>
     private static readonly TimeSpan InFlight = TimeSpan.FromSeconds(30);
@@ -82,7 +82,7 @@ public sealed partial class KekKeeper(ServerParts parts, ILogger<KekKeeper> log)
             Files.Prepare(next);
             await parts.Stores.Sealed.PutAsync(Target, key.Seal(Target, "1"u8), entry with { Subject = key.Id, Detail = "from " + Kek.Id }, CancellationToken.None);
             Files.Switch(next);
-            Kek.Replace(Files.Open(mayMake: false));
+            Kek.Replace(Files.Open("this server runs"));
             _switchedAt = parts.Clock.GetUtcNow();
             Wake();
             return key.Id;
@@ -117,7 +117,7 @@ public sealed partial class KekKeeper(ServerParts parts, ILogger<KekKeeper> log)
                 return Refusal.Of(RefusalCode.Conflict, $"{needed.Sum(c => c.Rows)} rows are sealed by it ({string.Join(", ", needed.Select(c => c.Column.Table).Distinct())}): see 'keyreeve admin kek status'");
             await parts.Stores.Audit.AppendAsync([entry with { Subject = id }], CancellationToken.None);
             Files.Remove([id]);
-            Kek.Replace(Files.Open(mayMake: false));
+            Kek.Replace(Files.Open("this server runs"));
             return id;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -12,6 +12,7 @@ using Keyreeve.Seal;
 using Keyreeve.Server.Admin;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Http;
+using Keyreeve.Web.Limits;
 using Keyreeve.Web.Login;
 using Keyreeve.Web.Pages;
 using Microsoft.AspNetCore.DataProtection;
@@ -141,7 +142,7 @@ public static class WebHost
             .AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
             .AddSingleton(new TokenMinter(parts.Issuer))
             .AddSingleton(new TokenVerifier(parts.Issuer, () => parts.State.Keys, () => parts.State.Revocations, parts.Clock, settings.Tokens.Leeway))
-            .AddSingleton<AssertionMemory>().AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>();
+            .AddSingleton(settings.Limits).AddSingleton<RequestLimits>().AddSingleton<AssertionMemory>().AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>();
         AddLogin(services, parts);
         services.AddOpenId();
         services.AddSeal(new SealSettings

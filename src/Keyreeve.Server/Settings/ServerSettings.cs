@@ -1,6 +1,7 @@
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Policy;
 using Keyreeve.Seal;
+using Keyreeve.Web.Limits;
 using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Settings;
@@ -25,6 +26,9 @@ public sealed record ServerSettings
 
     /// <summary>How long revocations may be unknown while the store is away; then nothing is issued or checked.</summary>
     public TimeSpan StaleAfter { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How much one caller may ask.</summary>
+    public LimitSettings Limits { get; init; } = new();
 
     /// <summary>Lifetimes.</summary>
     public TokenPolicy Tokens { get; init; } = new();

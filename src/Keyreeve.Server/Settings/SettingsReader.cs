@@ -2,8 +2,10 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Keyreeve.Core.Keys;
+using Keyreeve.Core.Limits;
 using Keyreeve.Core.Policy;
 using Keyreeve.Storage;
+using Keyreeve.Web.Limits;
 using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Settings;
@@ -18,6 +20,8 @@ public sealed class SettingsException(string message) : Exception(message);
 public sealed class SettingsReader
 {
     private const string EnvironmentPrefix = "KEYREEVE__";
+
+    private const string RateMeaning = "off, or a rate as 60/min or 1000/s, with or without a burst: 60/min burst 120";
 
     private static readonly (string Name, string Default, string Meaning)[] KnownSettings =
     [
@@ -39,6 +43,11 @@ public sealed class SettingsReader
         ("Tokens:RefreshReuseLimit", "10", "0 to 100"),
         ("Tokens:SessionSeconds", "28800", "60 to 2592000"),
         ("Tokens:LeewaySeconds", "5", "0 to 30 (TS 33.434 table A.2.2.2-1)"),
+        ("Limits:PerSource", "2000/s burst 10000", RateMeaning),
+        ("Limits:PerClient", "1000/s burst 5000", RateMeaning),
+        ("Limits:FailuresPerClient", "60/min burst 60", RateMeaning),
+        ("Limits:FailuresPerSource", "600/min burst 600", RateMeaning),
+        ("Limits:LoginsPerSource", "60/min burst 120", RateMeaning),
         ("SigningKeys:PeriodHours", "720", "1 to 8760"),
         ("SigningKeys:PublishAheadHours", "24", "1 to 720"),
         ("SigningKeys:KeepAfterHours", "48", "25 to 720"),
@@ -156,6 +165,14 @@ public sealed class SettingsReader
             Node = Node(postgres is not null),
             Postgres = postgres,
             Listeners = listeners,
+            Limits = new LimitSettings
+            {
+                PerSource = RateOf("Limits:PerSource"),
+                PerClient = RateOf("Limits:PerClient"),
+                FailuresPerClient = RateOf("Limits:FailuresPerClient"),
+                FailuresPerSource = RateOf("Limits:FailuresPerSource"),
+                Logins = RateOf("Limits:LoginsPerSource"),
+            },
             StaleAfter = Seconds("Storage:StaleSeconds", 5, 3600),
             Tokens = new TokenPolicy
             {
@@ -235,6 +252,9 @@ public sealed class SettingsReader
         var text = Text(name) ?? Array.Find(KnownSettings, k => k.Name == name).Default;
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most ? number : throw Wrong(name);
     }
+
+    private Rate? RateOf(string name) =>
+        Rate.TryRead(Text(name) ?? Array.Find(KnownSettings, k => k.Name == name).Default, out var rate) ? rate : throw Wrong(name);
 
     private SettingsException Wrong(string name)
     {

@@ -1,4 +1,3 @@
-using Dapper;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Grants;
 using Keyreeve.Core.Tokens;
@@ -12,6 +11,9 @@ namespace Keyreeve.Storage;
 /// </summary>
 public sealed class GrantStore(IDatabase database) : IGrantStore
 {
+    private static readonly Statement FindConsent = new(
+        "SELECT subject, client_id, scope, given_at FROM consents WHERE subject = @Subject AND client_id = @ClientId", "@Subject", "@ClientId");
+
     /// <inheritdoc />
     public Task<bool> AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
@@ -75,10 +77,8 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     }
 
     /// <inheritdoc />
-    public Task<Consent?> FindConsentAsync(string subject, string clientId, CancellationToken cancel) => database.ReadAsync(async connection =>
-        (await connection.QuerySingleOrDefaultAsync<ConsentRow>(
-            "SELECT subject, client_id, scope, given_at FROM consents WHERE subject = @Subject AND client_id = @ClientId",
-            new { Subject = subject, ClientId = clientId }))?.ToConsent(), cancel);
+    public Task<Consent?> FindConsentAsync(string subject, string clientId, CancellationToken cancel) => database.ReadAsync(connection =>
+        FindConsent.FirstAsync(connection, row => new Consent(row.GetString(0), row.GetString(1), StoredText.ReadScope(row.GetString(2)), row.GetInt64(3)), cancel, subject, clientId), cancel);
 
     /// <inheritdoc />
     public Task SaveConsentAsync(Consent consent, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
@@ -97,14 +97,4 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
         var codes = await CodeTable.DeleteExpiredAsync(unit, now, limit);
         return codes + await FamilyTable.DeleteExpiredAsync(unit, now * 1000, limit - codes);
     }, cancel);
-
-    private sealed class ConsentRow
-    {
-        public string Subject { get; init; } = "";
-        public string ClientId { get; init; } = "";
-        public string Scope { get; init; } = "";
-        public long GivenAt { get; init; }
-
-        public Consent ToConsent() => new(Subject, ClientId, StoredText.ReadScope(Scope), GivenAt);
-    }
 }

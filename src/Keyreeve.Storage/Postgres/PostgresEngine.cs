@@ -142,7 +142,7 @@ public sealed class PostgresEngine : IDatabase
     }
 
     /// <summary>Texts compare octet by octet, whatever the database's locale is: order is what the program takes it for, and no index breaks when a locale changes.</summary>
-    private static string InOctets(string statement) =>
+    internal static string InOctets(string statement) =>
         statement.StartsWith("CREATE TABLE", StringComparison.Ordinal) || statement.StartsWith("ALTER TABLE", StringComparison.Ordinal)
             ? System.Text.RegularExpressions.Regex.Replace(statement, @"\bTEXT\b", "TEXT COLLATE \"C\"", System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(5))
             : statement;

@@ -6,11 +6,12 @@ namespace Keyreeve.Storage;
 /// A step of the schema that takes long: rows that are there get what a migration made room for, in short transactions while the
 /// server serves. A migration must be quick; whatever touches each row of a table that grows is a backfill.
 /// </summary>
-/// <param name="Number">From 1, without gaps, apart from the migrations' numbers. All known migrations are applied before the first batch.</param>
+/// <param name="Number">From 1, without gaps, apart from the migrations' numbers. The migration that made the room is applied before the first batch.</param>
 /// <param name="Name">For people: what is filled.</param>
 /// <param name="RunAsync">
 /// One batch: handles at most <see cref="BackfillBatch.Limit"/> rows after <see cref="BackfillBatch.Cursor"/> and says where it stopped. It runs in a transaction
-/// with the cursor's own row, perhaps more than once, so it has no effect beside the database; and a batch that runs again over the same rows changes nothing.
+/// with the cursor's own row, perhaps more than once, so it has no effect beside the database. Nodes of the release before write on beside it: each of its statements says, in the row it changes, what must still hold
+/// (<see cref="IDatabase.WriteSharedAsync"/>), and a batch that runs again over the same rows changes nothing.
 /// </param>
 /// <param name="EstimateAsync">How many rows there are about, for the percent. Asked once, when the backfill begins.</param>
 public sealed record Backfill(int Number, string Name, Func<BackfillBatch, Task<BackfillStep>> RunAsync, Func<DbConnection, Task<long>> EstimateAsync)

@@ -45,7 +45,7 @@ public sealed class BackfillRunner(IDatabase database, IReadOnlyList<Backfill> k
             {
                 progress?.Invoke(state);
                 var began = Stopwatch.GetTimestamp();
-                if (!await database.WriteAsync(unit => BackfillTable.RunBatchAsync(unit.Connection, unit.Transaction, backfill, database.Node, BatchRows, database.Clock.GetUtcNow(), cancel), cancel))
+                if (!await database.WriteSharedAsync(unit => BackfillTable.RunBatchAsync(unit.Connection, unit.Transaction, backfill, database.Node, BatchRows, database.Clock.GetUtcNow(), cancel), cancel))
                     await Task.Delay(AskAgain, cancel);
                 else if (background)
                     await Task.Delay(3 * Stopwatch.GetElapsedTime(began) + TimeSpan.FromMilliseconds(5), cancel);

@@ -86,7 +86,7 @@ public sealed class SqliteEngine : IDatabase
     }
 
     /// <summary>SQLite would make the file by the umask; it gives <c>-wal</c> and <c>-shm</c> the mode of the file.</summary>
-    private static void CreatePrivate(string path)
+    internal static void CreatePrivate(string path)
     {
         if (File.Exists(path))
             return;

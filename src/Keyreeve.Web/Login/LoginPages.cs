@@ -3,6 +3,7 @@ using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Http;
+using Keyreeve.Web.Limits;
 using Keyreeve.Web.Pages;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Builder;
@@ -57,6 +58,14 @@ public static partial class LoginPages
         }
         form.TrySingle("username", out var username);
         form.TrySingle("password", out var password);
+        if (services.GetRequiredService<RequestLimits>().EnterLogin(context) is { } wait)
+        {
+            services.GetRequiredService<AuditQueue>().Count(context.Connection.RemoteIpAddress?.ToString(), "login", wait.Code);
+            context.Response.StatusCode = StatusCodes.Status429TooManyRequests;
+            RetryLater.Apply(context.Response, wait.RetryAfter);
+            await PageAsync(context, text!, ticket, username, PageText.TooManyTries, StatusCodes.Status429TooManyRequests);
+            return;
+        }
         var outcome = await services.GetRequiredService<PasswordLogin>().CheckAsync(username, password, context.RequestAborted);
         if (!outcome.Succeeded(out var user, out var refusal))
         {
