@@ -58,8 +58,14 @@ public sealed class AuditStore(IDatabase database) : IAuditStore
                 $"SELECT node, seq, json, hash, at FROM audit WHERE {narrow}at >= @From AND at < @To{before} ORDER BY at DESC, node DESC, seq DESC LIMIT @Limit",
                 new
                 {
-                    query.Subject, query.ClientId, From = query.From ?? 0, To = query.To ?? long.MaxValue,
-                    At = after?.At ?? 0, AfterNode = after?.Node ?? "", Sequence = after?.Sequence ?? 0, Limit = (long)Chunk,
+                    query.Subject,
+                    query.ClientId,
+                    From = query.From ?? 0,
+                    To = query.To ?? long.MaxValue,
+                    At = after?.At ?? 0,
+                    AfterNode = after?.Node ?? "",
+                    Sequence = after?.Sequence ?? 0,
+                    Limit = (long)Chunk,
                 })).AsList();
             foreach (var row in rows)
             {
