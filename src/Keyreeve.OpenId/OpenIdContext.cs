@@ -7,6 +7,7 @@ using Keyreeve.Core.Snapshots;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Limits;
+using Keyreeve.Web.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -85,6 +86,7 @@ public sealed partial class OpenIdContext(
     /// <summary>Logs and audits a refusal: of a known client line by line, of a peer who proved nothing as a count.</summary>
     public void Refused(HttpContext context, string kind, string? clientId, string? subject, Refusal refusal)
     {
+        WebTelemetry.Refused(kind, refusal.Code);
         // Who asks too much must not fill log and audit by being told so: a count a minute says it.
         if (refusal.Code != RefusalCode.TooManyRequests)
             LogRefused(log, kind, refusal.Code, clientId ?? "-", refusal.Operator, context.TraceIdentifier);

@@ -67,6 +67,9 @@ public interface IDatabase : IAsyncDisposable
     /// <exception cref="StoreUnavailableException">The database is away, or the other node does not come to an end.</exception>
     Task<IAsyncDisposable> AloneAsync(string what, CancellationToken cancel);
 
+    /// <summary>Writes of this node that wait for their transaction.</summary>
+    int WaitingWrites => 0;
+
     /// <summary>
     /// Ends when another node may have raised a topic, at the latest after <paramref name="atMost"/>. It never fails because the
     /// database is away: whoever waited reads next, and learns it there.

@@ -89,6 +89,9 @@ public sealed class KeyreeveProcess : IAsyncDisposable
         Assert.Equal(0, kill.ExitCode);
     }
 
+    /// <summary>kill -9, at once: no other program is started for it first.</summary>
+    public void KillNow() => _process.Kill();
+
     /// <summary>The exit code; a process that does not end within the limit fails the test.</summary>
     public async Task<int> ExitAsync(TimeSpan limit)
     {

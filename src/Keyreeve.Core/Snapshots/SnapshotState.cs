@@ -2,6 +2,7 @@ using System.Runtime.ExceptionServices;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Policy;
+using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
 
 namespace Keyreeve.Core.Snapshots;
@@ -119,7 +120,9 @@ public sealed class SnapshotState : IDisposable
                     continue;
                 try
                 {
+                    var began = _clock.GetTimestamp();
                     await LoadAsync(topic, known, cancel);
+                    CoreTelemetry.Reloaded(topic, _clock.GetElapsedTime(began));
                     _seen[topic] = version;
                 }
                 catch (Exception e) when (e is not OperationCanceledException)
@@ -157,7 +160,7 @@ public sealed class SnapshotState : IDisposable
                 Volatile.Write(ref _keys, OpenRing(await _keyStore.LoadAsync(cancel)));
                 break;
             case Topic.Revocations:
-                var now = _clock.GetUtcNow().ToUnixTimeSeconds();
+                var now = (_clock.GetUtcNow() - ClockJumps.Forgiven).ToUnixTimeSeconds();
                 var more = await _revocationStore.LoadAsync(after, now, cancel);
                 Volatile.Write(ref _revocations, after == NeverSeen ? new RevocationList(more) : _revocations.With(more, now));
                 break;

@@ -2,6 +2,7 @@ using Keyreeve.Core.Audit;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Server.Hosting;
 using Keyreeve.Web.Login;
+using Keyreeve.Web.Telemetry;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.Logging;
 
@@ -32,12 +33,17 @@ public sealed partial class AdminContext(
     /// <summary>Logs and counts a peer who is no operator: it proved nothing, so it gets no audit line of its own.</summary>
     public void RefusedPeer(HttpContext context, Refusal refusal)
     {
+        WebTelemetry.Refused("admin.authenticate", refusal.Code);
         LogRefused(log, refusal.Code, refusal.Operator, context.TraceIdentifier);
         audit.Count(context.Connection.RemoteIpAddress?.ToString(), "admin.authenticate", refusal.Code);
     }
 
     /// <summary>Logs what an operator was refused.</summary>
-    public void RefusedOperator(HttpContext context, Refusal refusal) => LogRefused(log, refusal.Code, refusal.Operator, context.TraceIdentifier);
+    public void RefusedOperator(HttpContext context, Refusal refusal)
+    {
+        WebTelemetry.Refused("admin", refusal.Code);
+        LogRefused(log, refusal.Code, refusal.Operator, context.TraceIdentifier);
+    }
 
     [LoggerMessage(EventId = 1, Level = LogLevel.Information, Message = "admin request refused: {Code}: {Why} (request {CorrelationId})")]
     private static partial void LogRefused(ILogger log, RefusalCode code, string why, string correlationId);

@@ -6,6 +6,7 @@ using Keyreeve.Server.Admin.Devices;
 using Keyreeve.Server.Admin.Keks;
 using Keyreeve.Server.Admin.KeyRecords;
 using Keyreeve.Server.Admin.Operators;
+using Keyreeve.Server.Admin.Outbox;
 using Keyreeve.Server.Admin.Services;
 using Keyreeve.Server.Admin.SigningKeys;
 using Keyreeve.Server.Admin.Users;
@@ -101,6 +102,8 @@ public static class AdminRoutes
         new("GET", "/kek", "showKek", "Which KEK seals, and how many rows need which.", ShowKek.HandleAsync) { Answers = KekJson.Status },
         new("POST", "/kek/rotate", "rotateKek", "From now on a new KEK seals; what is there is sealed anew in the background.", RotateKek.HandleAsync) { Reads = KekJson.Rotation, ReadsOptional = true, Answers = KekJson.Status },
         new("POST", "/kek/retire", "retireKek", "Forgets a KEK that no row needs any more.", RetireKek.HandleAsync) { Reads = KekJson.Retirement, ReadsOptional = true, Answers = KekJson.Retired },
+        new("GET", "/outbox", "listOutbox", "Receivers of messages, and what waits for them.", ListOutbox.HandleAsync) { Answers = OutboxJson.Schema, IsPage = true },
+        new("DELETE", "/outbox/{receiver}", "dropOutbox", "Throws away what waits for a receiver.", DropOutbox.HandleAsync),
 
         new("GET", "/operators", "listOperators", "Registered operator certificates.", ListOperators.HandleAsync) { Answers = OperatorJson.Schema, IsPage = true },
         new("POST", "/operators", "registerOperator", "Registers a certificate of the Operators CA, or issues one for a request (csr).", RegisterOperator.HandleAsync) { Reads = OperatorJson.New, Answers = OperatorJson.Created },

@@ -19,9 +19,10 @@ internal static class AdminCommand
             AdminKeyCommands.Create(tools),
             AdminSigningKeyCommands.Create(tools),
             AdminOperatorCommands.Create(tools),
+            AdminStoreCommands.Create(connection.Data, json),
             AdminKekCommands.Create(tools),
             AdminAuditCommands.Create(tools),
-            AdminStoreCommands.Create(connection.Data, json),
+            AdminOutboxCommands.Create(tools),
         };
         foreach (var option in connection.All)
             command.Options.Add(option);

@@ -37,6 +37,9 @@ public sealed class DataFolder : IDisposable
     /// <summary>The demo's secrets and names.</summary>
     public string Demo => Path("demo.json");
 
+    /// <summary>True when the server before this one stopped in order, or there was none: everything it did is written down.</summary>
+    public bool EndedInOrder { get; private set; }
+
     private string DemoMark => Path("demo.folder");
 
     /// <summary>Opens or makes the folder. A demo runs only in a folder that was made for a demo, and a demo folder only in a demo.</summary>
@@ -51,6 +54,7 @@ public sealed class DataFolder : IDisposable
         if (!Directory.Exists(folder.Root))
             Directory.CreateDirectory(folder.Root, OwnerFolder);
         folder.Lock();
+        folder.Begin();
         if (demo)
             folder.MarkDemo();
         return folder;
@@ -77,6 +81,13 @@ public sealed class DataFolder : IDisposable
     /// <summary>The KEK of a store that exists somewhere: null when there is none, and none is made.</summary>
     public Kek? FindKek() => Environment.GetEnvironmentVariable("KEYREEVE_KEK") is { Length: > 0 } || File.Exists(Path("kek")) ? OpenKek() : null;
 
+    /// <summary>Tells the next server that this one wrote down everything.</summary>
+    public void EndInOrder()
+    {
+        _lock?.SetLength(0);
+        _lock?.Flush(flushToDisk: true);
+    }
+
     /// <summary>Lets another server use the folder.</summary>
     public void Dispose() => _lock?.Dispose();
 
@@ -90,7 +101,9 @@ public sealed class DataFolder : IDisposable
 
     /// <summary>The KEK and those before it. Never made for a database that exists: what it sealed could not be opened.</summary>
     /// <param name="sealedElsewhere">When other nodes sealed the database: what says so.</param>
-    public Kek OpenKek(string? sealedElsewhere = null) => new KekFiles(this).Open(File.Exists(Database) ? $"{Database} exists and is sealed by it" : sealedElsewhere);
+    public Kek OpenKek(string? sealedElsewhere = null) => new KekFiles(this).Open(
+        File.Exists(Database) ? $"{Database} exists and is sealed by it. Put the file back (it is never part of a backup)"
+        : sealedElsewhere is null ? null : $"{sealedElsewhere}. Copy the file kek of another node there (chmod 600)");
 
     /// <summary>True when nobody but its owner can read a file.</summary>
     public static bool IsPrivate(string file) => (File.GetUnixFileMode(file) & ~OwnerOnly) == UnixFileMode.None;
@@ -120,7 +133,10 @@ public sealed class DataFolder : IDisposable
         FolderSync.Flush(Root);
     }
 
-    /// <summary>One server a folder: a second one would not know which key requests the first has seen. The kernel forgets the lock with the process.</summary>
+    /// <summary>
+    /// One server a folder: a second one would not know which key requests the first has seen. The kernel forgets the lock with the
+    /// process; the word in the file stays when the process did not end in order.
+    /// </summary>
     private void Lock()
     {
         try
@@ -131,5 +147,13 @@ public sealed class DataFolder : IDisposable
         {
             throw new DataFolderException($"another server uses {Root} (its process id stands in listeners.json). Stop it, or give another folder: --data DIR");
         }
+    }
+
+    private void Begin()
+    {
+        EndedInOrder = _lock!.Length == 0;
+        _lock.Write("running\n"u8);
+        _lock.SetLength(_lock.Position);
+        _lock.Flush(flushToDisk: true);
     }
 }

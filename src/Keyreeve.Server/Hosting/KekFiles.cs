@@ -26,9 +26,9 @@ public sealed class KekFiles(DataFolder folder)
     /// <summary>
     /// The keys; the first one is made at the first start. Never made for a database that exists: what it sealed could not be opened.
     /// </summary>
-    /// <param name="isSealed">Why a key must be there already, or null when the first one may be made.</param>
-    public Kek Open(string? isSealed) =>
-        new(OpenCurrent(isSealed), [.. ReadOld().Select(k => Key(k, OldFile)), .. Split(FromEnvironment("KEYREEVE_KEK_OLD") ?? "").Select(k => Key(k, "the environment variable KEYREEVE_KEK_OLD"))]);
+    /// <param name="sealedStore">When there is a store that was sealed by a key that should be here: what says so and what to do.</param>
+    public Kek Open(string? sealedStore) =>
+        new(OpenCurrent(sealedStore), [.. ReadOld().Select(k => Key(k, OldFile)), .. Split(FromEnvironment("KEYREEVE_KEK_OLD") ?? "").Select(k => Key(k, "the environment variable KEYREEVE_KEK_OLD"))]);
 
     /// <summary>For the server, which has the folder for itself: what a change left that was cut short before it counted.</summary>
     public void Tidy()
@@ -89,15 +89,15 @@ public sealed class KekFiles(DataFolder folder)
         return key.Id;
     }
 
-    private SealingKey OpenCurrent(string? isSealed)
+    private SealingKey OpenCurrent(string? sealedStore)
     {
         if (FromEnvironment("KEYREEVE_KEK") is { } text)
             return Key(text.Trim(), "the environment variable KEYREEVE_KEK");
         var file = folder.Path(Current);
         if (!File.Exists(file))
         {
-            if (isSealed is not null)
-                throw new DataFolderException($"{file} is missing, but {isSealed}. Put the file back (it is never part of a backup) or copy that of another node there (chmod 600), or set KEYREEVE_KEK");
+            if (sealedStore is not null)
+                throw new DataFolderException($"{file} is missing, and {sealedStore}, or set KEYREEVE_KEK");
             folder.Write(Current, Make() + "\n");
         }
         return Key(CurrentText(), file);

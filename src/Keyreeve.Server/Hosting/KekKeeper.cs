@@ -82,7 +82,7 @@ public sealed partial class KekKeeper(ServerParts parts, ILogger<KekKeeper> log)
             Files.Prepare(next);
             await parts.Stores.Sealed.PutAsync(Target, key.Seal(Target, "1"u8), entry with { Subject = key.Id, Detail = "from " + Kek.Id }, CancellationToken.None);
             Files.Switch(next);
-            Kek.Replace(Files.Open("this server runs"));
+            Kek.Replace(Files.Open("the database is sealed by it. Put the file back"));
             _switchedAt = parts.Clock.GetUtcNow();
             Wake();
             return key.Id;
@@ -117,7 +117,7 @@ public sealed partial class KekKeeper(ServerParts parts, ILogger<KekKeeper> log)
                 return Refusal.Of(RefusalCode.Conflict, $"{needed.Sum(c => c.Rows)} rows are sealed by it ({string.Join(", ", needed.Select(c => c.Column.Table).Distinct())}): see 'keyreeve admin kek status'");
             await parts.Stores.Audit.AppendAsync([entry with { Subject = id }], CancellationToken.None);
             Files.Remove([id]);
-            Kek.Replace(Files.Open("this server runs"));
+            Kek.Replace(Files.Open("the database is sealed by it. Put the file back"));
             return id;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

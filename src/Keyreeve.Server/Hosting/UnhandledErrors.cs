@@ -1,4 +1,5 @@
 using Keyreeve.Core.Snapshots;
+using Keyreeve.Core.Refusals;
 using Keyreeve.Storage;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Pages;
@@ -51,6 +52,9 @@ public sealed partial class UnhandledErrors(RequestDelegate next, ILogger<Unhand
     private static Task AnswerAsync(HttpContext context, int status, string cause)
     {
         context.Response.Clear();
+        // A client of the token endpoint reads OAuth errors and nothing else.
+        if (status == StatusCodes.Status503ServiceUnavailable && context.GetEndpoint()?.Metadata.GetMetadata<RefusalAnswer>() is { } answer)
+            return answer.WriteAsync(context, new Refusal(RefusalCode.Busy, "please try again", "the store is away"));
         if (status == StatusCodes.Status503ServiceUnavailable)
             context.Response.Headers.RetryAfter = "5";
         return context.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.Ordinal)

@@ -5,6 +5,7 @@ using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Limits;
 using Keyreeve.Web.Pages;
+using Keyreeve.Web.Telemetry;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -60,6 +61,7 @@ public static partial class LoginPages
         form.TrySingle("password", out var password);
         if (services.GetRequiredService<RequestLimits>().EnterLogin(context) is { } wait)
         {
+            WebTelemetry.Refused("login", wait.Code);
             services.GetRequiredService<AuditQueue>().Count(context.Connection.RemoteIpAddress?.ToString(), "login", wait.Code);
             context.Response.StatusCode = StatusCodes.Status429TooManyRequests;
             RetryLater.Apply(context.Response, wait.RetryAfter);
@@ -99,6 +101,7 @@ public static partial class LoginPages
 
     private static void Refused(HttpContext context, Refusal refusal)
     {
+        WebTelemetry.Refused("login", refusal.Code);
         var services = context.RequestServices;
         LogRefused(services.GetRequiredService<ILoggerFactory>().CreateLogger("Keyreeve.Web.Login"), refusal.Operator, context.TraceIdentifier);
         services.GetRequiredService<AuditQueue>().Count(context.Connection.RemoteIpAddress?.ToString(), "login", refusal.Code);
