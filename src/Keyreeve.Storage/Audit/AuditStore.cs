@@ -11,6 +11,8 @@ public sealed class AuditStore(IDatabase database) : IAuditStore
 
     private const int Chunk = 1000;
 
+    private readonly BackfillRunner _backfills = new(database);
+
     /// <inheritdoc />
     public Task AppendAsync(IReadOnlyList<AuditEntry> entries, CancellationToken cancel) => database.WriteSharedAsync(unit =>
     {
@@ -82,7 +84,7 @@ public sealed class AuditStore(IDatabase database) : IAuditStore
     }, cancel);
 
     /// <summary>True when a list finds every line; false while lines of an older schema wait for their columns.</summary>
-    public Task<bool> IsSearchableAsync(BackfillRunner backfills, CancellationToken cancel) => backfills.IsFinishedAsync(AuditColumns.Number, cancel);
+    public Task<bool> IsSearchableAsync(CancellationToken cancel) => _backfills.IsFinishedAsync(AuditColumns.Number, cancel);
 
     private sealed class Row
     {
