@@ -18,7 +18,10 @@ public sealed class Stores
         Sealed = new(database);
         Revocations = new(database, Outbox);
         Audit = new(database);
+        Backfills = new(database);
         Changes = new(database);
+        Assertions = new(database);
+        SeenRequests = new(database);
         KeyRecords = new(database);
         Sweeps = Keyreeve.Storage.Sweeps.Of(database);
     }
@@ -48,7 +51,7 @@ public sealed class Stores
     public AuditStore Audit { get; }
 
     /// <summary>Long schema work, and whether code may rely on it yet.</summary>
-    public BackfillRunner Backfills { get; } = new(database);
+    public BackfillRunner Backfills { get; }
 
     /// <summary>Which snapshots are out of date.</summary>
     public ChangeFeed Changes { get; }
@@ -57,10 +60,10 @@ public sealed class Stores
     public OutboxStore Outbox { get; }
 
     /// <summary>Client assertions that were used.</summary>
-    public AssertionTable Assertions { get; } = new(database);
+    public AssertionTable Assertions { get; }
 
     /// <summary>Accepted KM requests, for nodes that share a database.</summary>
-    public SeenRequestTable SeenRequests { get; } = new(database);
+    public SeenRequestTable SeenRequests { get; }
 
     /// <summary>Key management records.</summary>
     public KeyRecordStore KeyRecords { get; }

@@ -24,7 +24,7 @@ public sealed class SqliteReadOnly : IDatabase
         (_path, Clock) = (Path.GetFullPath(path), clock);
         _still = !File.Exists(_path + "-wal");
         _before = Stamp();
-        _readers = new(OpenConnectionAsync);
+        _readers = new(OpenConnectionAsync, clock);
     }
 
     /// <inheritdoc />

@@ -20,7 +20,7 @@ public static class SealedColumns
     {
         var ids = new SortedSet<string>(StringComparer.Ordinal);
         foreach (var column in SealedColumn.All)
-            foreach (var head in await connection.QueryAsync<byte[]>(new CommandDefinition($"SELECT DISTINCT substr({column.Column}, 1, 9) FROM {column.Table}", transaction: transaction, commandTimeout: 0, cancellationToken: cancel)))
+            foreach (var head in await connection.QueryAsync<byte[]>(new CommandDefinition($"SELECT DISTINCT substr({column.Column}, 1, 9) FROM {column.Table} WHERE {column.Only}", transaction: transaction, commandTimeout: 0, cancellationToken: cancel)))
                 ids.Add(Kek.IdOf(head) ?? "?");
         return [.. ids];
     }
@@ -31,12 +31,12 @@ public static class SealedColumns
         foreach (var column in SealedColumn.All)
         {
             await using var command = connection.CreateCommand();
-            command.CommandText = $"SELECT {column.Column}, {string.Join(", ", column.Key)} FROM {column.Table}";
+            command.CommandText = $"SELECT {column.Column}, {string.Join(", ", column.Key.Concat(column.Beside))} FROM {column.Table} WHERE {column.Only}";
             command.CommandTimeout = 0;
             await using var rows = await command.ExecuteReaderAsync(cancel);
             while (await rows.ReadAsync(cancel))
             {
-                var name = column.Purpose([.. column.Key.Select((_, i) => rows.GetValue(i + 1))]);
+                var name = column.Purpose([.. Enumerable.Range(1, column.Key.Count + column.Beside.Count).Select(rows.GetValue)]);
                 if (!kek.TryOpen(name, rows.GetFieldValue<byte[]>(0), out var opened))
                     return name;
                 System.Security.Cryptography.CryptographicOperations.ZeroMemory(opened);
