@@ -68,7 +68,7 @@ libraries:
 
 # What the tests speak to. A peer that is missing makes its tests reported as not run.
 peers:
-	@scripts/install openssl=openssl curl=curl nodejs=node npm=npm chromium=chromium
+	@scripts/install openssl=openssl curl=curl nodejs=node npm=npm chromium=chromium "postgresql=/usr/lib/postgresql/*/bin/postgres"
 
 install: ## make install PREFIX=/usr/local
 	@dotnet publish src/Keyreeve.Server -c Release -v q --nologo -o $(DESTDIR)$(PREFIX)/lib/keyreeve

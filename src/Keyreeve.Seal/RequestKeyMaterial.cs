@@ -68,6 +68,10 @@ public static class RequestKeyMaterial
         {
             return await KmDecision.DecideAsync(request, token, seal.Settings, () => seal.Replays.FirstUseAsync(token.Subject, request), seal.Now);
         }
+        catch (TryLaterException e) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            return new Refusal(RefusalCode.Busy, "please try again", $"whether the request is new could not be asked: {e.Message}");
+        }
         catch (Exception e) when (!context.RequestAborted.IsCancellationRequested)
         {
             // What cannot be known to be new counts as a replay, or rather: it may be sent again when the store is back.
@@ -96,6 +100,10 @@ public static class RequestKeyMaterial
         {
             record = await seal.Records.FindAsync(request.ServiceId, request.Identity, cancel);
         }
+        catch (TryLaterException e) when (!cancel.IsCancellationRequested)
+        {
+            return (null, new Refusal(RefusalCode.Busy, "please try again", $"record {purpose} could not be read: {e.Message}"));
+        }
         catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             // "If the SKM-S encounters an error while processing the SEAL KM Request message, an error value ... shall be returned in
@@ -117,7 +125,7 @@ public static class RequestKeyMaterial
     private static Task WriteErrorAsync(HttpContext context, SealContext seal, KmRequest? request, VerifiedToken? token, Refusal refusal)
     {
         var (code, status) = KmErrors.Of(refusal.Code);
-        return WriteAsync(context, Response(seal, request, token) with { ErrorCode = code }, status);
+        return WriteAsync(context, Response(seal, request, token) with { ErrorCode = code }, status, refusal.RetryAfter);
     }
 
     private static KmResponse Response(SealContext seal, KmRequest? request, VerifiedToken? token) => new()
@@ -141,16 +149,15 @@ public static class RequestKeyMaterial
         return issuer + (token.IsClients ? "/clients/" : "/users/") + Uri.EscapeDataString(name);
     }
 
-    private static async Task WriteAsync(HttpContext context, KmResponse message, int status)
+    private static async Task WriteAsync(HttpContext context, KmResponse message, int status, TimeSpan? retryAfter = null)
     {
         SealTelemetry.Answered(message.ErrorCode);
         var response = context.Response;
         response.StatusCode = status;
+        RetryLater.Apply(response, retryAfter);
         response.ContentType = "application/json";
         response.Headers.CacheControl = "no-store";
         response.Headers.XContentTypeOptions = "nosniff";
-        if (status == StatusCodes.Status503ServiceUnavailable)
-            response.Headers.RetryAfter = "5";
         if (message.ErrorCode is not null)
             response.Headers["X-Request-Id"] = context.TraceIdentifier;
         var buffer = new ArrayBufferWriter<byte>(512);

@@ -37,7 +37,7 @@ public sealed partial class ProgramClient : IDisposable
     /// <summary>Signs a user in (alice, unless a name and a password say otherwise) at seal-client and redeems the code.</summary>
     public async Task<JsonObject> SignInAsync(string username = "alice", string? password = null)
     {
-        var (status, body) = await RedeemAsync(await CodeAsync());
+        var (status, body) = await RedeemAsync(await CodeAsync(username, password));
         Assert.True(status == HttpStatusCode.OK, body);
         return JsonNode.Parse(body)!.AsObject();
     }
@@ -53,7 +53,7 @@ public sealed partial class ProgramClient : IDisposable
     });
 
     /// <summary>Goes to the authorization endpoint, logs in and consents where it is asked for, and returns the code.</summary>
-    public async Task<string> CodeAsync()
+    public async Task<string> CodeAsync(string username = "alice", string? password = null)
     {
         var query = new Dictionary<string, string>
         {

@@ -2,6 +2,7 @@ using System.Runtime.ExceptionServices;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Policy;
+using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
 
@@ -11,7 +12,7 @@ namespace Keyreeve.Core.Snapshots;
 /// The store was not heard of for so long that what was revoked since cannot be known: no token is issued or checked until it is back
 /// (HTTP 503).
 /// </summary>
-public sealed class StaleSnapshotException(TimeSpan age) : Exception($"nothing was heard of the store for {age.TotalSeconds:0} s: what was revoked since is not known");
+public sealed class StaleSnapshotException(TimeSpan age) : TryLaterException($"nothing was heard of the store for {age.TotalSeconds:0} s: what was revoked since is not known");
 
 /// <summary>
 /// The hot data of this node: immutable values swapped whole when the store says that their topic changed. Reading costs a
