@@ -86,6 +86,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
     private async Task RunUpAsync(ServerOptions options, TimeProvider clock, Action<string> report, CancellationToken cancel)
     {
         var settings = options.Settings;
+        new KekFiles(Folder).Tidy();
         var kek = Own(await StoreStart.OpenKekAsync(settings, Folder, cancel));
         var sockets = Own(BoundSockets.Bind(settings.Listeners, report));
         EndPoints = sockets.EndPoints;
