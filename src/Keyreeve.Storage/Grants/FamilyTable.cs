@@ -50,9 +50,9 @@ internal static class FamilyTable
         "UPDATE refresh_families SET ended_at = @Now WHERE family_id = @FamilyId AND ended_at = 0", new { FamilyId = familyId, Now = now });
 
     /// <summary>The idle end never lies after the absolute one, so that one index finds both.</summary>
-    public static Task<int> DeleteExpiredAsync(UnitOfWork unit, long nowMilliseconds, long limit) => unit.ExecuteAsync("""
+    public static Task<int> DeleteExpiredAsync(UnitOfWork unit, long nowMilliseconds, long limit) => unit.ExecuteAsync($"""
         DELETE FROM refresh_families
-        WHERE family_id IN (SELECT family_id FROM refresh_families WHERE idle_expires_at <= @Now ORDER BY idle_expires_at LIMIT @Limit)
+        WHERE family_id IN (SELECT family_id FROM refresh_families WHERE idle_expires_at <= @Now ORDER BY idle_expires_at LIMIT @Limit {unit.SkipLocked})
         """, new { Now = nowMilliseconds, Limit = limit });
 
     private static long IdleEnd(RefreshFamily family) => Math.Min(family.IdleExpiresAt, family.AbsoluteExpiresAt);

@@ -6,10 +6,9 @@ namespace Keyreeve.Storage;
 
 /// <summary>
 /// Codes, refresh families and consents. Their writes only compare and set, so several nodes' run side by side; what ends a login or
-/// removes a user or client (and deletes the rows here with it) is written alone, never in between. Sweeping is written alone, too:
-/// its choice of rows and their deletion are two looks at the table.
+/// removes a user or client (and deletes the rows here with it) is written alone, never in between.
 /// </summary>
-public sealed class GrantStore(IDatabase database) : IGrantStore
+public sealed class GrantStore(IDatabase database, OutboxStore outbox) : IGrantStore
 {
     private static readonly Statement FindConsent = new(
         "SELECT subject, client_id, scope, given_at FROM consents WHERE subject = @Subject AND client_id = @ClientId", "@Subject", "@ClientId");
@@ -64,16 +63,17 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task EndGrantAsync(string grantId, long now, Revocation revocation, AuditEntry entry, CancellationToken cancel)
+    public async Task EndGrantAsync(string grantId, long now, Revocation revocation, AuditEntry entry, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
-        return database.WriteSharedAsync(async unit =>
+        await database.WriteSharedAsync(async unit =>
         {
             await FamilyTable.EndAsync(unit, grantId, now);
-            await RevocationStore.AddAsync(unit, [revocation]);
+            await RevocationStore.AddAsync(unit, [revocation], outbox);
             unit.Audit(entry);
             return true;
         }, cancel);
+        outbox.Wake();
     }
 
     /// <inheritdoc />

@@ -116,7 +116,7 @@ public sealed class SqliteEngineTests : IAsyncLifetime
         var writes = Enumerable.Range(0, 9).Select(i => PutAsync($"name {i}", i == 4 ? 4_000_000 : 1)).ToArray();
         release.SetResult();
         var failures = await Task.WhenAll(writes.Select(FailureOf));
-        Assert.Equal(13, Assert.IsType<SqliteException>(failures[4]).SqliteErrorCode); // SQLITE_FULL
+        Assert.Equal(13, Assert.IsType<SqliteException>(Assert.IsType<StoreUnavailableException>(failures[4]).InnerException).SqliteErrorCode); // SQLITE_FULL
         Assert.All(failures, failure => Assert.True(failure is null || ReferenceEquals(failure, failures[4])));
         for (var i = 0; i < writes.Length; i++)
             Assert.Equal(failures[i] is null, await _sealed.FindAsync($"name {i}", None) is not null);

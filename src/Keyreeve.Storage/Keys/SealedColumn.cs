@@ -1,0 +1,42 @@
+using System.Globalization;
+using Keyreeve.Core.Keys;
+using Keyreeve.Seal;
+using Keyreeve.Wire.Seal;
+
+namespace Keyreeve.Storage;
+
+/// <summary>A column whose values are sealed by the KEK.</summary>
+/// <param name="Table">Its table.</param>
+/// <param name="Column">Its name.</param>
+/// <param name="Key">The primary key's columns, in order.</param>
+/// <param name="Purpose">What a row's value is sealed for, out of the key's values (texts and integers).</param>
+public sealed record SealedColumn(string Table, string Column, IReadOnlyList<string> Key, Func<IReadOnlyList<object>, string> Purpose)
+{
+    /// <summary>
+    /// Every one there is: what is not here is lost when the KEK changes. A test holds the list against the schema, so that a new column of octets
+    /// either stands here or in <see cref="NotByKek"/>.
+    /// </summary>
+    public static IReadOnlyList<SealedColumn> All { get; } =
+    [
+        new("sealed_values", "value", ["name"], key => (string)key[0]),
+        new("signing_keys", "sealed_private_key", ["key_id"], key => SigningKeyRow.PurposeOf((string)key[0])),
+        new("key_records", "sealed_payload", ["service_id", "identity_kind", "identity_value"],
+            key => KeyRecord.Purpose((string)key[0], new KmIdentity((KmIdentityKind)Convert.ToInt32(key[1], CultureInfo.InvariantCulture), (string)key[2]))),
+    ];
+
+    /// <summary>Columns of octets that the KEK has nothing to do with, and why.</summary>
+    public static IReadOnlyDictionary<string, string> NotByKek { get; } = new Dictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["authorization_codes.hash"] = "a hash of the code",
+        ["refresh_families.current_hash"] = "a hash of the token",
+        ["refresh_families.previous_hash"] = "a hash of the token",
+        ["refresh_families.sealed_successor"] = "sealed by the refresh token that is presented, not by the KEK; the server alone cannot open it",
+        ["login_sessions.hash"] = "a hash of the cookie",
+        ["audit.json"] = "the line as it was hashed",
+        ["audit.hash"] = "the chain",
+        ["audit_heads.hash"] = "the chain",
+    };
+
+    /// <summary>As "table.column".</summary>
+    public override string ToString() => $"{Table}.{Column}";
+}
