@@ -12,7 +12,7 @@ internal abstract class FaultServer : IAsyncDisposable
     private readonly Dictionary<string, long> _readUntil = new(StringComparer.Ordinal);
 
     /// <summary>Its data folder.</summary>
-    public TempFolder Folder { get; } = new();
+    public TempFolder Folder { get; protected init; } = new();
 
     /// <summary>The process that lives now.</summary>
     public KeyreeveProcess Process { get; private set; } = null!;
@@ -114,7 +114,8 @@ internal sealed class PostgresFaultServer : FaultServer
     {
         var other = new PostgresFaultServer(Postgres, _connection) { IsSecond = true };
         Directory.CreateDirectory(other.Folder.Data);
-        File.Copy(Folder.File("kek"), other.Folder.File("kek"));
+        foreach (var file in (string[])["kek", "admin.pem", "admin.key"])
+            File.Copy(Folder.File(file), other.Folder.File(file));
         return other;
     }
 
