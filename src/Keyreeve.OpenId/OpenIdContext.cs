@@ -22,6 +22,7 @@ public sealed partial class OpenIdContext(
     IDirectory directory,
     IGrantStore grants,
     IRevocationStore revocations,
+    LatestMoment latest,
     AuditQueue audit,
     TimeProvider clock,
     ILogger<OpenIdContext> log)
@@ -52,6 +53,9 @@ public sealed partial class OpenIdContext(
 
     /// <summary>The revocation list's store.</summary>
     public IRevocationStore Revocations { get; } = revocations;
+
+    /// <summary>The latest moment of a token.</summary>
+    public LatestMoment Latest { get; } = latest;
 
     /// <summary>Now.</summary>
     public DateTimeOffset Now => clock.GetUtcNow();

@@ -1,5 +1,6 @@
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Tokens;
 using Keyreeve.Server.Hosting;
 using Keyreeve.Web.Login;
 using Microsoft.AspNetCore.Identity;
@@ -9,7 +10,7 @@ namespace Keyreeve.Server.Admin;
 
 /// <summary>What the operations of the admin API share.</summary>
 public sealed partial class AdminContext(
-    ServerParts parts, AuditQueue audit, IPasswordHasher<Account> hasher, PasswordQueue passwords, ILogger<AdminContext> log)
+    ServerParts parts, AuditQueue audit, IPasswordHasher<Account> hasher, PasswordQueue passwords, LatestMoment latest, ILogger<AdminContext> log)
 {
     /// <summary>Stores, snapshots, keys, certificates.</summary>
     public ServerParts Parts { get; } = parts;
@@ -22,6 +23,9 @@ public sealed partial class AdminContext(
 
     /// <summary>Now.</summary>
     public DateTimeOffset Now => Parts.Clock.GetUtcNow();
+
+    /// <summary>Now, or the latest moment at which a token was issued, when the clock was set back since.</summary>
+    public DateTimeOffset NowOrLatest => latest.OrLater(Now);
 
     /// <summary>Logs and counts a peer who is no operator: it proved nothing, so it gets no audit line of its own.</summary>
     public void RefusedPeer(HttpContext context, Refusal refusal)

@@ -40,7 +40,8 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
             await parts.State.RefreshAsync(cancel);
     }
 
-    private async Task SweepAsync(CancellationToken cancel)
+    /// <summary>One round: deletes what was over long ago.</summary>
+    public async Task SweepAsync(CancellationToken cancel)
     {
         var now = parts.Clock.GetUtcNow() - ClockJumps.Forgiven;
         while (await parts.Stores.Grants.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)

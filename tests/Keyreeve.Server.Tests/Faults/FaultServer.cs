@@ -15,7 +15,7 @@ internal abstract class FaultServer : IAsyncDisposable
     public TempFolder Folder { get; protected init; } = new();
 
     /// <summary>The process that lives now.</summary>
-    public KeyreeveProcess Process { get; private set; } = null!;
+    public KeyreeveProcess? Process { get; private set; }
 
     /// <summary>Flags that choose the engine.</summary>
     protected abstract string[] EngineFlags { get; }
@@ -31,7 +31,7 @@ internal abstract class FaultServer : IAsyncDisposable
     public async Task ReadyAsync()
     {
         for (var since = TimeProvider.System.GetTimestamp(); await HealthAsync("readyz") != 200; await Task.Delay(50))
-            Assert.True(TimeProvider.System.GetElapsedTime(since) < TimeSpan.FromSeconds(60), "the server does not become ready again: " + Process.Output);
+            Assert.True(TimeProvider.System.GetElapsedTime(since) < TimeSpan.FromSeconds(60), "the server does not become ready again: " + Process?.Output);
     }
 
     /// <summary>The status of healthz or readyz.</summary>
@@ -45,9 +45,10 @@ internal abstract class FaultServer : IAsyncDisposable
     /// <summary>kill -9: no handler runs, nothing is flushed.</summary>
     public async Task KillAsync()
     {
-        Process.KillNow();
+        Process!.KillNow();
         await Process.ExitAsync(TimeSpan.FromSeconds(30));
         await Process.DisposeAsync();
+        Process = null;
     }
 
     /// <summary>The database, opened beside the server.</summary>

@@ -34,7 +34,7 @@ public sealed class StoreAwayTests
         await using var server = await PostgresFaultServer.MakeAsync();
         await server.StartAsync();
         await using var surfaces = await Surfaces.OpenAsync(server.Folder);
-        var memory = server.Process.Memory;
+        var memory = server.Process!.Memory;
         await server.Postgres.FreezeAsync();
         await surfaces.AllRefuseAsync(Patience);
         await NotReadyAsync(server);
@@ -82,12 +82,11 @@ public sealed class StoreAwayTests
                 await surfaces.WorkAgainAsync(Patience);
             }
             await server.ReadAuditAsync([]);
-            await server.KillAsync();
         }
         finally
         {
             if (server.Process is not null)
-                await server.Process.DisposeAsync();
+                await server.KillAsync();
             await RunAsync("umount", "-l", server.Folder.Root);
         }
     }
