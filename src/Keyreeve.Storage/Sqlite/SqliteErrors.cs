@@ -10,12 +10,15 @@ internal static class SqliteErrors
         ? new StoreUnavailableException("the database " + why, failure)
         : failure;
 
+    /// <summary>SQLITE_READONLY: of a reader it means that somebody writes where only reading is allowed, which no waiting mends.</summary>
+    public const int ReadOnly = 8;
+
     private static string? Why(int code) => code switch
     {
         3 => "may not be used by this user (SQLITE_PERM)",
         5 or 6 => "is locked by another program",
         7 => "has no memory left (SQLITE_NOMEM)",
-        8 => "cannot be written (SQLITE_READONLY)",
+        ReadOnly => "cannot be written (SQLITE_READONLY)",
         10 => "cannot be read or written: look at the disk (SQLITE_IOERR)",
         13 => "has no room: the disk is full",
         14 => "cannot be opened: look at the folder and its rights (SQLITE_CANTOPEN)",

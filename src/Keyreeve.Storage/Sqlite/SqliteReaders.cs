@@ -31,7 +31,7 @@ internal sealed class SqliteReaders(Func<Task<SqliteConnection>> open, TimeProvi
             connection = null;
             return result;
         }
-        catch (SqliteException failure) when (SqliteErrors.Tell(failure) is StoreUnavailableException away)
+        catch (SqliteException failure) when (failure.SqliteErrorCode != SqliteErrors.ReadOnly && SqliteErrors.Tell(failure) is StoreUnavailableException away)
         {
             throw away;
         }

@@ -15,11 +15,11 @@ public static class SealedColumns
     /// <summary>True when the KEK opens what the key of this ID sealed.</summary>
     public static bool Knows(Kek kek, string id) => kek.Id == id || kek.OtherIds.Contains(id, StringComparer.Ordinal);
 
-    /// <summary>IDs of the KEKs, in order. A value that is not sealed at all counts as sealed by "?".</summary>
-    public static async Task<IReadOnlyList<string>> KeksAsync(DbConnection connection, DbTransaction? transaction, CancellationToken cancel)
+    /// <summary>IDs of the KEKs, in order. A value that is not sealed at all counts as sealed by "?". An older schema has not all of the tables.</summary>
+    public static async Task<IReadOnlyList<string>> KeksAsync(DbConnection connection, DbTransaction? transaction, IReadOnlySet<string> tables, CancellationToken cancel)
     {
         var ids = new SortedSet<string>(StringComparer.Ordinal);
-        foreach (var column in SealedColumn.All)
+        foreach (var column in SealedColumn.All.Where(c => tables.Contains(c.Table)))
             foreach (var head in await connection.QueryAsync<byte[]>(new CommandDefinition($"SELECT DISTINCT substr({column.Column}, 1, 9) FROM {column.Table} WHERE {column.Only}", transaction: transaction, commandTimeout: 0, cancellationToken: cancel)))
                 ids.Add(Kek.IdOf(head) ?? "?");
         return [.. ids];

@@ -168,7 +168,7 @@ public sealed class KmDecisionTests : IDisposable
             var (error, status) = KmErrors.Of(code);
             Assert.Contains(status, error switch
             {
-                KmErrorCode.Unspecified => (int[])[500, 503],
+                KmErrorCode.Unspecified => (int[])[429, 500, 503],
                 KmErrorCode.NotAvailable => [404],
                 KmErrorCode.Rejected => [401],
                 KmErrorCode.NotValidated => [400, 403],

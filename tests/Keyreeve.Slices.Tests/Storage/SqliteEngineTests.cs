@@ -188,7 +188,7 @@ public sealed class SqliteEngineTests : IAsyncLifetime
         var settings = await _engine.WriteAsync(async unit => (
             await unit.SingleAsync<string>("PRAGMA journal_mode", new { }), await unit.SingleAsync<long>("PRAGMA synchronous", new { }),
             await unit.SingleAsync<long>("PRAGMA foreign_keys", new { }), await unit.SingleAsync<long>("PRAGMA busy_timeout", new { })), None);
-        Assert.Equal(("wal", 2L, 1L, 5000L), settings);
+        Assert.Equal(("wal", 2L, 1L, 2500L), settings);
     }
 
     [Fact]
