@@ -36,9 +36,9 @@ public sealed class PostgresReadOnly : IDatabase
             await using var connection = await _connections.ReaderAsync(cancel);
             return await work(connection);
         }
-        catch (Exception failure) when (PostgresErrors.Tell(failure) is StoreUnavailableException away)
+        catch (Exception failure) when (PostgresErrors.IsReadOutage(failure))
         {
-            throw away;
+            throw PostgresErrors.Tell(failure);
         }
     }
 
