@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
+using Keyreeve.Bench.Sides;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Wire.OAuth;
 

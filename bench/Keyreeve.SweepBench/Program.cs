@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Keyreeve.Bench;
+using Keyreeve.Bench.Sides;
 using Keyreeve.Bench.Sweeping;
 using Keyreeve.Storage;
 
@@ -21,12 +22,12 @@ var data = Path.Combine(temporary.FullName, "data");
 var file = Path.Combine(data, "keyreeve.db");
 string[] serve =
 [
-    "serve", "--demo", "--data", data, "--set", "Listeners:https:Address=127.0.0.1:0", "--set", "Listeners:mtls:Address=127.0.0.1:0",
+    dll, "serve", "--demo", "--data", data, "--set", "Listeners:https:Address=127.0.0.1:0", "--set", "Listeners:mtls:Address=127.0.0.1:0",
     "--set", "Listeners:health:Address=127.0.0.1:0", "--set", "Passwords:Iterations=10000", "--set", "Log:Level=Warning",
 ];
 try
 {
-    using (await MeasuredProcess.StartAsync(dll, data, "ca.pem", serve))
+    using (await MeasuredProcess.StartAsync("dotnet", data, "ca.pem", serve))
     {
         // It makes keys, clients and users; then it is stopped.
     }
@@ -46,7 +47,7 @@ try
     var first = await ExpiredRows.FirstCodeEndAsync(database);
     Console.WriteLine($"{rows:N0} expired rows written in {watch.Elapsed.TotalSeconds:N0} s; {Megabytes(file):N0} MB; {perSecond} token requests a second; {Environment.ProcessorCount} cores");
 
-    using var server = await MeasuredProcess.StartAsync(dll, data, "ca.pem", serve);
+    using var server = await MeasuredProcess.StartAsync("dotnet", data, "ca.pem", serve);
     var ready = Stopwatch.StartNew();
     using var stop = new CancellationTokenSource();
     var load = new Load(server, demo, families, codes, perSecond);

@@ -41,7 +41,7 @@ public static class AuditExport
         foreach (var (name, last, _) in heads.Where(h => node is null || h.Node == node))
         {
             var sequence = Math.Min(after.GetValueOrDefault(name), last);
-            var before = sequence == 0 ? AuditChain.Genesis : (await store.ReadAsync(name, sequence - 1, 1, cancel)).FirstOrDefault()?.Hash ?? [];
+            var before = sequence == 0 ? AuditChain.Genesis : await store.ReadAsync(name, sequence - 1, 1, cancel) is [var one, ..] ? one.Hash : [];
             Write(buffer, json =>
             {
                 json.WriteString("node"u8, name);

@@ -27,11 +27,14 @@ public sealed class KekFiles(DataFolder folder)
     /// The keys; the first one is made at the first start. Never made for a database that exists: what it sealed could not be opened.
     /// </summary>
     /// <param name="sealedStore">When there is a store that was sealed by a key that should be here: what says so and what to do.</param>
-    public Kek Open(string? sealedStore)
+    public Kek Open(string? sealedStore) =>
+        new(OpenCurrent(sealedStore), [.. ReadOld().Select(k => Key(k, OldFile)), .. Split(FromEnvironment("KEYREEVE_KEK_OLD") ?? "").Select(k => Key(k, "the environment variable KEYREEVE_KEK_OLD"))]);
+
+    /// <summary>For the server, which has the folder for itself: what a change left that was cut short before it counted.</summary>
+    public void Tidy()
     {
-        foreach (var left in new[] { Current + ".new", Old + ".new" })
-            File.Delete(folder.Path(left)); // of a change that was cut short before it counted
-        return new(OpenCurrent(sealedStore), [.. ReadOld().Select(k => Key(k, OldFile)), .. Split(FromEnvironment("KEYREEVE_KEK_OLD") ?? "").Select(k => Key(k, "the environment variable KEYREEVE_KEK_OLD"))]);
+        File.Delete(folder.Path(Current + ".new"));
+        File.Delete(folder.Path(Old + ".new"));
     }
 
     /// <summary>A new key in its text.</summary>

@@ -20,7 +20,7 @@ public sealed record RewrapState(string State, RewrapProgress Progress, DateTime
 public sealed partial class KekKeeper(ServerParts parts, ILogger<KekKeeper> log) : IDisposable
 {
     /// <summary>Name of the sealed value whose KEK is the one to use.</summary>
-    private const string Target = "kek/current";
+    public const string Target = "kek/current";
 
     /// <summary>What was sealed just before a switch is written by then. Our choice: more than a write may wait.</summary>
     private static readonly TimeSpan InFlight = TimeSpan.FromSeconds(30);

@@ -62,8 +62,9 @@ public sealed class KeyreeveServer : IAsyncDisposable
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
-        // The last audit lines are written before the store goes, also when a slow peer used up the time for stopping.
+        // The collector gets its last report in the same time as the audit its last lines.
         var told = _telemetry?.StopAsync(LastLines) ?? Task.CompletedTask;
+        // The last audit lines are written before the store goes, also when a slow peer used up the time for stopping.
         if (_background?.ExecuteTask is { } work)
         {
             await Task.WhenAny(work, Task.Delay(LastLines));
@@ -85,6 +86,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
     private async Task RunUpAsync(ServerOptions options, TimeProvider clock, Action<string> report, CancellationToken cancel)
     {
         var settings = options.Settings;
+        new KekFiles(Folder).Tidy();
         var kek = Own(await StoreStart.OpenKekAsync(settings, Folder, cancel));
         var sockets = Own(BoundSockets.Bind(settings.Listeners, report));
         EndPoints = sockets.EndPoints;

@@ -11,6 +11,8 @@ public sealed class AuditStore(IDatabase database) : IAuditStore
 
     private const int Chunk = 1000;
 
+    private readonly BackfillRunner _backfills = new(database);
+
     /// <inheritdoc />
     public Task AppendAsync(IReadOnlyList<AuditEntry> entries, CancellationToken cancel) => database.WriteSharedAsync(unit =>
     {
@@ -58,8 +60,14 @@ public sealed class AuditStore(IDatabase database) : IAuditStore
                 $"SELECT node, seq, json, hash, at FROM audit WHERE {narrow}at >= @From AND at < @To{before} ORDER BY at DESC, node DESC, seq DESC LIMIT @Limit",
                 new
                 {
-                    query.Subject, query.ClientId, From = query.From ?? 0, To = query.To ?? long.MaxValue,
-                    At = after?.At ?? 0, AfterNode = after?.Node ?? "", Sequence = after?.Sequence ?? 0, Limit = (long)Chunk,
+                    query.Subject,
+                    query.ClientId,
+                    From = query.From ?? 0,
+                    To = query.To ?? long.MaxValue,
+                    At = after?.At ?? 0,
+                    AfterNode = after?.Node ?? "",
+                    Sequence = after?.Sequence ?? 0,
+                    Limit = (long)Chunk,
                 })).AsList();
             foreach (var row in rows)
             {
@@ -76,7 +84,7 @@ public sealed class AuditStore(IDatabase database) : IAuditStore
     }, cancel);
 
     /// <summary>True when a list finds every line; false while lines of an older schema wait for their columns.</summary>
-    public Task<bool> IsSearchableAsync(BackfillRunner backfills, CancellationToken cancel) => backfills.IsFinishedAsync(AuditColumns.Number, cancel);
+    public Task<bool> IsSearchableAsync(CancellationToken cancel) => _backfills.IsFinishedAsync(AuditColumns.Number, cancel);
 
     private sealed class Row
     {

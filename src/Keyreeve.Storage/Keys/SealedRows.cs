@@ -32,7 +32,7 @@ public sealed class SealedRows(IDatabase database)
         foreach (var column in SealedColumn.All)
         {
             var heads = await connection.QueryAsync<(byte[] Head, long Rows)>(
-                $"SELECT substr({column.Column}, 1, 9) AS head, COUNT(*) AS number FROM {column.Table} WHERE {column.Column} IS NOT NULL GROUP BY substr({column.Column}, 1, 9)");
+                $"SELECT substr({column.Column}, 1, 9) AS head, COUNT(*) AS number FROM {column.Table} WHERE {column.Only} GROUP BY substr({column.Column}, 1, 9)");
             counts.AddRange(heads.GroupBy(h => Kek.IdOf(h.Head)).Select(g => new SealedCount(column, g.Key, g.Sum(h => h.Rows))).OrderBy(c => c.KekId, StringComparer.Ordinal));
         }
         return counts;
@@ -76,18 +76,17 @@ public sealed class SealedRows(IDatabase database)
     {
         var keys = string.Join(", ", column.Key);
         await using var select = connection.CreateCommand();
-        var where = after is null ? "" : $"WHERE ({keys}) > ({string.Join(", ", column.Key.Select((_, i) => $"@k{i}"))})";
-        select.CommandText = $"SELECT {keys}, {column.Column} FROM {column.Table} {where} ORDER BY {keys} LIMIT {BatchRows}";
+        var values = column.Key.Concat(column.Beside).ToList();
+        var where = after is null ? "" : $"AND ({keys}) > ({string.Join(", ", column.Key.Select((_, i) => $"@k{i}"))})";
+        select.CommandText = $"SELECT {string.Join(", ", values)}, {column.Column} FROM {column.Table} WHERE {column.Only} {where} ORDER BY {keys} LIMIT {BatchRows}";
         for (var i = 0; i < after?.Length; i++)
             Add(select, $"@k{i}").Value = after[i];
         await using var reader = await select.ExecuteReaderAsync(cancel);
         var rows = new List<Row>(BatchRows);
         while (await reader.ReadAsync(cancel))
         {
-            var key = new object[column.Key.Count];
-            for (var i = 0; i < key.Length; i++)
-                key[i] = reader.GetValue(i);
-            rows.Add(new(key, reader.IsDBNull(key.Length) ? null : reader.GetFieldValue<byte[]>(key.Length)));
+            var read = values.Select((_, i) => reader.GetValue(i)).ToArray();
+            rows.Add(new(read[..column.Key.Count], read, reader.GetFieldValue<byte[]>(values.Count)));
         }
         return rows.ToArray();
     }, cancel);
@@ -98,9 +97,9 @@ public sealed class SealedRows(IDatabase database)
         progress = progress with { Seen = progress.Seen + page.Length };
         foreach (var row in page)
         {
-            if (row.Value is null || Kek.IdOf(row.Value) == kek.Id)
+            if (Kek.IdOf(row.Value) == kek.Id)
                 continue;
-            var purpose = column.Purpose(row.Key);
+            var purpose = column.Purpose(row.Named);
             if (!kek.TryOpen(purpose, row.Value, out var plain))
             {
                 progress = progress with { Unopened = progress.Unopened + 1, FirstUnopened = progress.FirstUnopened ?? $"{column}, row {string.Join('/', row.Key)}: {kek.WhyNot(row.Value)}" };
@@ -139,5 +138,8 @@ public sealed class SealedRows(IDatabase database)
         return parameter;
     }
 
-    private sealed record Row(object[] Key, byte[]? Value);
+    /// <param name="Key">The key's values.</param>
+    /// <param name="Named">Those, and the ones beside them.</param>
+    /// <param name="Value">The sealed octets.</param>
+    private sealed record Row(object[] Key, object[] Named, byte[] Value);
 }

@@ -15,6 +15,9 @@ public sealed class SqliteEngine : IDatabase
     /// <summary>Seconds to wait for another process that holds the file locked; then the callers are told to come again. Our choice.</summary>
     private const int Patience = 3;
 
+    /// <summary>KiB of pages the writer keeps. Our choice: keys are random, and a batch that touches more pages than fit writes them twice.</summary>
+    private const int WriterCache = 16 * 1024;
+
     private readonly SqliteReaders _readers;
     private readonly BatchWriter _writer;
     private int _disposed;
@@ -113,7 +116,8 @@ public sealed class SqliteEngine : IDatabase
         {
             await connection.OpenAsync(cancel);
             using var pragmas = connection.CreateCommand();
-            pragmas.CommandText = "PRAGMA busy_timeout = 2500; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + (readOnly ? " PRAGMA query_only = ON;" : $" PRAGMA journal_size_limit = {MaxIdleLog};");
+            pragmas.CommandText = "PRAGMA busy_timeout = 2500; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                + (readOnly ? " PRAGMA query_only = ON;" : $" PRAGMA journal_size_limit = {MaxIdleLog}; PRAGMA cache_size = -{WriterCache};");
             await pragmas.ExecuteNonQueryAsync(cancel);
             return connection;
         }

@@ -69,6 +69,42 @@ public sealed class KekTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.NotFound, (await _admin.PostAsync("/kek/rotate", $$"""{"to":"{{id}}"}""")).Status);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task A_rotation_that_ended_after_any_of_its_steps_leaves_a_store_that_opens(int steps)
+    {
+        var path = Directory.CreateTempSubdirectory("keyreeve-test-").FullName;
+        var next = Server.Hosting.KekFiles.Make();
+        string before;
+        await using (var server = await TestServer.StartAsync(path, keep: true))
+        {
+            var parts = (Server.Hosting.ServerParts)server.Server.Application.Services.GetService(typeof(Server.Hosting.ServerParts))!;
+            before = parts.Kek.Id;
+            // The steps of KekKeeper.RotateAsync, and then the end of the process.
+            Server.Hosting.KekFiles files = new(server.Folder);
+            using var key = Server.Hosting.KekFiles.Key(next, "test");
+            await System.IO.File.WriteAllTextAsync(server.Folder.Path("kek.new"), "half a ke", TestContext.Current.CancellationToken);
+            if (steps > 0)
+                files.Prepare(next);
+            if (steps > 1)
+                await parts.Stores.Sealed.PutAsync(Server.Hosting.KekKeeper.Target, key.Seal(Server.Hosting.KekKeeper.Target, "1"u8), new() { Kind = "test", Outcome = Core.Audit.AuditOutcome.Changed, At = 1 }, CancellationToken.None);
+            if (steps > 2)
+                files.Switch(next);
+        }
+        await using (var server = await TestServer.StartAsync(path, keep: false))
+        {
+            var expected = steps > 2 ? Server.Hosting.KekFiles.IdOf(next) : before;
+            var parts = (Server.Hosting.ServerParts)server.Server.Application.Services.GetService(typeof(Server.Hosting.ServerParts))!;
+            Assert.Equal(expected, parts.Kek.Id);
+            Keyreeve.Storage.SealedRows rows = new(parts.Stores.Database);
+            await server.WaitForAsync(async () => (await rows.CountAsync(CancellationToken.None)).All(c => c.KekId == expected));
+            Assert.False(System.IO.File.Exists(server.Folder.Path("kek.new")));
+        }
+    }
+
     [Fact]
     public async Task Several_rotations_at_once_leave_everything_openable()
     {

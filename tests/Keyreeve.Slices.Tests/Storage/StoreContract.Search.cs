@@ -94,11 +94,11 @@ public abstract partial class StoreContract
         await Stores.Audit.AppendAsync([Line(7, subject: "alice", client: "app")], None);
         await SqlAsync("UPDATE audit SET at = NULL, subject = NULL, client_id = NULL");
         Assert.Empty(await ListAllAsync(new(), 1000));
-        Assert.False(await Stores.Audit.IsSearchableAsync(Stores.Backfills, None));
+        Assert.False(await Stores.Audit.IsSearchableAsync(None));
         await AppendAsync(1);
         Assert.Single(await ListAllAsync(new(), 1000));
         await Stores.Backfills.RunAsync(background: false, null, None);
-        Assert.True(await Stores.Audit.IsSearchableAsync(Stores.Backfills, None));
+        Assert.True(await Stores.Audit.IsSearchableAsync(None));
         Assert.Equal(452, (await ListAllAsync(new(), 1000)).Count);
         Assert.Equal([("node-1", 451L)], await ListAllAsync(new() { Subject = "alice" }, 1000));
         Assert.Equal([("node-1", 451L)], await ListAllAsync(new() { ClientId = "app" }, 1000));

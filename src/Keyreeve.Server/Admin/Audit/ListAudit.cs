@@ -27,7 +27,7 @@ internal static class ListAudit
         {
             ["items"] = new JsonArray([.. page.Lines.Select(l => (JsonNode)AuditLineJson.Write(l.Line, l.Entry))]),
             ["next"] = page.Next?.ToString(),
-            ["incomplete"] = !await stores.Audit.IsSearchableAsync(stores.Backfills, request.Cancel),
+            ["incomplete"] = !await stores.Audit.IsSearchableAsync(request.Cancel),
         });
     }
 
