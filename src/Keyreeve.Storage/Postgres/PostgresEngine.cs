@@ -109,11 +109,11 @@ public sealed class PostgresEngine : IDatabase
             await using var connection = await _connections.ReaderAsync(cancel);
             return await work(connection);
         }
-        catch (Exception failure) when (PostgresErrors.Tell(failure) is StoreUnavailableException away && failure is not PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction })
+        catch (Exception failure) when (PostgresErrors.IsReadOutage(failure))
         {
             if (PostgresErrors.IsLost(failure))
                 _connections.ForgetIdle();
-            throw away;
+            throw PostgresErrors.Tell(failure);
         }
         finally
         {

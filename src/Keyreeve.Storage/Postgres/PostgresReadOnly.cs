@@ -36,7 +36,7 @@ public sealed class PostgresReadOnly : IDatabase
             await using var connection = await _connections.ReaderAsync(cancel);
             return await work(connection);
         }
-        catch (Exception failure) when (PostgresErrors.Tell(failure) is StoreUnavailableException)
+        catch (Exception failure) when (PostgresErrors.IsReadOutage(failure))
         {
             throw PostgresErrors.Tell(failure);
         }
