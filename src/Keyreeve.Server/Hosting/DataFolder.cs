@@ -117,7 +117,8 @@ public sealed class DataFolder : IDisposable
     private void Write(string name, string content, UnixFileMode mode)
     {
         var temporary = Path(name + ".new");
-        using (var stream = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = mode }))
+        File.Delete(temporary); // one that was left keeps the mode it has
+        using (var stream = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = mode }))
         {
             stream.Write(Encoding.UTF8.GetBytes(content));
             stream.Flush(flushToDisk: true);
