@@ -33,8 +33,8 @@ check: ## analyzers as errors, and formatting
 format: ## mend formatting
 	@dotnet format whitespace . --folder --include src/ tests/ bench/ fuzz/
 
-bench: ## the benchmark table, every figure a ratio inside the run (BENCH="--seconds 3 --long")
-	@scripts/install wrk=wrk
+bench: ## the benchmark table, every figure a ratio inside the run (BENCH="--engine sqlite --rows KM --long", BENCH=--help)
+	@scripts/install nodejs=node npm=npm
 	@$(BUILD) bench/Keyreeve.Bench && dotnet bench/Keyreeve.Bench/bin/Release/net10.0/Keyreeve.Bench.dll $(BENCH)
 
 ROWS ?= 1000000

@@ -25,6 +25,7 @@ public sealed partial class OpenIdContext(
     IGrantStore grants,
     IRevocationStore revocations,
     RequestLimits limits,
+    LatestMoment latest,
     AuditQueue audit,
     TimeProvider clock,
     ILogger<OpenIdContext> log)
@@ -58,6 +59,9 @@ public sealed partial class OpenIdContext(
 
     /// <summary>Who asks too much, or guesses.</summary>
     public RequestLimits Limits { get; } = limits;
+
+    /// <summary>The latest moment of a token.</summary>
+    public LatestMoment Latest { get; } = latest;
 
     /// <summary>Now.</summary>
     public DateTimeOffset Now => clock.GetUtcNow();

@@ -79,6 +79,7 @@ public sealed class TokenAnswer(OpenIdContext openId)
     private string MintAccessToken(Granted granted, SigningKey key, DateTimeOffset now, long seconds)
     {
         var scopes = openId.State.Scopes;
+        openId.Latest.See(now);
         var issuedAt = now.ToUnixTimeSeconds();
         return openId.Minter.Mint(
             new AccessTokenClaims

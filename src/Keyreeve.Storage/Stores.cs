@@ -23,6 +23,9 @@ public sealed class Stores
         Assertions = new(database);
         SeenRequests = new(database);
         KeyRecords = new(database);
+        Backfills = new(database);
+        Assertions = new(database);
+        SeenRequests = new(database);
         Sweeps = Keyreeve.Storage.Sweeps.Of(database);
     }
 

@@ -89,6 +89,16 @@ public sealed class KeyreeveProcess : IAsyncDisposable
         Assert.Equal(0, kill.ExitCode);
     }
 
+    /// <summary>Octets of memory that are resident now.</summary>
+    public long Memory
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
     /// <summary>kill -9, at once: no other program is started for it first.</summary>
     public void KillNow() => _process.Kill();
 

@@ -132,11 +132,17 @@ public sealed partial class ProgramClient : IDisposable
     /// <summary>Posts a form as seal-client.</summary>
     public async Task<(HttpStatusCode Status, string Body)> PostAsync(string path, Dictionary<string, string> form)
     {
+        using var response = await SendFormAsync(path, form);
+        return (response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+    }
+
+    /// <summary>Posts a form as seal-client; the whole answer.</summary>
+    public async Task<HttpResponseMessage> SendFormAsync(string path, Dictionary<string, string> form)
+    {
         var secret = (string)_folder.Demo["clients"]!.AsArray().Single(c => (string)c!["clientId"]! == "seal-client")!["clientSecret"]!;
         using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new FormUrlEncodedContent(form) };
         request.Headers.Authorization = AuthenticationHeaderValue.Parse(BasicCredentials.Write("seal-client", secret));
-        using var response = await Http.SendAsync(request, TestContext.Current.CancellationToken);
-        return (response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        return await Http.SendAsync(request, TestContext.Current.CancellationToken);
     }
 
     private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request)

@@ -1,5 +1,6 @@
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Tokens;
 using Keyreeve.Server.Hosting;
 using Keyreeve.Web.Login;
 using Keyreeve.Web.Telemetry;
@@ -10,7 +11,7 @@ namespace Keyreeve.Server.Admin;
 
 /// <summary>What the operations of the admin API share.</summary>
 public sealed partial class AdminContext(
-    ServerParts parts, AuditQueue audit, IPasswordHasher<Account> hasher, PasswordQueue passwords, KekKeeper kekKeeper, ILogger<AdminContext> log)
+    ServerParts parts, AuditQueue audit, IPasswordHasher<Account> hasher, PasswordQueue passwords, KekKeeper kekKeeper, LatestMoment latest, ILogger<AdminContext> log)
 {
     /// <summary>Stores, snapshots, keys, certificates.</summary>
     public ServerParts Parts { get; } = parts;
@@ -26,6 +27,9 @@ public sealed partial class AdminContext(
 
     /// <summary>Now.</summary>
     public DateTimeOffset Now => Parts.Clock.GetUtcNow();
+
+    /// <summary>Now, or the latest moment at which a token was issued, when the clock was set back since.</summary>
+    public DateTimeOffset NowOrLatest => latest.OrLater(Now);
 
     /// <summary>Queues a line of what changes nothing. False: then it is not done.</summary>
     public bool TryAudit(AuditEntry entry) => audit.TryAdd(entry);

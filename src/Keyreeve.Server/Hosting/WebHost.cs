@@ -144,7 +144,7 @@ public static class WebHost
         var (settings, stores) = (parts.Options.Settings, parts.Stores);
         var server = new ServerIdentity(parts.Issuer, parts.MtlsBase);
         services.AddSingleton(parts).AddSingleton(parts.Clock).AddSingleton(parts.Kek).AddSingleton(parts.State).AddSingleton(certificate).AddSingleton<KekKeeper>()
-            .AddSingleton(server).AddSingleton(settings.Tokens).AddSingleton(parts.PreviousLife).AddSingleton<Readiness>()
+            .AddSingleton(server).AddSingleton(settings.Tokens).AddSingleton(parts.PreviousLife).AddSingleton(new LatestMoment(parts.PreviousLife.LastSeen)).AddSingleton<Readiness>()
             .AddSingleton<IDirectory>(stores.Directory).AddSingleton<IGrantStore>(stores.Grants).AddSingleton<ISessionStore>(stores.Sessions)
             .AddSingleton<IRevocationStore>(stores.Revocations).AddSingleton<IKeyRecordStore>(stores.KeyRecords).AddSingleton<ISealedStore>(stores.Sealed)
             .AddSingleton<IAssertionStore>(stores.Assertions).AddSingleton<ISeenRequestStore>(stores.SeenRequests).AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()

@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Dapper;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Events;
@@ -13,7 +14,8 @@ namespace Keyreeve.Storage;
 /// </summary>
 public sealed class OutboxStore(IDatabase database, RevocationEvents events)
 {
-    private readonly SemaphoreSlim _added = new(0, 1);
+    // Of one place: a wake that nobody has heard yet is not doubled.
+    private readonly Channel<bool> _added = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     /// <summary>Writes what a revocation causes, in its transaction.</summary>
     internal void Send(UnitOfWork unit, IEnumerable<Revocation> revocations)
@@ -25,21 +27,22 @@ public sealed class OutboxStore(IDatabase database, RevocationEvents events)
     }
 
     /// <summary>Tells the delivery of this node that something was added. Called after the commit; others find it when they look next.</summary>
-    public void Wake()
-    {
-        try
-        {
-            if (_added.CurrentCount == 0)
-                _added.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // Somebody else woke it at this moment.
-        }
-    }
+    public void Wake() => _added.Writer.TryWrite(true);
 
     /// <summary>Waits until <see cref="Wake"/> or the time is over.</summary>
-    public Task WaitAsync(TimeSpan atMost, CancellationToken cancel) => _added.WaitAsync(atMost, cancel);
+    public async Task WaitAsync(TimeSpan atMost, CancellationToken cancel)
+    {
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        late.CancelAfter(atMost);
+        try
+        {
+            await _added.Reader.ReadAsync(late.Token);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            // The time is over.
+        }
+    }
 
     /// <summary>Receivers with a message to be tried now: those that answered last time first, so that dead ones never stand before them.</summary>
     public Task<IReadOnlyList<DueReceiver>> DueAsync(long now, int limit, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<DueReceiver>>(async connection =>

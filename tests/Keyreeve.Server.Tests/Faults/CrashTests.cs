@@ -77,7 +77,7 @@ public sealed class CrashTests
             }
             catch (Exception e)
             {
-                throw new InvalidOperationException($"{engine}: kill {life.ToString(CultureInfo.InvariantCulture)}, seed {FaultSettings.Seed}, {moment}: {e.Message}\n{server.Process.Output}", e);
+                throw new InvalidOperationException($"{engine}: kill {life.ToString(CultureInfo.InvariantCulture)}, seed {FaultSettings.Seed}, {moment}: {e.Message}\n{server.Process?.Output}", e);
             }
             if ((life + 1) % 10 == 0)
                 FaultSettings.Say($"{engine}: {life + 1} kills, the last {moment}");

@@ -12,10 +12,10 @@ internal abstract class FaultServer : IAsyncDisposable
     private readonly Dictionary<string, long> _readUntil = new(StringComparer.Ordinal);
 
     /// <summary>Its data folder.</summary>
-    public TempFolder Folder { get; } = new();
+    public TempFolder Folder { get; protected init; } = new();
 
     /// <summary>The process that lives now.</summary>
-    public KeyreeveProcess Process { get; private set; } = null!;
+    public KeyreeveProcess? Process { get; private set; }
 
     /// <summary>Flags that choose the engine.</summary>
     protected abstract string[] EngineFlags { get; }
@@ -31,7 +31,7 @@ internal abstract class FaultServer : IAsyncDisposable
     public async Task ReadyAsync()
     {
         for (var since = TimeProvider.System.GetTimestamp(); await HealthAsync("readyz") != 200; await Task.Delay(50))
-            Assert.True(TimeProvider.System.GetElapsedTime(since) < TimeSpan.FromSeconds(60), "the server does not become ready again: " + Process.Output);
+            Assert.True(TimeProvider.System.GetElapsedTime(since) < TimeSpan.FromSeconds(60), "the server does not become ready again: " + Process?.Output);
     }
 
     /// <summary>The status of healthz or readyz.</summary>
@@ -45,9 +45,10 @@ internal abstract class FaultServer : IAsyncDisposable
     /// <summary>kill -9: no handler runs, nothing is flushed.</summary>
     public async Task KillAsync()
     {
-        Process.KillNow();
+        Process!.KillNow();
         await Process.ExitAsync(TimeSpan.FromSeconds(30));
         await Process.DisposeAsync();
+        Process = null;
     }
 
     /// <summary>The database, opened beside the server.</summary>
@@ -114,7 +115,8 @@ internal sealed class PostgresFaultServer : FaultServer
     {
         var other = new PostgresFaultServer(Postgres, _connection) { IsSecond = true };
         Directory.CreateDirectory(other.Folder.Data);
-        File.Copy(Folder.File("kek"), other.Folder.File("kek"));
+        foreach (var file in (string[])["kek", "admin.pem", "admin.key"])
+            File.Copy(Folder.File(file), other.Folder.File(file));
         return other;
     }
 

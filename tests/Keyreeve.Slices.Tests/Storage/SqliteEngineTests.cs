@@ -117,7 +117,7 @@ public sealed class SqliteEngineTests : IAsyncLifetime
         release.SetResult();
         var failures = await Task.WhenAll(writes.Select(FailureOf));
         Assert.Equal(13, Assert.IsType<SqliteException>(Assert.IsType<StoreUnavailableException>(failures[4]).InnerException).SqliteErrorCode); // SQLITE_FULL
-        Assert.All(failures, failure => Assert.True(failure is null || ReferenceEquals(failure, failures[4])));
+        Assert.All(failures, failure => Assert.True(failure is null || ReferenceEquals(failure.InnerException, failures[4]!.InnerException)));
         for (var i = 0; i < writes.Length; i++)
             Assert.Equal(failures[i] is null, await _sealed.FindAsync($"name {i}", None) is not null);
         Assert.Equal(1, await PutAsync("next"));
