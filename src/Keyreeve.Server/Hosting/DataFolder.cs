@@ -117,7 +117,7 @@ public sealed class DataFolder : IDisposable
     private void Write(string name, string content, UnixFileMode mode)
     {
         var temporary = Path(name + ".new");
-        File.Delete(temporary); // what a crash left, or somebody else put there, would keep its own mode
+        File.Delete(temporary); // what a crash left would keep its own mode
         using (var stream = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = mode }))
         {
             stream.Write(Encoding.UTF8.GetBytes(content));

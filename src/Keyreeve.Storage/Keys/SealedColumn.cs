@@ -16,6 +16,9 @@ public sealed record SealedColumn(string Table, string Column, IReadOnlyList<str
     /// <summary>Columns beside the key that the purpose is made of; they do not change while the row is there.</summary>
     public IReadOnlyList<string> Beside { get; init; } = [];
 
+    /// <summary>The schema step that made it: a store of an older schema has no such table.</summary>
+    public int Since { get; init; } = 1;
+
     /// <summary>Which rows are sealed, as a condition; all when it is always true.</summary>
     public string Only { get; init; } = "1 = 1";
 
@@ -29,7 +32,7 @@ public sealed record SealedColumn(string Table, string Column, IReadOnlyList<str
         new("signing_keys", "sealed_private_key", ["key_id"], key => SigningKeyRow.PurposeOf((string)key[0])),
         new("key_records", "sealed_payload", ["service_id", "identity_kind", "identity_value"],
             key => KeyRecord.Purpose((string)key[0], new KmIdentity((KmIdentityKind)Convert.ToInt32(key[1], CultureInfo.InvariantCulture), (string)key[2]))),
-        new("outbox", "body", ["receiver", "seq"], values => OutboxMessage.PurposeOf((string)values[2])) { Beside = ["message_id"], Only = $"form = {(int)OutboxForm.Sealed}" },
+        new("outbox", "body", ["receiver", "seq"], values => OutboxMessage.PurposeOf((string)values[2])) { Since = 3, Beside = ["message_id"], Only = $"form = {(int)OutboxForm.Sealed}" },
     ];
 
     /// <summary>Columns of octets that the KEK has nothing to do with, and why.</summary>

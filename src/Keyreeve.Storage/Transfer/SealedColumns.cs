@@ -15,11 +15,11 @@ public static class SealedColumns
     /// <summary>True when the KEK opens what the key of this ID sealed.</summary>
     public static bool Knows(Kek kek, string id) => kek.Id == id || kek.OtherIds.Contains(id, StringComparer.Ordinal);
 
-    /// <summary>IDs of the KEKs, in order. A value that is not sealed at all counts as sealed by "?". An older schema has not all of the tables.</summary>
-    public static async Task<IReadOnlyList<string>> KeksAsync(DbConnection connection, DbTransaction? transaction, IReadOnlySet<string> tables, CancellationToken cancel)
+    /// <summary>IDs of the KEKs, in order. A value that is not sealed at all counts as sealed by "?".</summary>
+    public static async Task<IReadOnlyList<string>> KeksAsync(DbConnection connection, DbTransaction? transaction, CancellationToken cancel)
     {
         var ids = new SortedSet<string>(StringComparer.Ordinal);
-        foreach (var column in SealedColumn.All.Where(c => tables.Contains(c.Table)))
+        foreach (var column in await ThereAsync(connection, transaction))
             foreach (var head in await connection.QueryAsync<byte[]>(new CommandDefinition($"SELECT DISTINCT substr({column.Column}, 1, 9) FROM {column.Table} WHERE {column.Only}", transaction: transaction, commandTimeout: 0, cancellationToken: cancel)))
                 ids.Add(Kek.IdOf(head) ?? "?");
         return [.. ids];
@@ -28,7 +28,7 @@ public static class SealedColumns
     /// <summary>Opens every value; returns the name of the first that does not open, or null.</summary>
     public static async Task<string?> FirstClosedAsync(DbConnection connection, Kek kek, CancellationToken cancel)
     {
-        foreach (var column in SealedColumn.All)
+        foreach (var column in await ThereAsync(connection, null))
         {
             await using var command = connection.CreateCommand();
             command.CommandText = $"SELECT {column.Column}, {string.Join(", ", column.Key.Concat(column.Beside))} FROM {column.Table} WHERE {column.Only}";
@@ -43,5 +43,11 @@ public static class SealedColumns
             }
         }
         return null;
+    }
+
+    private static async Task<IEnumerable<SealedColumn>> ThereAsync(DbConnection connection, DbTransaction? transaction)
+    {
+        var steps = (await MigrationRunner.AppliedAsync(connection, transaction)).Select(step => step.Number).ToHashSet();
+        return SealedColumn.All.Where(column => steps.Contains(column.Since));
     }
 }
