@@ -5,6 +5,7 @@ using Keyreeve.Core.Audit;
 using Keyreeve.Core.Grants;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Login;
@@ -91,9 +92,15 @@ public static class Authorize
             await RefuseAsync(context, openId, target, null, Refusal.About(RefusalCode.InvalidParameter, "id_token_hint", "id_token_hint is no ID token of this client"));
             return;
         }
-        var user = await services.GetRequiredService<BrowserSessions>().FindAsync(context);
-        var consent = await ConsentPages.ConsentOfAsync(context, openId, request, user, ticket);
-        switch (AuthorizationStep.Decide(request, user, consent, openId.State.Scopes, askedAt, openId.Now, expected))
+        AuthenticatedUser? user;
+        AuthorizationStep next;
+        using (Spans.Start(Spans.DecideAuthorize))
+        {
+            user = await services.GetRequiredService<BrowserSessions>().FindAsync(context);
+            var consent = await ConsentPages.ConsentOfAsync(context, openId, request, user, ticket);
+            next = AuthorizationStep.Decide(request, user, consent, openId.State.Scopes, askedAt, openId.Now, expected);
+        }
+        switch (next)
         {
             case AuthorizationStep.AskLogin:
                 SeeOther(context, LoginPages.Path, services.GetRequiredService<LoginTickets>().Protect(Ticket(target, text, askedAt, asked)));

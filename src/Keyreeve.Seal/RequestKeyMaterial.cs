@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Http;
 using Keyreeve.Wire.Seal;
@@ -24,6 +25,7 @@ public static class RequestKeyMaterial
     internal static async Task HandleAsync(HttpContext context)
     {
         var seal = context.RequestServices.GetRequiredService<SealContext>();
+        using var span = Spans.Start(Spans.DecideKeyRequest);
         // The message is read first only to echo what was asked; every decision begins with the token.
         var (request, malformed) = await ReadAsync(context.Request);
         var scopes = seal.State.Scopes;
@@ -42,6 +44,7 @@ public static class RequestKeyMaterial
         byte[]? payload = null;
         if (refusal is null)
             (payload, refusal) = await OpenRecordAsync(seal, request!, context.RequestAborted);
+        span?.Stop();
         // What is not audited is not given out.
         var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), refusal);
         if (refusal is null && !audited)
@@ -64,6 +67,10 @@ public static class RequestKeyMaterial
         try
         {
             return await KmDecision.DecideAsync(request, token, seal.Settings, () => seal.Replays.FirstUseAsync(token.Subject, request), seal.Now);
+        }
+        catch (TryLaterException e) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            return new Refusal(RefusalCode.Busy, "please try again", $"whether the request is new could not be asked: {e.Message}");
         }
         catch (Exception e) when (!context.RequestAborted.IsCancellationRequested)
         {
@@ -93,6 +100,10 @@ public static class RequestKeyMaterial
         {
             record = await seal.Records.FindAsync(request.ServiceId, request.Identity, cancel);
         }
+        catch (TryLaterException e) when (!cancel.IsCancellationRequested)
+        {
+            return (null, new Refusal(RefusalCode.Busy, "please try again", $"record {purpose} could not be read: {e.Message}"));
+        }
         catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             // "If the SKM-S encounters an error while processing the SEAL KM Request message, an error value ... shall be returned in
@@ -104,7 +115,7 @@ public static class RequestKeyMaterial
             return (null, new Refusal(RefusalCode.KeyInformationNotAvailable, "no key information is available", $"there is no record {purpose}: provision it with 'keyreeve admin key add'"));
         return seal.Kek.TryOpen(purpose, record.SealedPayload, out var payload)
             ? (payload, null)
-            : (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} does not open with {seal.Kek}: it was sealed by another KEK, or the row was changed"));
+            : (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} does not open with {seal.Kek}: {seal.Kek.WhyNot(record.SealedPayload)}"));
     }
 
     /// <summary>A refusal from outside of the operation: nothing of the request is echoed.</summary>
@@ -114,7 +125,7 @@ public static class RequestKeyMaterial
     private static Task WriteErrorAsync(HttpContext context, SealContext seal, KmRequest? request, VerifiedToken? token, Refusal refusal)
     {
         var (code, status) = KmErrors.Of(refusal.Code);
-        return WriteAsync(context, Response(seal, request, token) with { ErrorCode = code }, status);
+        return WriteAsync(context, Response(seal, request, token) with { ErrorCode = code }, status, refusal.RetryAfter);
     }
 
     private static KmResponse Response(SealContext seal, KmRequest? request, VerifiedToken? token) => new()
@@ -138,15 +149,15 @@ public static class RequestKeyMaterial
         return issuer + (token.IsClients ? "/clients/" : "/users/") + Uri.EscapeDataString(name);
     }
 
-    private static async Task WriteAsync(HttpContext context, KmResponse message, int status)
+    private static async Task WriteAsync(HttpContext context, KmResponse message, int status, TimeSpan? retryAfter = null)
     {
+        SealTelemetry.Answered(message.ErrorCode);
         var response = context.Response;
         response.StatusCode = status;
+        RetryLater.Apply(response, retryAfter);
         response.ContentType = "application/json";
         response.Headers.CacheControl = "no-store";
         response.Headers.XContentTypeOptions = "nosniff";
-        if (status == StatusCodes.Status503ServiceUnavailable)
-            response.Headers.RetryAfter = "5";
         if (message.ErrorCode is not null)
             response.Headers["X-Request-Id"] = context.TraceIdentifier;
         var buffer = new ArrayBufferWriter<byte>(512);

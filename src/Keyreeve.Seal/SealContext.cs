@@ -4,6 +4,7 @@ using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Clients;
+using Keyreeve.Web.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -54,6 +55,7 @@ public sealed partial class SealContext(SnapshotState state, ServerIdentity serv
     /// <summary>Logs a refusal; one without a verified token is counted per source.</summary>
     public void Refused(HttpContext context, bool authenticated, Refusal refusal)
     {
+        WebTelemetry.Refused("km.request", refusal.Code);
         LogRefused(log, refusal.Code, refusal.Operator, context.TraceIdentifier);
         if (!authenticated)
             audit.Count(context.Connection.RemoteIpAddress?.ToString(), "km.request", refusal.Code);

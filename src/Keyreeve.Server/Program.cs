@@ -22,6 +22,8 @@ var root = new Command("keyreeve", "Keyreeve issues and checks the credentials o
     AdminCommand.Create(),
     TokenCommand.Create(),
     AuditCommand.Create(),
+    BackupCommand.Create(),
+    RestoreCommand.Create(),
     DoctorCommand.Create(),
 };
 

@@ -34,10 +34,10 @@ public sealed partial class ProgramClient : IDisposable
 
     public void Dispose() => Http.Dispose();
 
-    /// <summary>Signs alice in at seal-client and redeems the code.</summary>
-    public async Task<JsonObject> SignInAsync()
+    /// <summary>Signs a user in (alice, unless a name and a password say otherwise) at seal-client and redeems the code.</summary>
+    public async Task<JsonObject> SignInAsync(string username = "alice", string? password = null)
     {
-        var (status, body) = await RedeemAsync(await CodeAsync());
+        var (status, body) = await RedeemAsync(await CodeAsync(username, password));
         Assert.True(status == HttpStatusCode.OK, body);
         return JsonNode.Parse(body)!.AsObject();
     }
@@ -53,7 +53,7 @@ public sealed partial class ProgramClient : IDisposable
     });
 
     /// <summary>Goes to the authorization endpoint, logs in and consents where it is asked for, and returns the code.</summary>
-    public async Task<string> CodeAsync()
+    public async Task<string> CodeAsync(string username = "alice", string? password = null)
     {
         var query = new Dictionary<string, string>
         {
@@ -86,7 +86,7 @@ public sealed partial class ProgramClient : IDisposable
             var form = HiddenInput().Matches(html).ToDictionary(m => Attribute(m.Value, "name"), m => Attribute(m.Value, "value"), StringComparer.Ordinal);
             var login = html.Contains("name=\"password\"", StringComparison.Ordinal);
             if (login)
-                (form["username"], form["password"]) = ("alice", (string)_folder.Demo["users"]![0]!["password"]!);
+                (form["username"], form["password"]) = (username, password ?? (string)_folder.Demo["users"]![0]!["password"]!);
             else
                 form["decision"] = "allow";
             response = await SendAsync(new(HttpMethod.Post, login ? "/login" : "/consent") { Content = new FormUrlEncodedContent(form) });

@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.InteropServices;
+using Keyreeve.Storage;
 using Npgsql;
 using Xunit;
 
@@ -22,8 +24,8 @@ public sealed class TestPostgres : IAsyncDisposable
         while read -r word; do
             case $word in
                 start) "$1/postgres" -D "$2/d" -c listen_addresses= -c unix_socket_directories="$2" -c port=5432 -c fsync="$3" -c max_connections=400 >>"$2/log" 2>&1 & p=$! ;;
-                stop) kill -INT $p; wait $p ;;
-                kill) kill -QUIT $p; wait $p ;;
+                stop) kill -INT $p; wait $p; p= ;;
+                kill) kill -QUIT $p; wait $p; p= ;;
                 kill-9) c=$(ps -o pid= --ppid $p); kill -KILL $p $c; wait $p; for q in $c; do while kill -0 $q 2>/dev/null; do sleep 0.01; done; done ;;
                 freeze) kill -STOP $p $(ps -o pid= --ppid $p) ;;
                 thaw) kill -CONT $p $(ps -o pid= --ppid $p) ;;
@@ -111,18 +113,21 @@ public sealed class TestPostgres : IAsyncDisposable
         _keeper.Dispose();
     }
 
-    private string ConnectionString(string database) => $"Host={_folder};Port=5432;Username=keyreeve;Database={database}";
+    /// <summary>For a database of this server.</summary>
+    public string ConnectionString(string database) => $"Host={_folder};Port=5432;Username=keyreeve;Database={database}";
 
     private static Exception Missing()
     {
-        Assert.Skip("there is no PostgreSQL server here (apt-get install postgresql)");
+        Assert.Skip("there is no PostgreSQL server of version 15 or newer here (apt-get install postgresql)");
         return new UnreachableException();
     }
 
     private static async Task<TestPostgres?> TryStartAsync(bool fsync)
     {
-        var programs = Directory.Exists("/usr/lib/postgresql") ? Directory.GetDirectories("/usr/lib/postgresql").Select(version => Path.Combine(version, "bin"))
-            .Where(bin => File.Exists(Path.Combine(bin, "initdb"))).OrderBy(bin => bin.Length).ThenBy(bin => bin, StringComparer.Ordinal).LastOrDefault() : null;
+        var programs = Directory.Exists("/usr/lib/postgresql") ? Directory.GetDirectories("/usr/lib/postgresql")
+            .Where(folder => int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var version) && version >= PostgresFacts.LeastVersion / 10000)
+            .OrderBy(folder => int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture)).Select(folder => Path.Combine(folder, "bin"))
+            .LastOrDefault(bin => File.Exists(Path.Combine(bin, "initdb"))) : null;
         if (programs is null)
             return null;
         var folder = Directory.CreateTempSubdirectory("keyreeve-pg-").FullName;

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Telemetry;
 
 namespace Keyreeve.Core.Audit;
 
@@ -36,7 +37,16 @@ public sealed class AuditQueue(TimeProvider clock)
     private long _writtenUntil;
 
     /// <summary>Queues an entry. False when the queue is full or the store does not take entries, or not in time: then the caller refuses the request, because what is not audited is not done.</summary>
-    public bool TryAdd(AuditEntry entry) => !_failing && !IsLate && _waiting.Writer.TryWrite(entry);
+    public bool TryAdd(AuditEntry entry)
+    {
+        if (!_failing && !IsLate && _waiting.Writer.TryWrite(entry))
+            return true;
+        CoreTelemetry.AuditRefused();
+        return false;
+    }
+
+    /// <summary>Entries that wait to be written.</summary>
+    public int Waiting => _waiting.Reader.Count;
 
     private bool IsLate => Interlocked.Read(ref _writtenUntil) is var since and not 0 && clock.GetElapsedTime(since) > MaxLag;
 

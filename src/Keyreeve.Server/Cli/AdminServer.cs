@@ -20,6 +20,9 @@ internal sealed class AdminConnectionOptions
     private readonly Option<string?> _cert = new("--cert") { Description = "PEM of the operator certificate", Recursive = true };
     private readonly Option<string?> _key = new("--key") { Description = "PEM of its key", Recursive = true };
 
+    /// <summary>The data folder, for commands that need no server.</summary>
+    public Option<string> Data => _data;
+
     public IEnumerable<Option> All => [_data, _server, _ca, _cert, _key];
 
     /// <summary>Opens nothing yet: the first request does.</summary>
@@ -117,6 +120,27 @@ internal sealed class AdminServer : IDisposable
     /// <summary>Sends a change. <paramref name="flags"/> translate a member's name into the flag that set it.</summary>
     public Task<AdminReply> SendAsync(HttpMethod method, string path, JsonNode? body, string? etag, IReadOnlyDictionary<string, string>? flags) =>
         SendOrExplainAsync(method, path, body, etag, flags);
+
+    /// <summary>GET of a body of any length, written as it comes.</summary>
+    public async Task CopyAsync(string path, Stream output, CancellationToken cancel)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        try
+        {
+            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+            if (!response.IsSuccessStatusCode)
+                throw AdminFailure.Refused(Explain(response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync(cancel)) as JsonObject ?? [], null));
+            await response.Content.CopyToAsync(output, cancel);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or JsonException)
+        {
+            throw AdminFailure.Refused($"{_http.BaseAddress!.Authority}: {e.Message}; {_cure}");
+        }
+        catch (TaskCanceledException)
+        {
+            throw AdminFailure.Refused($"{_http.BaseAddress!.Authority} did not answer within 30 s, or the command was ended");
+        }
+    }
 
     public void Dispose()
     {

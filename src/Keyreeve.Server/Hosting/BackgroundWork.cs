@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Keyreeve.Core.Audit;
-using Keyreeve.Core.Policy;
 using Keyreeve.Seal;
 using Keyreeve.Storage;
 using Keyreeve.Web.Login;
@@ -8,14 +7,14 @@ using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Hosting;
 
-/// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, server certificate, sweeping.</summary>
+/// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, server certificate.</summary>
 public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, IReplayMemory replays, Readiness readiness, ILogger<BackgroundWork> log) : BackgroundService
 {
     private static readonly TimeSpan PollEvery = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan TendEvery = TimeSpan.FromMinutes(1);
 
     /// <summary>Rows deleted in one transaction: short enough that no request waits for it.</summary>
-    private const int SweepBatch = 500;
+    private const int ForgetBatch = 500;
 
     private readonly StrongBox<long> _auditFailedAt = new();
 
@@ -26,7 +25,8 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
         // Each apart: one that fails does not keep the others from their work.
         EveryAsync(TendEvery, "key rotation", () => RotateAsync(stoppingToken), stoppingToken),
         EveryAsync(TendEvery, "renewing the server certificate", RenewAsync, stoppingToken),
-        EveryAsync(TendEvery, "sweeping", () => SweepAsync(stoppingToken), stoppingToken));
+        EveryAsync(TendEvery, "forgetting key requests", () => ForgetAsync(stoppingToken), stoppingToken),
+        FillAsync(stoppingToken));
 
     private Task RenewAsync()
     {
@@ -40,20 +40,32 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
             await parts.State.RefreshAsync(cancel);
     }
 
-    /// <summary>One round: deletes what was over long ago.</summary>
-    public async Task SweepAsync(CancellationToken cancel)
+    private async Task ForgetAsync(CancellationToken cancel)
     {
-        var now = parts.Clock.GetUtcNow() - ClockJumps.Forgiven;
-        while (await parts.Stores.Grants.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
-            await Task.Yield();
-        while (await parts.Stores.Sessions.DeleteExpiredAsync(now.ToUnixTimeMilliseconds(), SweepBatch, cancel) == SweepBatch)
-            await Task.Yield();
-        while (await parts.Stores.Revocations.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
-            await Task.Yield();
-        while (await parts.Stores.Assertions.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
-            await Task.Yield();
-        if (replays is SharedReplays shared)
-            await shared.SweepAsync(SweepBatch, cancel);
+        if (replays is SharedReplays shared && await parts.Stores.Database.LeadsAsync("forgetting key requests", cancel))
+            await shared.SweepAsync(ForgetBatch, cancel);
+    }
+
+    /// <summary>Runs what a newer schema left to fill in. Nothing to do is the rule.</summary>
+    private async Task FillAsync(CancellationToken cancel)
+    {
+        while (!cancel.IsCancellationRequested)
+        {
+            try
+            {
+                await parts.Stores.Backfills.RunAsync(background: true, null, cancel);
+                return;
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                LogFailed(log, e, "filling in what the new schema asks for");
+                await Task.Delay(TendEvery, parts.Clock, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
     }
 
     /// <summary>Keeps the snapshots up to date. A failure is logged once, not twice a second, and so is its end.</summary>

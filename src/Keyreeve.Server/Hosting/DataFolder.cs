@@ -1,5 +1,3 @@
-using System.Buffers.Text;
-using System.Security.Cryptography;
 using System.Text;
 using Keyreeve.Core.Keys;
 
@@ -58,9 +56,30 @@ public sealed class DataFolder : IDisposable
         folder.Lock();
         folder.Begin();
         if (demo)
-            folder.Write("demo.folder", "This folder was created with --demo.\n");
+            folder.MarkDemo();
         return folder;
     }
+
+    /// <summary>
+    /// Holds the folder as a server does, for a command that works on a stopped one; it is made when <paramref name="make"/> allows it.
+    /// </summary>
+    public static DataFolder Hold(string path, bool make)
+    {
+        var folder = make ? new DataFolder(System.IO.Path.GetFullPath(path)) : Existing(path);
+        if (!Directory.Exists(folder.Root))
+            Directory.CreateDirectory(folder.Root, OwnerFolder);
+        folder.Lock();
+        return folder;
+    }
+
+    /// <summary>True when it was created with --demo.</summary>
+    public bool IsDemo => File.Exists(DemoMark);
+
+    /// <summary>From now on it is a folder of a demo.</summary>
+    public void MarkDemo() => Write("demo.folder", "This folder was created with --demo.\n");
+
+    /// <summary>The KEK of a store that exists somewhere: null when there is none, and none is made.</summary>
+    public Kek? FindKek() => Environment.GetEnvironmentVariable("KEYREEVE_KEK") is { Length: > 0 } || File.Exists(Path("kek")) ? OpenKek() : null;
 
     /// <summary>Tells the next server that this one wrote down everything.</summary>
     public void EndInOrder()
@@ -80,29 +99,14 @@ public sealed class DataFolder : IDisposable
     /// <summary>A file in the folder.</summary>
     public string Path(string name) => System.IO.Path.Combine(Root, name);
 
-    /// <summary>
-    /// The KEK: from the environment variable KEYREEVE_KEK, or from the file "kek", made on the first start. Never made for a database
-    /// that exists: what it sealed could not be opened.
-    /// </summary>
+    /// <summary>The KEK and those before it. Never made for a database that exists: what it sealed could not be opened.</summary>
     /// <param name="sealedElsewhere">When other nodes sealed the database: what says so.</param>
-    public Kek OpenKek(string? sealedElsewhere = null)
-    {
-        var file = Path("kek");
-        if (Environment.GetEnvironmentVariable("KEYREEVE_KEK") is { Length: > 0 } text)
-            return FromText(text, "the environment variable KEYREEVE_KEK");
-        if (!File.Exists(file))
-        {
-            if (File.Exists(Database))
-                throw new DataFolderException($"{file} is missing, but {Database} exists and is sealed by it. Put the file back (it is never part of a backup), or set KEYREEVE_KEK");
-            if (sealedElsewhere is not null)
-                throw new DataFolderException($"{file} is missing, and {sealedElsewhere}. Copy the file kek of another node there (chmod 600), or set KEYREEVE_KEK");
-            Write("kek", Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(Kek.KeySize)) + "\n");
-        }
-        var mode = File.GetUnixFileMode(file);
-        if ((mode & ~OwnerOnly) != UnixFileMode.None)
-            throw new DataFolderException($"{file} can be read by others; run: chmod 600 {file}");
-        return FromText(File.ReadAllText(file).Trim(), file);
-    }
+    public Kek OpenKek(string? sealedElsewhere = null) => new KekFiles(this).Open(
+        File.Exists(Database) ? $"{Database} exists and is sealed by it. Put the file back (it is never part of a backup)"
+        : sealedElsewhere is null ? null : $"{sealedElsewhere}. Copy the file kek of another node there (chmod 600)");
+
+    /// <summary>True when nobody but its owner can read a file.</summary>
+    public static bool IsPrivate(string file) => (File.GetUnixFileMode(file) & ~OwnerOnly) == UnixFileMode.None;
 
     /// <summary>Writes a file whole or not at all, readable by the owner only.</summary>
     public void Write(string name, string content) => Write(name, content, OwnerOnly);
@@ -119,6 +123,14 @@ public sealed class DataFolder : IDisposable
             stream.Flush(flushToDisk: true);
         }
         File.Move(temporary, Path(name), overwrite: true);
+        FolderSync.Flush(Root);
+    }
+
+    /// <summary>Takes a file away, for good.</summary>
+    public void Delete(string name)
+    {
+        File.Delete(Path(name));
+        FolderSync.Flush(Root);
     }
 
     /// <summary>
@@ -143,20 +155,5 @@ public sealed class DataFolder : IDisposable
         _lock.Write("running\n"u8);
         _lock.SetLength(_lock.Position);
         _lock.Flush(flushToDisk: true);
-    }
-
-    private static Kek FromText(string text, string source)
-    {
-        var octets = new byte[Kek.KeySize];
-        try
-        {
-            if (Base64Url.IsValid(text) && Base64Url.TryDecodeFromChars(text, octets, out var written) && written == Kek.KeySize)
-                return Kek.FromBytes(octets);
-            throw new DataFolderException($"{source} is not a KEK: 32 octets in base64url, 43 characters");
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(octets);
-        }
     }
 }

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text;
+using System.Text.Json.Nodes;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Keys;
 using Keyreeve.Server.Settings;
@@ -44,6 +46,22 @@ internal static class StoreStart
             ? await PostgresEngine.OpenAsync(address, clock, settings.Node, cancel)
             : await SqliteEngine.OpenAsync(folder.Database, clock, settings.Node, cancel);
 
+    /// <summary>Opens the database that a server used or uses, for a command that runs beside it.</summary>
+    /// <param name="settings">They name the database, or none.</param>
+    /// <param name="dataPath">The data folder, when the database lies there.</param>
+    /// <param name="what">What the command does; its name among the nodes.</param>
+    /// <param name="cancel">Stops it.</param>
+    public static async Task<IDatabase> OpenBesideAsync(ServerSettings settings, string dataPath, string what, CancellationToken cancel)
+    {
+        var name = string.Create(CultureInfo.InvariantCulture, $"{what} {Environment.MachineName} {Environment.ProcessId}");
+        if (settings.Postgres is { } address)
+            return await PostgresEngine.OpenAsync(address, TimeProvider.System, name, cancel);
+        var folder = DataFolder.Existing(dataPath);
+        return File.Exists(folder.Database)
+            ? await SqliteEngine.OpenAsync(folder.Database, TimeProvider.System, name, cancel)
+            : throw new DataFolderException($"there is no database in {folder.Root}");
+    }
+
     /// <summary>Demo users are never added to a real database, and a demo's database is not for real use.</summary>
     public static async Task CheckDemoAsync(ServerOptions options, Stores stores, Kek kek, TimeProvider clock, CancellationToken cancel)
     {
@@ -68,6 +86,13 @@ internal static class StoreStart
     public static Task KeepDemoAsync(ServerParts parts, string files, CancellationToken cancel) => parts.Options.Settings.Postgres is null
         ? Task.CompletedTask
         : parts.Stores.Sealed.PutAsync(DemoMark, parts.Kek.Seal(DemoMark, Encoding.UTF8.GetBytes(files)), Entry(parts.Clock, "demo data made"), cancel);
+
+    /// <summary>A demo's store that came out of a backup or another engine: the database says so as if its first start had been here.</summary>
+    public static Task MarkDemoAsync(StoreDoor door, Kek kek, IReadOnlyDictionary<string, byte[]> files, TimeProvider clock, CancellationToken cancel)
+    {
+        var json = new JsonObject([.. files.Select(f => KeyValuePair.Create<string, JsonNode?>(f.Key, Encoding.UTF8.GetString(f.Value)))]).ToJsonString();
+        return new SealedStore(new OneConnection(door.Connection, clock, RestoredState.Node)).PutAsync(DemoMark, kek.Seal(DemoMark, Encoding.UTF8.GetBytes(json)), Entry(clock, "this database is a demo's"), cancel);
+    }
 
     private static AuditEntry Entry(TimeProvider clock, string detail) => new()
     {

@@ -1,6 +1,9 @@
+using Keyreeve.Core.Events;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Policy;
+using Keyreeve.Engines.Outbound;
 using Keyreeve.Seal;
+using Keyreeve.Web.Limits;
 using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Settings;
@@ -26,6 +29,9 @@ public sealed record ServerSettings
     /// <summary>How long revocations may be unknown while the store is away; then nothing is issued or checked.</summary>
     public TimeSpan StaleAfter { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>How much one caller may ask.</summary>
+    public LimitSettings Limits { get; init; } = new();
+
     /// <summary>Lifetimes.</summary>
     public TokenPolicy Tokens { get; init; } = new();
 
@@ -47,8 +53,17 @@ public sealed record ServerSettings
     /// <summary>Built-in scope name to the name used instead.</summary>
     public IReadOnlyDictionary<string, string> ScopeNames { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>What the server may connect to.</summary>
+    public OutboundSettings Outbound { get; init; } = new();
+
+    /// <summary>Who is told of revocations.</summary>
+    public IReadOnlyList<EventReceiver> EventReceivers { get; init; } = [];
+
     /// <summary>Least level that is logged.</summary>
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
+
+    /// <summary>Metrics and traces.</summary>
+    public TelemetrySettings Telemetry { get; init; } = new();
 
     /// <summary>Where the settings came from, for the first screen.</summary>
     public IReadOnlyList<string> Sources { get; init; } = [];

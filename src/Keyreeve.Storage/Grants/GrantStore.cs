@@ -1,4 +1,3 @@
-using Dapper;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Grants;
 using Keyreeve.Core.Tokens;
@@ -7,11 +6,13 @@ namespace Keyreeve.Storage;
 
 /// <summary>
 /// Codes, refresh families and consents. Their writes only compare and set, so several nodes' run side by side; what ends a login or
-/// removes a user or client (and deletes the rows here with it) is written alone, never in between. Sweeping is written alone, too:
-/// its choice of rows and their deletion are two looks at the table.
+/// removes a user or client (and deletes the rows here with it) is written alone, never in between.
 /// </summary>
-public sealed class GrantStore(IDatabase database) : IGrantStore
+public sealed class GrantStore(IDatabase database, OutboxStore outbox) : IGrantStore
 {
+    private static readonly Statement FindConsent = new(
+        "SELECT subject, client_id, scope, given_at FROM consents WHERE subject = @Subject AND client_id = @ClientId", "@Subject", "@ClientId");
+
     /// <inheritdoc />
     public Task<bool> AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
@@ -62,23 +63,22 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task EndGrantAsync(string grantId, long now, Revocation revocation, AuditEntry entry, CancellationToken cancel)
+    public async Task EndGrantAsync(string grantId, long now, Revocation revocation, AuditEntry entry, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
-        return database.WriteSharedAsync(async unit =>
+        await database.WriteSharedAsync(async unit =>
         {
             await FamilyTable.EndAsync(unit, grantId, now);
-            await RevocationStore.AddAsync(unit, [revocation]);
+            await RevocationStore.AddAsync(unit, [revocation], outbox);
             unit.Audit(entry);
             return true;
         }, cancel);
+        outbox.Wake();
     }
 
     /// <inheritdoc />
-    public Task<Consent?> FindConsentAsync(string subject, string clientId, CancellationToken cancel) => database.ReadAsync(async connection =>
-        (await connection.QuerySingleOrDefaultAsync<ConsentRow>(
-            "SELECT subject, client_id, scope, given_at FROM consents WHERE subject = @Subject AND client_id = @ClientId",
-            new { Subject = subject, ClientId = clientId }))?.ToConsent(), cancel);
+    public Task<Consent?> FindConsentAsync(string subject, string clientId, CancellationToken cancel) => database.ReadAsync(connection =>
+        FindConsent.FirstAsync(connection, row => new Consent(row.GetString(0), row.GetString(1), StoredText.ReadScope(row.GetString(2)), row.GetInt64(3)), cancel, subject, clientId), cancel);
 
     /// <inheritdoc />
     public Task SaveConsentAsync(Consent consent, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
@@ -97,14 +97,4 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
         var codes = await CodeTable.DeleteExpiredAsync(unit, now, limit);
         return codes + await FamilyTable.DeleteExpiredAsync(unit, now * 1000, limit - codes);
     }, cancel);
-
-    private sealed class ConsentRow
-    {
-        public string Subject { get; init; } = "";
-        public string ClientId { get; init; } = "";
-        public string Scope { get; init; } = "";
-        public long GivenAt { get; init; }
-
-        public Consent ToConsent() => new(Subject, ClientId, StoredText.ReadScope(Scope), GivenAt);
-    }
 }

@@ -13,8 +13,10 @@ public sealed class AssertionTable(IDatabase database) : IAssertionStore
         new { ClientId = clientId, Jti = SHA256.HashData(Encoding.UTF8.GetBytes(jti)), ExpiresAt = expiresAt }) == 1, cancel);
 
     /// <inheritdoc />
-    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteSharedAsync(unit => unit.ExecuteAsync($"""
+    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteSharedAsync(unit => DeleteExpiredAsync(unit, now, limit), cancel);
+
+    internal static Task<int> DeleteExpiredAsync(UnitOfWork unit, long now, int limit) => unit.ExecuteAsync($"""
         DELETE FROM used_assertions
-        WHERE (client_id, jti) IN (SELECT client_id, jti FROM used_assertions WHERE expires_at < @Now ORDER BY expires_at LIMIT @Limit {database.SkipLocked})
-        """, new { Now = now, Limit = (long)limit }), cancel);
+        WHERE (client_id, jti) IN (SELECT client_id, jti FROM used_assertions WHERE expires_at < @Now ORDER BY expires_at LIMIT @Limit {unit.SkipLocked})
+        """, new { Now = now, Limit = (long)limit });
 }

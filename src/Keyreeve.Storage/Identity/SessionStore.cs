@@ -1,4 +1,4 @@
-using Dapper;
+using System.Data.Common;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Tokens;
@@ -8,6 +8,9 @@ namespace Keyreeve.Storage;
 /// <summary>Login sessions.</summary>
 public sealed class SessionStore(IDatabase database) : ISessionStore
 {
+    private static readonly Statement Find = new(
+        "SELECT hash, session_id, subject, security_stamp, auth_time, acr, amr, expires_at FROM login_sessions WHERE hash = @Hash", "@Hash");
+
     /// <inheritdoc />
     public Task AddAsync(LoginSession session, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
@@ -30,10 +33,7 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task<LoginSession?> FindAsync(byte[] hash, CancellationToken cancel) => database.ReadAsync(async connection =>
-        (await connection.QuerySingleOrDefaultAsync<Row>("""
-            SELECT hash, session_id, subject, security_stamp, auth_time, acr, amr, expires_at FROM login_sessions WHERE hash = @Hash
-            """, new { Hash = hash }))?.ToSession(), cancel);
+    public Task<LoginSession?> FindAsync(byte[] hash, CancellationToken cancel) => database.ReadAsync(connection => Find.FirstAsync(connection, Read, cancel, hash), cancel);
 
     /// <inheritdoc />
     public Task RemoveAsync(byte[] hash, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
@@ -45,29 +45,19 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync("""
-        DELETE FROM login_sessions WHERE hash IN (SELECT hash FROM login_sessions WHERE expires_at <= @Now ORDER BY expires_at LIMIT @Limit)
-        """, new { Now = now, Limit = (long)limit }), cancel);
+    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteSharedAsync(unit => DeleteExpiredAsync(unit, now, limit), cancel);
 
-    private sealed class Row
+    internal static Task<int> DeleteExpiredAsync(UnitOfWork unit, long now, int limit) => unit.ExecuteAsync($"""
+        DELETE FROM login_sessions WHERE hash IN (SELECT hash FROM login_sessions WHERE expires_at <= @Now ORDER BY expires_at LIMIT @Limit {unit.SkipLocked})
+        """, new { Now = now, Limit = (long)limit });
+
+    private static LoginSession Read(DbDataReader row) => new()
     {
-        public byte[] Hash { get; init; } = [];
-        public string SessionId { get; init; } = "";
-        public string Subject { get; init; } = "";
-        public string SecurityStamp { get; init; } = "";
-        public long AuthTime { get; init; }
-        public string Acr { get; init; } = "";
-        public string Amr { get; init; } = "";
-        public long ExpiresAt { get; init; }
-
-        public LoginSession ToSession() => new()
-        {
-            Hash = Hash,
-            SessionId = SessionId,
-            Subject = Subject,
-            SecurityStamp = SecurityStamp,
-            Authentication = new Authentication(AuthTime, Acr, Amr),
-            ExpiresAt = ExpiresAt,
-        };
-    }
+        Hash = row.GetFieldValue<byte[]>(0),
+        SessionId = row.GetString(1),
+        Subject = row.GetString(2),
+        SecurityStamp = row.GetString(3),
+        Authentication = new Authentication(row.GetInt64(4), row.GetString(5), row.GetString(6)),
+        ExpiresAt = row.GetInt64(7),
+    };
 }

@@ -19,8 +19,21 @@ internal sealed class UserTable(IDatabase database)
                u.disabled, u.failed_logins, u.lock_count, u.locked_until, u.version, s.service_id
         """;
 
-    public Task<User?> FindAsync(string subject, CancellationToken cancel) => database.ReadAsync(connection => FirstAsync(connection,
-        $"{Joined} FROM users u LEFT JOIN user_services s ON s.subject = u.subject WHERE u.subject = @Subject", new { Subject = subject }), cancel);
+    private static readonly Statement Find = new($"{Joined} FROM users u LEFT JOIN user_services s ON s.subject = u.subject WHERE u.subject = @Subject", "@Subject");
+
+    public Task<User?> FindAsync(string subject, CancellationToken cancel) => database.ReadAsync(async connection =>
+    {
+        await using var row = await Find.On(connection, subject).ExecuteReaderAsync(cancel);
+        if (!await row.ReadAsync(cancel))
+            return null;
+        var (user, services) = (Read(row), new List<string?>());
+        do
+        {
+            services.Add(row.TextOrNull(13));
+        }
+        while (await row.ReadAsync(cancel));
+        return user.ToUser(services);
+    }, cancel);
 
     public Task<User?> FindByNameAsync(string username, CancellationToken cancel) => !StoredText.Keeps(username)
         ? Task.FromResult<User?>(null)
@@ -119,6 +132,24 @@ internal sealed class UserTable(IDatabase database)
 
     private static List<User> ToUsers(IEnumerable<Row> rows) =>
         [.. rows.GroupBy(row => row.Subject, StringComparer.Ordinal).Select(same => same.First().ToUser(same.Select(row => row.ServiceId)))];
+
+    /// <summary>In the order of <see cref="Joined"/>.</summary>
+    private static Row Read(DbDataReader row) => new()
+    {
+        Subject = row.GetString(0),
+        Username = row.GetString(1),
+        PasswordHash = row.TextOrNull(2),
+        SecurityStamp = row.GetString(3),
+        DisplayName = row.TextOrNull(4),
+        Email = row.TextOrNull(5),
+        ValUserId = row.TextOrNull(6),
+        ValUeId = row.TextOrNull(7),
+        Disabled = row.GetInt64(8),
+        FailedLogins = row.GetInt64(9),
+        LockCount = row.GetInt64(10),
+        LockedUntil = row.GetInt64(11),
+        Version = row.GetInt64(12),
+    };
 
     private sealed class Row
     {

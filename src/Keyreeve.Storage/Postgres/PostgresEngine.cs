@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Keyreeve.Core.Telemetry;
 using Npgsql;
 
 namespace Keyreeve.Storage;
@@ -101,6 +102,8 @@ public sealed class PostgresEngine : IDatabase
     public async Task<T> ReadAsync<T>(Func<DbConnection, Task<T>> work, CancellationToken cancel)
     {
         ObjectDisposedException.ThrowIf(_closed, this);
+        using var span = Spans.Start(Spans.StoreRead);
+        var began = Clock.GetTimestamp();
         try
         {
             await using var connection = await _connections.ReaderAsync(cancel);
@@ -112,7 +115,14 @@ public sealed class PostgresEngine : IDatabase
                 _connections.ForgetIdle();
             throw away;
         }
+        finally
+        {
+            StorageTelemetry.Read(Clock.GetElapsedTime(began));
+        }
     }
+
+    /// <inheritdoc />
+    public int WaitingWrites => _writer.Waiting;
 
     /// <inheritdoc />
     public Task<T> WriteAsync<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel) => _writer.EnqueueAsync(work, alone: true, cancel);
@@ -142,7 +152,7 @@ public sealed class PostgresEngine : IDatabase
     }
 
     /// <summary>Texts compare octet by octet, whatever the database's locale is: order is what the program takes it for, and no index breaks when a locale changes.</summary>
-    private static string InOctets(string statement)
+    internal static string InOctets(string statement)
     {
         statement = statement.Replace("/* UNLOGGED */", "UNLOGGED", StringComparison.Ordinal);
         // A comment may stand before the statement.

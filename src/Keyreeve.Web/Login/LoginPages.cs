@@ -3,7 +3,9 @@ using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Http;
+using Keyreeve.Web.Limits;
 using Keyreeve.Web.Pages;
+using Keyreeve.Web.Telemetry;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -57,6 +59,15 @@ public static partial class LoginPages
         }
         form.TrySingle("username", out var username);
         form.TrySingle("password", out var password);
+        if (services.GetRequiredService<RequestLimits>().EnterLogin(context) is { } wait)
+        {
+            WebTelemetry.Refused("login", wait.Code);
+            services.GetRequiredService<AuditQueue>().Count(context.Connection.RemoteIpAddress?.ToString(), "login", wait.Code);
+            context.Response.StatusCode = StatusCodes.Status429TooManyRequests;
+            RetryLater.Apply(context.Response, wait.RetryAfter);
+            await PageAsync(context, text!, ticket, username, PageText.TooManyTries, StatusCodes.Status429TooManyRequests);
+            return;
+        }
         var outcome = await services.GetRequiredService<PasswordLogin>().CheckAsync(username, password, context.RequestAborted);
         if (!outcome.Succeeded(out var user, out var refusal))
         {
@@ -90,6 +101,7 @@ public static partial class LoginPages
 
     private static void Refused(HttpContext context, Refusal refusal)
     {
+        WebTelemetry.Refused("login", refusal.Code);
         var services = context.RequestServices;
         LogRefused(services.GetRequiredService<ILoggerFactory>().CreateLogger("Keyreeve.Web.Login"), refusal.Operator, context.TraceIdentifier);
         services.GetRequiredService<AuditQueue>().Count(context.Connection.RemoteIpAddress?.ToString(), "login", refusal.Code);

@@ -59,6 +59,7 @@ public static class PageText
     internal const string RequestRefusedTitle = "This request cannot be completed";
     internal const string RequestRefusedWhatToDo = "Go back to the application and try again. If it happens again, give the reference below to those who run the application.";
     internal const string BusyTitle = "Too many people sign in at this moment. Please try again shortly.";
+    internal const string TooManyTries = "Too many tries from your network. Please wait a moment and try again.";
     internal const string SignInFailed = "User name or password is not right.";
     internal const string ServerErrorTitle = "Something went wrong on our side";
     /// <summary>For the page of an unexpected error.</summary>

@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Keyreeve.Server.Hosting;
+using Keyreeve.Server.Sweeping;
 using Keyreeve.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -114,7 +115,7 @@ public sealed class ClockTests : IAsyncLifetime
         Assert.False(await IsActiveAsync((string)tokens["access_token"]!));
     }
 
-    private Task SweepAsync() => _server.Server.Application.Services.GetServices<IHostedService>().OfType<BackgroundWork>().Single().SweepAsync(TestContext.Current.CancellationToken);
+    private Task SweepAsync() => _server.Server.Application.Services.GetRequiredService<Sweeper>().SweepAsync(TestContext.Current.CancellationToken);
 
     private async Task RevokeAsync(string token) => Assert.Equal(HttpStatusCode.OK, (await _flow.PostAsync("/revoke", new() { ["token"] = token })).Status);
 
