@@ -9,7 +9,7 @@ SERVER := src/Keyreeve.Server/bin/Release/net10.0/Keyreeve.Server.dll
 # msbuild says nothing when all is well; "dotnet build" would greet a newcomer with its summary.
 BUILD := dotnet msbuild -m -restore -v:q -nologo -p:Configuration=Release
 
-.PHONY: help run test check format bench sweep-bench fuzz build libraries peers sizes where conformance install clean
+.PHONY: help run test check format bench crash sweep-bench fuzz build libraries peers sizes where conformance install clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,12 @@ format: ## mend formatting
 bench: ## the benchmark table, every figure a ratio inside the run (BENCH="--engine sqlite --rows KM --long", BENCH=--help)
 	@scripts/install nodejs=node npm=npm
 	@$(BUILD) bench/Keyreeve.Bench && dotnet bench/Keyreeve.Bench/bin/Release/net10.0/Keyreeve.Bench.dll $(BENCH)
+
+ROUNDS ?= 1000
+crash: libraries peers ## kill -9 at chosen moments, for long: make crash ROUNDS=1000 (SEED=... repeats a run)
+	@$(BUILD) tests/Keyreeve.Server.Tests
+	@KEYREEVE_CRASH_ROUNDS=$$(( ($(ROUNDS) + 9) / 10 )) KEYREEVE_CRASH_STORE_ROUNDS=$(ROUNDS) $(if $(SEED),KEYREEVE_CRASH_SEED=$(SEED)) \
+	dotnet tests/Keyreeve.Server.Tests/bin/Release/net10.0/Keyreeve.Server.Tests.dll -class "Keyreeve.Server.Tests.Faults.*" -parallel none
 
 ROWS ?= 1000000
 sweep-bench: ## token requests before, during and after a sweep: make sweep-bench ROWS=10000000 (RATE=60 requests a second)
