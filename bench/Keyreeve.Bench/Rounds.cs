@@ -38,7 +38,7 @@ internal static class Rounds
 
     public static async Task<BenchResult> RunAsync(BenchOptions options, DirectoryInfo folder, TextWriter progress)
     {
-        using var sides = await Sides.Sides.StartAsync(options, folder, progress);
+        using var sides = await Sides.AllSides.StartAsync(options, folder, progress);
         var all = (from row in options.Chosen() from side in sides.All where side.ActFor(row) is not null select new Measured(row, side, [])).ToList();
         long requests = 0;
         foreach (var measured in all)

@@ -1,4 +1,5 @@
 using Keyreeve.Core.Audit;
+using Keyreeve.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Hosting;
@@ -61,7 +62,7 @@ public sealed partial class Custody(ServerParts parts, KekKeeper kek, ILogger<Cu
     }
 
     /// <summary>A node that only witnessed has nothing to be witnessed: else two idle nodes would write of each other for ever.</summary>
-    private static async Task<bool> HasWorkedAsync(IAuditStore audit, string node, long seen, long head, CancellationToken cancel) =>
+    private static async Task<bool> HasWorkedAsync(AuditStore audit, string node, long seen, long head, CancellationToken cancel) =>
         head - seen > Looked || (await audit.ReadAsync(node, seen, Looked, cancel)).Any(line => AuditWitness.Read(line.Json).Count == 0);
 
     [LoggerMessage(EventId = 1, Level = LogLevel.Error, Message = "writing down what other nodes audit failed; it is tried again")]

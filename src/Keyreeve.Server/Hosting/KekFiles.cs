@@ -107,7 +107,7 @@ public sealed class KekFiles(DataFolder folder)
 
     private List<string> ReadOld() => File.Exists(OldFile) ? [.. Split(ReadPrivate(OldFile))] : [];
 
-    private void WriteOld(IReadOnlyCollection<string> keys)
+    private void WriteOld(List<string> keys)
     {
         if (keys.Count > 0)
             folder.Write(Old, string.Concat(keys.Distinct(StringComparer.Ordinal).Select(k => k + "\n")));

@@ -95,7 +95,7 @@ public sealed partial class OutboxDelivery(Stores stores, DeliverMessage deliver
         {
             // Stopping: the message stays where it is.
         }
-        catch (Exception e)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
             // The store is away, or the row is not ours to read; the next look tries again.
             LogFailed(log, e);

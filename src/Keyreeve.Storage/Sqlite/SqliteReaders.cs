@@ -31,9 +31,9 @@ internal sealed class SqliteReaders(Func<Task<SqliteConnection>> open, TimeProvi
             connection = null;
             return result;
         }
-        catch (SqliteException failure) when (failure.SqliteErrorCode != SqliteErrors.ReadOnly && SqliteErrors.Tell(failure) is StoreUnavailableException away)
+        catch (SqliteException failure) when (failure.SqliteErrorCode != SqliteErrors.ReadOnly && SqliteErrors.Tell(failure) is StoreUnavailableException)
         {
-            throw away;
+            throw SqliteErrors.Tell(failure);
         }
         finally
         {
