@@ -16,10 +16,14 @@ public static class SealedColumns
     public static bool Knows(Kek kek, string id) => kek.Id == id || kek.OtherIds.Contains(id, StringComparer.Ordinal);
 
     /// <summary>IDs of the KEKs, in order. A value that is not sealed at all counts as sealed by "?".</summary>
-    public static async Task<IReadOnlyList<string>> KeksAsync(DbConnection connection, DbTransaction? transaction, CancellationToken cancel)
+    /// <param name="connection">The store's.</param>
+    /// <param name="tables">Those that its schema, which may be an older one, has.</param>
+    /// <param name="transaction">To be read in.</param>
+    /// <param name="cancel">Stops.</param>
+    public static async Task<IReadOnlyList<string>> KeksAsync(DbConnection connection, IReadOnlyList<TableShape> tables, DbTransaction? transaction, CancellationToken cancel)
     {
         var ids = new SortedSet<string>(StringComparer.Ordinal);
-        foreach (var column in SealedColumn.All)
+        foreach (var column in SealedColumn.All.Where(c => tables.Any(t => t.Name == c.Table && t.Columns.Any(there => there.Name == c.Column))))
             foreach (var head in await connection.QueryAsync<byte[]>(new CommandDefinition($"SELECT DISTINCT substr({column.Column}, 1, 9) FROM {column.Table} WHERE {column.Only}", transaction: transaction, commandTimeout: 0, cancellationToken: cancel)))
                 ids.Add(Kek.IdOf(head) ?? "?");
         return [.. ids];
