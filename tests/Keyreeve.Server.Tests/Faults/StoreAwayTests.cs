@@ -85,9 +85,10 @@ public sealed class StoreAwayTests
         }
         finally
         {
+            // Lazily: it is gone when the server, which may still have files there, is.
+            await RunAsync("umount", "-l", server.Folder.Root);
             if (server.Process is not null)
                 await server.KillAsync();
-            await RunAsync("umount", "-l", server.Folder.Root);
         }
     }
 
