@@ -65,6 +65,8 @@ internal sealed class KeyreeveSide : Side
     private static Task<MeasuredProcess> StartAsync(string data, params string[] more) => MeasuredProcess.StartAsync("dotnet", data, "ca.pem",
         [Built.Dll("src/Keyreeve.Server", "Keyreeve.Server.dll"), "serve", "--demo", "--data", data, "--set", "Listeners:https:Address=127.0.0.1:0",
             "--set", "Listeners:health:Address=127.0.0.1:0", "--set", "Listeners:mtls:Address=127.0.0.1:0", "--set", "Log:Level=Warning",
+            // The limits count, and let the one source and the one client of the load pass.
+            "--set", "Limits:PerSource=10000000/s", "--set", "Limits:PerClient=10000000/s",
             // Tokens of the load live through the longest run.
             "--set", "Tokens:AccessTokenSeconds=86400", .. more]);
 

@@ -96,7 +96,7 @@ public static class AdminRoutes
         new("POST", "/signing-keys/rotate", "rotateSigningKeys", "Publishes the next key of every algorithm now; it signs after the publish-ahead time.", RotateSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },
         new("DELETE", "/signing-keys/{kid}", "revokeSigningKey", "Emergency: the key neither signs nor verifies from now on, and every token it signed is dead.", RevokeSigningKey.HandleAsync),
 
-        new("GET", "/audit", "listAudit", "Lines of the audit, newest first. Follow 'next', also after a page with few items. 'incomplete' is true while older lines are still being made searchable.", ListAudit.HandleAsync) { Answers = AuditLineJson.Schema, IsPage = true, Query = ListAudit.Filters },
+        new("GET", "/audit", "listAudit", "Lines of the audit, newest first; a filter that few lines pass reads 20,000 lines for a page. Follow 'next', also after a page with few items. 'incomplete' is true while older lines are still being made searchable.", ListAudit.HandleAsync) { Answers = AuditLineJson.Schema, IsPage = true, Query = ListAudit.Filters },
         new("GET", "/audit/export", "exportAudit", "The audit's chains as lines of JSON, to be verified off-line; after=NODE:SEQ goes on from there, once for each node.", ExportAudit.HandleAsync) { Answers = AuditLineJson.Export, MediaType = "application/x-ndjson", Query = ["node", "after"] },
 
         new("GET", "/kek", "showKek", "Which KEK seals, and how many rows need which.", ShowKek.HandleAsync) { Answers = KekJson.Status },

@@ -50,18 +50,15 @@ public sealed class AuditStore(IDatabase database) : IAuditStore
     /// </summary>
     public Task<AuditPage> ListAsync(AuditQuery query, AuditPlace? after, int limit, CancellationToken cancel) => database.ReadAsync(async connection =>
     {
-        // One equality at most goes to the engine, the one with an index; the rest is asked of the line itself.
-        var narrow = query.Subject is not null ? "subject = @Subject AND " : query.ClientId is not null ? "client_id = @ClientId AND " : "";
+        // The engine knows times; the rest is asked of the line itself.
         var lines = new List<(AuditLine, AuditEntry)>();
         for (var scanned = 0; scanned < MaxScanned; scanned += Chunk)
         {
             var before = after is null ? "" : " AND (at, node, seq) < (@At, @AfterNode, @Sequence)";
             var rows = (await connection.QueryAsync<Row>(
-                $"SELECT node, seq, json, hash, at FROM audit WHERE {narrow}at >= @From AND at < @To{before} ORDER BY at DESC, node DESC, seq DESC LIMIT @Limit",
+                $"SELECT node, seq, json, hash, at FROM audit WHERE at >= @From AND at < @To{before} ORDER BY at DESC, node DESC, seq DESC LIMIT @Limit",
                 new
                 {
-                    query.Subject,
-                    query.ClientId,
                     From = query.From ?? 0,
                     To = query.To ?? long.MaxValue,
                     At = after?.At ?? 0,
@@ -84,7 +81,7 @@ public sealed class AuditStore(IDatabase database) : IAuditStore
     }, cancel);
 
     /// <summary>True when a list finds every line; false while lines of an older schema wait for their columns.</summary>
-    public Task<bool> IsSearchableAsync(CancellationToken cancel) => _backfills.IsFinishedAsync(AuditColumns.Number, cancel);
+    public Task<bool> IsSearchableAsync(CancellationToken cancel) => _backfills.IsFinishedAsync(AuditTimes.Number, cancel);
 
     private sealed class Row
     {

@@ -92,7 +92,7 @@ public abstract partial class StoreContract
     {
         await AppendAsync(450);
         await Stores.Audit.AppendAsync([Line(7, subject: "alice", client: "app")], None);
-        await SqlAsync("UPDATE audit SET at = NULL, subject = NULL, client_id = NULL");
+        await SqlAsync("UPDATE audit SET at = NULL");
         Assert.Empty(await ListAllAsync(new(), 1000));
         Assert.False(await Stores.Audit.IsSearchableAsync(None));
         await AppendAsync(1);

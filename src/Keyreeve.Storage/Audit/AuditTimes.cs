@@ -4,13 +4,13 @@ using Keyreeve.Core.Audit;
 
 namespace Keyreeve.Storage;
 
-/// <summary>Gives lines from before schema 4 the columns that a list searches by. The line itself and its hash stay as they are.</summary>
-internal static class AuditColumns
+/// <summary>Gives lines from before schema 4 the time that a list goes by. The line itself and its hash stay as they are.</summary>
+internal static class AuditTimes
 {
     /// <summary>Its number among the backfills: a list asks whether it is finished.</summary>
     public const int Number = 1;
 
-    public static Backfill Backfill { get; } = new(Number, "audit lines to search by", RunAsync,
+    public static Backfill Backfill { get; } = new(Number, "times of audit lines", RunAsync,
         connection => connection.ExecuteScalarAsync<long>("SELECT CAST(COALESCE(SUM(seq), 0) AS BIGINT) FROM audit_heads"));
 
     private static async Task<BackfillStep> RunAsync(BackfillBatch batch)
@@ -21,8 +21,8 @@ internal static class AuditColumns
             new { Node = node, Sequence = sequence, Limit = (long)batch.Limit }, batch.Transaction)).AsList();
         foreach (var row in rows)
             if (AuditEntry.TryRead(row.Json) is { } entry)
-                await batch.Connection.ExecuteAsync("UPDATE audit SET at = @At, subject = @Subject, client_id = @ClientId WHERE node = @Node AND seq = @Seq AND at IS NULL",
-                    new { entry.At, entry.Subject, entry.ClientId, row.Node, row.Seq }, batch.Transaction);
+                await batch.Connection.ExecuteAsync("UPDATE audit SET at = @At WHERE node = @Node AND seq = @Seq AND at IS NULL",
+                    new { entry.At, row.Node, row.Seq }, batch.Transaction);
         return new(rows.Count < batch.Limit ? null : string.Create(CultureInfo.InvariantCulture, $"{rows[^1].Seq}:{rows[^1].Node}"), rows.Count);
     }
 
