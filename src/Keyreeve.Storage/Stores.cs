@@ -12,6 +12,9 @@ public sealed class Stores(IDatabase database)
     /// <summary>Login sessions.</summary>
     public SessionStore Sessions { get; } = new(database);
 
+    /// <summary>Second factors and passkeys.</summary>
+    public CredentialStore Credentials { get; } = new(database);
+
     /// <summary>Codes, refresh families, consents.</summary>
     public GrantStore Grants { get; } = new(database);
 

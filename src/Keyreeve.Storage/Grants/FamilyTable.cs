@@ -9,17 +9,23 @@ internal static class FamilyTable
 {
     public static Task AddAsync(UnitOfWork unit, RefreshFamily family) => unit.ExecuteAsync("""
         INSERT INTO refresh_families (family_id, client_id, subject, scope, auth_time, acr, amr, session_id, generation, current_hash,
-                                      previous_hash, sealed_successor, rotated_at, reuses, idle_expires_at, absolute_expires_at, ended_at)
+                                      previous_hash, sealed_successor, started_at, rotated_at, reuses, idle_expires_at, absolute_expires_at, ended_at)
         VALUES (@FamilyId, @ClientId, @Subject, @Scope, @AuthTime, @Acr, @Amr, @SessionId, @Generation, @CurrentHash,
-                @PreviousHash, @SealedSuccessor, @RotatedAt, @Reuses, @IdleExpiresAt, @AbsoluteExpiresAt, @EndedAt)
+                @PreviousHash, @SealedSuccessor, @StartedAt, @RotatedAt, @Reuses, @IdleExpiresAt, @AbsoluteExpiresAt, @EndedAt)
         """, Row.Of(family));
 
     public static Task<RefreshFamily?> FindAsync(IDatabase database, string familyId, CancellationToken cancel) => database.ReadAsync(async connection =>
-        (await connection.QuerySingleOrDefaultAsync<Row>("""
-            SELECT family_id, client_id, subject, scope, auth_time, acr, amr, session_id, generation, current_hash,
-                   previous_hash, sealed_successor, rotated_at, reuses, idle_expires_at, absolute_expires_at, ended_at
-            FROM refresh_families WHERE family_id = @FamilyId
-            """, new { FamilyId = familyId }))?.ToFamily(), cancel);
+        (await connection.QuerySingleOrDefaultAsync<Row>($"SELECT {Columns} FROM refresh_families WHERE family_id = @FamilyId", new { FamilyId = familyId }))?.ToFamily(), cancel);
+
+    public static Task<IReadOnlyList<RefreshFamily>> ListAsync(IDatabase database, string subject, long now, CancellationToken cancel) =>
+        database.ReadAsync<IReadOnlyList<RefreshFamily>>(async connection => [.. (await connection.QueryAsync<Row>(
+            $"SELECT {Columns} FROM refresh_families WHERE subject = @Subject AND ended_at = 0 AND idle_expires_at > @Now ORDER BY client_id, started_at, family_id",
+            new { Subject = subject, Now = now })).Select(row => row.ToFamily())], cancel);
+
+    /// <summary>Ends those of a user and client that were not ended; tells which.</summary>
+    public static Task<List<string>> EndOfClientAsync(UnitOfWork unit, string subject, string clientId, long now) => unit.QueryAsync<string>(
+        "UPDATE refresh_families SET ended_at = @Now WHERE subject = @Subject AND client_id = @ClientId AND ended_at = 0 RETURNING family_id",
+        new { Subject = subject, ClientId = clientId, Now = now });
 
     /// <summary>
     /// Only what a rotation changes is written: who, for whom, what and the absolute end are fixed when the family starts, and a
@@ -45,6 +51,11 @@ internal static class FamilyTable
         WHERE family_id IN (SELECT family_id FROM refresh_families WHERE idle_expires_at <= @Now ORDER BY idle_expires_at LIMIT @Limit)
         """, new { Now = nowMilliseconds, Limit = limit });
 
+    private const string Columns = """
+        family_id, client_id, subject, scope, auth_time, acr, amr, session_id, generation, current_hash,
+        previous_hash, sealed_successor, started_at, rotated_at, reuses, idle_expires_at, absolute_expires_at, ended_at
+        """;
+
     private sealed class Row
     {
         public string FamilyId { get; init; } = "";
@@ -59,6 +70,7 @@ internal static class FamilyTable
         public byte[] CurrentHash { get; init; } = [];
         public byte[]? PreviousHash { get; init; }
         public byte[]? SealedSuccessor { get; init; }
+        public long StartedAt { get; init; }
         public long RotatedAt { get; init; }
         public long Reuses { get; init; }
         public long IdleExpiresAt { get; init; }
@@ -79,6 +91,7 @@ internal static class FamilyTable
             CurrentHash = family.CurrentHash,
             PreviousHash = family.PreviousHash,
             SealedSuccessor = family.SealedSuccessor,
+            StartedAt = family.StartedAt,
             RotatedAt = family.RotatedAt,
             Reuses = family.Reuses,
             IdleExpiresAt = Math.Min(family.IdleExpiresAt, family.AbsoluteExpiresAt),
@@ -98,6 +111,7 @@ internal static class FamilyTable
             CurrentHash = CurrentHash,
             PreviousHash = PreviousHash,
             SealedSuccessor = SealedSuccessor,
+            StartedAt = StartedAt,
             RotatedAt = RotatedAt,
             Reuses = (int)Reuses,
             IdleExpiresAt = IdleExpiresAt,

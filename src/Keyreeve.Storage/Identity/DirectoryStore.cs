@@ -43,6 +43,9 @@ public sealed class DirectoryStore(IDatabase database) : IDirectory
         _users.ReplacePasswordHashAsync(subject, oldHash, newHash, cancel);
 
     /// <inheritdoc />
+    public Task<bool> ChangePasswordAsync(PasswordChange change, AuditEntry entry, CancellationToken cancel) => _users.ChangePasswordAsync(change, entry, cancel);
+
+    /// <inheritdoc />
     public Task<Client?> FindClientAsync(string clientId, CancellationToken cancel) => _clients.FindAsync(clientId, cancel);
 
     /// <inheritdoc />

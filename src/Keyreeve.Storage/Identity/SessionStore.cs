@@ -11,29 +11,47 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
     /// <inheritdoc />
     public Task AddAsync(LoginSession session, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
     {
-        await unit.ExecuteAsync("""
-            INSERT INTO login_sessions (hash, session_id, subject, security_stamp, auth_time, acr, amr, expires_at)
-            VALUES (@Hash, @SessionId, @Subject, @SecurityStamp, @AuthTime, @Acr, @Amr, @ExpiresAt)
-            """, new
-        {
-            session.Hash,
-            session.SessionId,
-            session.Subject,
-            session.SecurityStamp,
-            session.Authentication.AuthTime,
-            session.Authentication.Acr,
-            session.Authentication.Amr,
-            session.ExpiresAt,
-        });
+        await InsertAsync(unit, session);
         unit.Audit(entry);
         return true;
     }, cancel);
 
     /// <inheritdoc />
+    public Task<bool> ReplaceAsync(byte[] hash, LoginSession next, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    {
+        if (await unit.ExecuteAsync("DELETE FROM login_sessions WHERE hash = @Hash AND subject = @Subject", new { Hash = hash, next.Subject }) == 0)
+            return false;
+        await InsertAsync(unit, next);
+        unit.Audit(entry);
+        return true;
+    }, cancel);
+
+    /// <inheritdoc />
+    public Task<IReadOnlyList<LoginSession>> ListAsync(string subject, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<LoginSession>>(async connection =>
+        [.. (await connection.QueryAsync<Row>($"SELECT {Columns} FROM login_sessions WHERE subject = @Subject ORDER BY created_at DESC, session_id", new { Subject = subject }))
+            .Select(row => row.ToSession())], cancel);
+
+    /// <inheritdoc />
+    public Task<bool> EndAsync(string subject, string sessionId, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    {
+        if (await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject AND session_id = @SessionId", new { Subject = subject, SessionId = sessionId }) == 0)
+            return false;
+        unit.Audit(entry);
+        return true;
+    }, cancel);
+
+    /// <inheritdoc />
+    public Task<int> EndOthersAsync(string subject, byte[]? keep, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    {
+        var ended = await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject AND hash <> @Keep", new { Subject = subject, Keep = keep ?? [] });
+        if (ended > 0)
+            unit.Audit(entry);
+        return ended;
+    }, cancel);
+
+    /// <inheritdoc />
     public Task<LoginSession?> FindAsync(byte[] hash, CancellationToken cancel) => database.ReadAsync(async connection =>
-        (await connection.QuerySingleOrDefaultAsync<Row>("""
-            SELECT hash, session_id, subject, security_stamp, auth_time, acr, amr, expires_at FROM login_sessions WHERE hash = @Hash
-            """, new { Hash = hash }))?.ToSession(), cancel);
+        (await connection.QuerySingleOrDefaultAsync<Row>($"SELECT {Columns} FROM login_sessions WHERE hash = @Hash", new { Hash = hash }))?.ToSession(), cancel);
 
     /// <inheritdoc />
     public Task RemoveAsync(byte[] hash, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
@@ -49,6 +67,26 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
         DELETE FROM login_sessions WHERE hash IN (SELECT hash FROM login_sessions WHERE expires_at <= @Now ORDER BY expires_at LIMIT @Limit)
         """, new { Now = now, Limit = (long)limit }), cancel);
 
+    private const string Columns = "hash, session_id, subject, security_stamp, auth_time, acr, amr, expires_at, methods, created_at, browser";
+
+    private static Task InsertAsync(UnitOfWork unit, LoginSession session) => unit.ExecuteAsync($"""
+        INSERT INTO login_sessions ({Columns})
+        VALUES (@Hash, @SessionId, @Subject, @SecurityStamp, @AuthTime, @Acr, @Amr, @ExpiresAt, @Methods, @CreatedAt, @Browser)
+        """, new
+    {
+        session.Hash,
+        session.SessionId,
+        session.Subject,
+        session.SecurityStamp,
+        session.Authentication.AuthTime,
+        session.Authentication.Acr,
+        session.Authentication.Amr,
+        session.ExpiresAt,
+        session.Methods,
+        session.CreatedAt,
+        session.Browser,
+    });
+
     private sealed class Row
     {
         public byte[] Hash { get; init; } = [];
@@ -59,6 +97,9 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
         public string Acr { get; init; } = "";
         public string Amr { get; init; } = "";
         public long ExpiresAt { get; init; }
+        public string Methods { get; init; } = "";
+        public long CreatedAt { get; init; }
+        public string Browser { get; init; } = "";
 
         public LoginSession ToSession() => new()
         {
@@ -68,6 +109,9 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
             SecurityStamp = SecurityStamp,
             Authentication = new Authentication(AuthTime, Acr, Amr),
             ExpiresAt = ExpiresAt,
+            Methods = Methods,
+            CreatedAt = CreatedAt,
+            Browser = Browser,
         };
     }
 }
