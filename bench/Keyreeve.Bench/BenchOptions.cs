@@ -6,29 +6,50 @@ namespace Keyreeve.Bench;
 internal sealed record BenchOptions
 {
     public const string Usage = """
-        usage: Keyreeve.Bench [--seconds N] [--rounds N] [--connections N] [--only TEXT] [--long] [--strict] [--json FILE]
-          --seconds N      of load per row and side in one round (5)
+        usage: make bench BENCH="[--engine sqlite|postgres|both] [--rows TEXT,...] [--size N] [--seconds N] [--rounds N]
+                                 [--connections N] [--long] [--strict] [--json FILE]"
+          --engine E       sqlite, postgres or both (both; PostgreSQL is left out when it is not installed)
+          --rows TEXT,...  only rows whose name contains one of the texts
+          --size N         users, clients and key records of the large store; 0 leaves the large store out (1000000)
+          --seconds N      of load for each row and side in one round (2)
           --rounds N       rounds; the table shows medians (3)
-          --connections N  kept alive by the load generator (32)
-          --only TEXT      only rows whose name contains TEXT
+          --connections N  kept alive by the load (32)
           --long           goes on to a million requests and judges the memory
           --strict         exit code 1 when a budget is missed
           --json FILE      the same figures for machines, every round
+          --help           this
         """;
 
-    public int Seconds { get; init; } = 5;
+    /// <summary>The size of the store that the table is about.</summary>
+    public const int SmallSize = 1_000;
+
+    public string Engine { get; init; } = "both";
+
+    public IReadOnlyList<string> Rows { get; init; } = [];
+
+    public int Size { get; init; } = 1_000_000;
+
+    public int Seconds { get; init; } = 2;
 
     public int Rounds { get; init; } = 3;
 
     public int Connections { get; init; } = 32;
 
-    public string Only { get; init; } = "";
-
     public bool Long { get; init; }
 
     public bool Strict { get; init; }
 
+    public bool Help { get; init; }
+
     public string? Json { get; init; }
+
+    /// <summary>The rows asked for.</summary>
+    /// <exception cref="BenchException">There is none.</exception>
+    public IReadOnlyList<Row> Chosen()
+    {
+        var chosen = Row.All.Where(r => Rows.Count == 0 || Rows.Any(text => r.Name.Contains(text, StringComparison.OrdinalIgnoreCase))).ToList();
+        return chosen.Count > 0 ? chosen : throw new BenchException($"no row has that in its name; there are: {string.Join(", ", Row.All.Select(r => r.Name))}");
+    }
 
     /// <summary>Null when a flag is unknown or its value does not read.</summary>
     public static BenchOptions? Read(ReadOnlySpan<string> args)
@@ -39,13 +60,17 @@ internal sealed record BenchOptions
             var value = args.Length > 1 ? args[1] : null;
             var (read, used) = args[0] switch
             {
+                "--help" or "-h" => (options with { Help = true }, 1),
                 "--long" => (options with { Long = true }, 1),
                 "--strict" => (options with { Strict = true }, 1),
                 "--json" when value is not null => (options with { Json = value }, 2),
-                "--only" when value is not null => (options with { Only = value }, 2),
-                "--seconds" when Count(value) is { } n => (options with { Seconds = n }, 2),
-                "--rounds" when Count(value) is { } n => (options with { Rounds = n }, 2),
-                "--connections" when Count(value) is { } n => (options with { Connections = n }, 2),
+                "--rows" when value is not null => (options with { Rows = value.Split(',', StringSplitOptions.RemoveEmptyEntries) }, 2),
+                "--engine" when value is "sqlite" or "postgres" or "both" => (options with { Engine = value }, 2),
+                "--size" when value is "0" => (options with { Size = 0 }, 2),
+                "--size" when Count(value, 100_000_000) is { } n and > SmallSize => (options with { Size = n }, 2),
+                "--seconds" when Count(value, 1000) is { } n => (options with { Seconds = n }, 2),
+                "--rounds" when Count(value, 1000) is { } n => (options with { Rounds = n }, 2),
+                "--connections" when Count(value, 1000) is { } n => (options with { Connections = n }, 2),
                 _ => (null, 0),
             };
             if (read is null)
@@ -56,6 +81,6 @@ internal sealed record BenchOptions
         return options;
     }
 
-    private static int? Count(string? text) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n is > 0 and <= 1000 ? n : null;
+    private static int? Count(string? text, int most) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n > 0 && n <= most ? n : null;
 }

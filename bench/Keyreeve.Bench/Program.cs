@@ -1,25 +1,22 @@
 using Keyreeve.Bench;
+using Keyreeve.Bench.Load;
 
-// Starts the limit and the server, loads them in turns, and prints what a request costs each of them.
-if (BenchOptions.Read(args) is not { } options)
+// Starts the server and those that it is held against, loads them in turns, and prints what a request costs each of them.
+LoadRun.UseOneThread();
+if (BenchOptions.Read(args) is not { Help: false } options)
 {
-    Console.Error.WriteLine(BenchOptions.Usage);
-    return 2;
-}
-if (Load.Missing is { } missing)
-{
-    Console.Error.WriteLine(missing);
-    return 2;
+    var asked = args.Contains("--help") || args.Contains("-h");
+    (asked ? Console.Out : Console.Error).WriteLine(BenchOptions.Usage);
+    return asked ? 0 : 2;
 }
 _ = Report.Machine; // the load average before ours
 var folder = Directory.CreateTempSubdirectory("keyreeve-bench-");
 try
 {
-    var (results, memory) = await Rounds.RunAsync(options, folder, Console.Error);
-    Report.Print(Console.Out, results, memory, options);
+    var result = await Rounds.RunAsync(options, folder, Console.Error);
+    var missed = Report.Print(Console.Out, result, options);
     if (options.Json is { } file)
-        Report.Write(file, results, memory, options);
-    var missed = results.Any(r => !r.Met) || memory.Met == false;
+        Report.Write(file, result, options);
     return missed && options.Strict ? 1 : 0;
 }
 catch (BenchException e)

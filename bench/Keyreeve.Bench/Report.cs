@@ -1,62 +1,78 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Keyreeve.Bench.Load;
 
 namespace Keyreeve.Bench;
 
-/// <summary>All rounds of one row, side by side.</summary>
-internal sealed record RowResult(Row Row, IReadOnlyList<Sample> Limit, IReadOnlyList<Sample> Ours)
-{
-    /// <summary>Median over the rounds of limit / ours: both sides of one round saw the same neighbours.</summary>
-    public double Ratio => Report.Median(Limit.Zip(Ours, (limit, ours) => limit.CpuMicroseconds / ours.CpuMicroseconds));
-
-    public bool Met => Ratio >= Row.Budget;
-}
-
-/// <summary>Resident memory of the server at the end.</summary>
-internal sealed record MemoryResult(double Megabytes, long Requests)
-{
-    public const double Budget = 150;
-    public const long RequestsToJudge = 1_000_000;
-
-    /// <summary>Null before a million requests: the budget speaks of that moment.</summary>
-    public bool? Met => Requests < RequestsToJudge ? null : Megabytes < Budget;
-}
-
-/// <summary>The table and its twin for machines.</summary>
+/// <summary>The tables and their twin for machines.</summary>
 internal static class Report
 {
-    private const string Columns = "{0,-29}{1,7}{2,8}  {3,-8}{4,9}{5,10}{6,9}{7,9}{8,9}";
+    private const string Columns = "{0,-22}{1,-14}{2,10}{3,7}{4,8}  {5,-8}{6,8}{7,8}{8,9}{9,8}{10,8}{11,8}";
+
+    /// <summary>Growth: from the small store to the large one nothing may cost more than this much more.</summary>
+    private const double GrowthBudget = 1.2;
 
     public static string Machine { get; } = string.Create(CultureInfo.InvariantCulture,
         $"{Environment.ProcessorCount} cores, {Cpu()}, {RuntimeInformation.FrameworkDescription}, load before {LoadBefore()}");
 
-    public static void Print(TextWriter to, IReadOnlyList<RowResult> results, MemoryResult memory, BenchOptions options)
+    /// <summary>Prints; true when a budget is missed.</summary>
+    public static bool Print(TextWriter to, BenchResult result, BenchOptions options)
     {
         to.WriteLine();
-        to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Medians of {options.Rounds} rounds x {options.Seconds} s, {options.Connections} connections, HTTPS/1.1 keep-alive. ratio = CPU per request, limit / ours."));
-        to.WriteLine(Machine);
+        to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Medians of {options.Rounds} rounds x {options.Seconds} s, {options.Connections} connections, HTTPS/1.1 keep-alive."));
+        to.WriteLine("ratio = CPU time for one, the other side's / ours, in the same round. Not a budget: req/s, p50, p99 (they are the machine's).");
+        to.WriteLine($"{Machine}, {result.Versions}");
         to.WriteLine();
-        Line(to, "row", "ratio", "budget", "verdict", "CPU us", "req/s", "p50 ms", "p99 ms", "RSS MB");
-        foreach (var result in results)
+        var causes = new List<string>();
+        Line(to, "row", "side", "store", "ratio", "budget", "verdict", "CPU us", "of it DB", "per s", "p50 ms", "p99 ms", "RSS MB");
+        foreach (var m in result.All)
         {
-            Line(to, result.Row.Name, Text(result.Ratio, "0.00"), Text(result.Row.Budget, "0.00"), Verdict(result.Met), [.. Figures(result.Ours)]);
-            Line(to, "  limit " + result.Row.LimitPath, "", "", "", [.. Figures(result.Limit)]);
+            if (m.Size == 0)
+            {
+                Line(to, m.Row.Name, m.Side.Name, "", "", "", "", [.. Figures(m.Samples)]);
+                continue;
+            }
+            var (ratio, met) = RatioOf(result, m);
+            Line(to, m.Row.Name, m.Side.Name, Text(m.Size, "#,0"), ratio is { } r ? Text(r, "0.00") : "-",
+                m.Row.BudgetSpeaksOf(m.Side.Name) ? Text(m.Row.Budget, "0.00") : "-", Verdict(met), [.. Figures(m.Samples)]);
+            if (met == false)
+                causes.Add($"{m.Row.Name}, {m.Side.Name} {Text(m.Size, "#,0")}: {m.Row.Why}");
         }
-        Line(to, "resident memory", "", "< 150", memory.Met is { } met ? Verdict(met) : "-", "", "", "", "", Text(memory.Megabytes, "0"));
-        to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  after {memory.Requests:N0} requests{(memory.Met is null ? "; the budget speaks of 1,000,000: --long" : "")}"));
+        var missed = causes.Count > 0;
+        missed |= PrintGrowth(to, result);
         to.WriteLine();
+        to.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"resident memory {result.Memory.Megabytes:0} MB after {result.Memory.Requests:N0} requests; budget < {MemoryResult.Budget:0} MB after {MemoryResult.RequestsToJudge:N0}: {(result.Memory.Met is { } m2 ? Verdict(m2) : "not judged, run with --long")}"));
+        foreach (var cause in causes.Distinct(StringComparer.Ordinal))
+            to.WriteLine("missed: " + cause);
+        foreach (var line in result.NotRun)
+            to.WriteLine("not run: " + line);
+        to.WriteLine();
+        return missed || result.Memory.Met == false;
     }
 
-    public static void Write(string file, IReadOnlyList<RowResult> results, MemoryResult memory, BenchOptions options) => File.WriteAllText(file, JsonSerializer.Serialize(
+    public static void Write(string file, BenchResult result, BenchOptions options) => File.WriteAllText(file, JsonSerializer.Serialize(
         new
         {
             machine = Machine,
+            versions = result.Versions,
             options.Seconds,
             options.Rounds,
             options.Connections,
-            rows = results.Select(r => new { r.Row.Name, limitPath = r.Row.LimitPath, r.Ratio, r.Row.Budget, r.Met, limit = r.Limit, ours = r.Ours }),
-            memory = new { memory.Megabytes, memory.Requests, budget = MemoryResult.Budget, memory.Met },
+            rows = result.All.Select(m => new
+            {
+                m.Row.Name,
+                side = m.Side.Name,
+                m.Size,
+                ratio = RatioOf(result, m).Ratio,
+                budget = m.Size > 0 && m.Row.BudgetSpeaksOf(m.Side.Name) ? m.Row.Budget : (double?)null,
+                met = RatioOf(result, m).Met,
+                growth = GrowthOf(result, m),
+                rounds = m.Samples,
+            }),
+            memory = new { result.Memory.Megabytes, result.Memory.Requests, budget = MemoryResult.Budget, result.Memory.Met },
+            notRun = result.NotRun,
         },
         new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true }) + "\n");
 
@@ -66,19 +82,60 @@ internal static class Report
         return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
     }
 
+    /// <summary>Median over the rounds of theirs / ours: all sides of one round saw the same neighbours. Null when the other side did not run.</summary>
+    private static (double? Ratio, bool? Met) RatioOf(BenchResult result, Measured ours)
+    {
+        if (ours.Size == 0 || result.All.FirstOrDefault(m => m.Row == ours.Row && m.Side.Name == ours.Row.Against) is not { } theirs)
+            return (null, null);
+        var ratio = Median(theirs.Samples.Zip(ours.Samples, (a, b) => a.CpuMicroseconds / b.CpuMicroseconds));
+        return (ratio, ours.Row.BudgetSpeaksOf(ours.Side.Name) ? ratio >= ours.Row.Budget : null);
+    }
+
+    /// <summary>Cost in the large store / cost in the small one, of the same engine; null where there is nothing to compare.</summary>
+    private static double? GrowthOf(BenchResult result, Measured large) =>
+        large.Size > BenchOptions.SmallSize && Small(result, large) is { } small
+            ? Median(large.Samples.Zip(small.Samples, (a, b) => a.CpuMicroseconds / b.CpuMicroseconds))
+            : null;
+
+    private static Measured? Small(BenchResult result, Measured large) =>
+        result.All.FirstOrDefault(m => m.Row == large.Row && m.Side.Name == large.Side.Name && m.Size == BenchOptions.SmallSize);
+
+    private static bool PrintGrowth(TextWriter to, BenchResult result)
+    {
+        const string columns = "{0,-22}{1,-14}{2,8}{3,8}{4,8}  {5,-8}{6,16}{7,16}{8,16}{9,14}";
+        var grown = result.All.Where(m => GrowthOf(result, m) is not null).ToList();
+        if (grown.Count == 0)
+            return false;
+        to.WriteLine();
+        to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Growth: {BenchOptions.SmallSize:N0} -> {grown[0].Size:N0} users, clients, sessions, grants and key records, each drawn at random."));
+        to.WriteLine(string.Format(CultureInfo.InvariantCulture, columns, "row", "side", "", "growth", "budget", "verdict", "CPU us", "p50 ms", "p99 ms", "RSS MB"));
+        var missed = false;
+        foreach (var large in grown)
+        {
+            var (small, growth) = (Small(result, large)!, GrowthOf(result, large)!.Value);
+            missed |= growth > GrowthBudget;
+            to.WriteLine(string.Format(CultureInfo.InvariantCulture, columns, large.Row.Name, large.Side.Name, "", Text(growth, "0.00"), Text(GrowthBudget, "0.00"),
+                Verdict(growth <= GrowthBudget), Pair(s => s.CpuMicroseconds, "0.0"), Pair(s => s.P50, "0.00"), Pair(s => s.P99, "0.0"), Pair(s => s.ResidentMegabytes, "0")));
+
+            string Pair(Func<Sample, double> figure, string format) => Text(Median(small.Samples.Select(figure)), format) + " -> " + Text(Median(large.Samples.Select(figure)), format);
+        }
+        return missed;
+    }
+
     private static IEnumerable<string> Figures(IReadOnlyList<Sample> samples) =>
     [
         Text(Median(samples.Select(s => s.CpuMicroseconds)), "0.0"),
+        Median(samples.Select(s => s.DatabaseMicroseconds)) is > 0 and var database ? Text(database, "0.0") : "",
         Text(Median(samples.Select(s => s.PerSecond)), "#,0"),
         Text(Median(samples.Select(s => s.P50)), "0.00"),
         Text(Median(samples.Select(s => s.P99)), "0.0"),
         Text(Median(samples.Select(s => s.ResidentMegabytes)), "0"),
     ];
 
-    private static void Line(TextWriter to, string name, string ratio, string budget, string verdict, params string[] figures) =>
-        to.WriteLine(string.Format(CultureInfo.InvariantCulture, Columns, [name, ratio, budget, verdict, .. figures]).TrimEnd());
+    private static void Line(TextWriter to, string row, string side, string store, string ratio, string budget, string verdict, params string[] figures) =>
+        to.WriteLine(string.Format(CultureInfo.InvariantCulture, Columns, [row, side, store, ratio, budget, verdict, .. figures]).TrimEnd());
 
-    private static string Verdict(bool met) => met ? "met" : "MISSED";
+    private static string Verdict(bool? met) => met switch { true => "met", false => "MISSED", null => "-" };
 
     private static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
 

@@ -1,67 +1,74 @@
+using Keyreeve.Bench.Load;
+using Keyreeve.Bench.Sides;
+
 namespace Keyreeve.Bench;
 
-/// <summary>The order of a run: both processes live side by side, and only one of them has work at a time.</summary>
+/// <summary>All rounds of one row on one side.</summary>
+internal sealed record Measured(Row Row, Side Side, List<Sample> Samples)
+{
+    /// <summary>Users, clients and key records there; 0 for those that ours is held against.</summary>
+    public int Size => (Side as KeyreeveSide)?.World.Size ?? 0;
+}
+
+/// <summary>Resident memory of the server at the end.</summary>
+internal sealed record MemoryResult(double Megabytes, long Requests)
+{
+    public const double Budget = 150;
+    public const long RequestsToJudge = 1_000_000;
+
+    /// <summary>Null before a million requests: the budget speaks of that moment.</summary>
+    public bool? Met => Requests < RequestsToJudge ? null : Megabytes < Budget;
+}
+
+/// <summary>Everything a run has shown.</summary>
+/// <param name="All">In the order of rows, then sides.</param>
+/// <param name="Memory">Of the first server.</param>
+/// <param name="NotRun">What was left out, and why.</param>
+/// <param name="Versions">Of what took part.</param>
+internal sealed record BenchResult(IReadOnlyList<Measured> All, MemoryResult Memory, IReadOnlyList<string> NotRun, string Versions);
+
+/// <summary>The order of a run: all processes live side by side, and only one of them has work at a time.</summary>
 internal static class Rounds
 {
     /// <summary>Seconds of load before anything counts: the runtime compiles hot methods a second time only after they were hot.</summary>
-    private const int WarmUpSeconds = 4;
+    private const double WarmUpSeconds = 2;
 
-    public static async Task<(IReadOnlyList<RowResult> Results, MemoryResult Memory)> RunAsync(BenchOptions options, DirectoryInfo folder, TextWriter progress)
+    public static async Task<BenchResult> RunAsync(BenchOptions options, DirectoryInfo folder, TextWriter progress)
     {
-        var (limitFolder, data) = (folder.CreateSubdirectory("limit").FullName, Path.Combine(folder.FullName, "data"));
-        using var limit = await MeasuredProcess.StartAsync(Built("bench/Limit", "Keyreeve.Bench.Limit.dll"), limitFolder, "limit.pem", limitFolder);
-        using var server = await MeasuredProcess.StartAsync(Built("src/Keyreeve.Server", "Keyreeve.Server.dll"), data, "ca.pem",
-            "serve", "--demo", "--data", data, "--set", "Listeners:https:Address=127.0.0.1:0", "--set", "Listeners:health:Address=127.0.0.1:0",
-            "--set", "Listeners:mtls:Address=127.0.0.1:0", "--set", "Log:Level=Warning");
-        var demo = new Demo(server);
-        var rows = Row.All.Where(r => r.Name.Contains(options.Only, StringComparison.OrdinalIgnoreCase)).ToList();
-        if (rows.Count == 0)
-            throw new BenchException($"no row has '{options.Only}' in its name: {string.Join("; ", Row.All.Select(r => r.Name))}");
-        var limits = rows.ToDictionary(r => r, _ => new List<Sample>());
-        var ours = rows.ToDictionary(r => r, _ => new List<Sample>());
+        using var sides = await Sides.Sides.StartAsync(options, folder, progress);
+        var all = (from row in options.Chosen() from side in sides.All where side.ActFor(row) is not null select new Measured(row, side, [])).ToList();
         long requests = 0;
-        foreach (var row in rows)
+        foreach (var measured in all)
         {
-            var question = await row.AskAsync(demo);
-            await Load.ProbeAsync(server, question, row.Expected);
-            await Load.ProbeAsync(limit, question with { Path = row.LimitPath }, "");
-            progress.WriteLine($"warming up: {row.Name}");
-            await Load.RunAsync(limit, question with { Path = row.LimitPath }, WarmUpSeconds, options.Connections);
-            requests += (await Load.RunAsync(server, question, WarmUpSeconds, options.Connections)).Requests;
+            progress.WriteLine($"warming up: {Title(measured)}");
+            await LoadRun.ProbeAsync(measured.Side, measured.Side.ActFor(measured.Row)!);
+            Count(measured, await LoadRun.RunAsync(measured.Side, measured.Side.ActFor(measured.Row)!, WarmUpSeconds, options.Connections));
         }
         for (var round = 1; round <= options.Rounds; round++)
         {
-            foreach (var row in rows)
+            foreach (var row in options.Chosen())
             {
-                var question = await row.AskAsync(demo);
-                // Who goes first changes from round to round: whatever drifts meets both.
-                if (round % 2 == 1)
-                    limits[row].Add(await Load.RunAsync(limit, question with { Path = row.LimitPath }, options.Seconds, options.Connections));
-                ours[row].Add(await Load.RunAsync(server, question, options.Seconds, options.Connections));
-                if (round % 2 == 0)
-                    limits[row].Add(await Load.RunAsync(limit, question with { Path = row.LimitPath }, options.Seconds, options.Connections));
-                requests += ours[row][^1].Requests;
-                progress.WriteLine(FormattableString.Invariant(
-                    $"round {round}: {row.Name}: {ours[row][^1].CpuMicroseconds:0.0} us, limit {limits[row][^1].CpuMicroseconds:0.0} us"));
+                // Who goes first changes from round to round: whatever drifts meets all.
+                var mine = all.Where(m => m.Row == row);
+                foreach (var measured in round % 2 == 1 ? mine : mine.Reverse())
+                {
+                    var sample = await LoadRun.RunAsync(measured.Side, measured.Side.ActFor(row)!, options.Seconds, options.Connections);
+                    measured.Samples.Add(sample);
+                    Count(measured, sample);
+                    progress.WriteLine(FormattableString.Invariant($"round {round}: {Title(measured)}: {sample.CpuMicroseconds:0.0} us, {sample.PerSecond:0}/s"));
+                }
             }
         }
+        var first = sides.First;
         while (options.Long && requests < MemoryResult.RequestsToJudge)
         {
-            requests += (await Load.RunAsync(server, await rows[0].AskAsync(demo), 10, options.Connections)).Requests;
-            progress.WriteLine(FormattableString.Invariant($"memory: {server.ResidentMegabytes:0} MB after {requests:N0} requests"));
+            requests += (await LoadRun.RunAsync(first, first.ActFor(options.Chosen()[0])!, 10, options.Connections)).Count;
+            progress.WriteLine(FormattableString.Invariant($"memory: {first.Process.ResidentMegabytes:0} MB after {requests:N0} requests"));
         }
-        foreach (var row in rows)
-            await Load.ProbeAsync(server, await row.AskAsync(demo), row.Expected);
-        return ([.. rows.Select(r => new RowResult(r, limits[r], ours[r]))], new MemoryResult(server.ResidentMegabytes, requests));
+        return new(all, new MemoryResult(first.Process.ResidentMegabytes, requests), sides.NotRun, sides.Versions);
+
+        void Count(Measured measured, Sample sample) => requests += measured.Side == sides.First ? sample.Count * measured.Row.Requests : 0;
     }
 
-    private static string Built(string project, string dll)
-    {
-        var root = new DirectoryInfo(AppContext.BaseDirectory);
-        while (root is not null && !File.Exists(Path.Combine(root.FullName, "Keyreeve.slnx")))
-            root = root.Parent;
-        return root is null
-            ? throw new BenchException("run from a build inside the repository")
-            : Path.Combine(root.FullName, project, "bin", "Release", "net10.0", dll);
-    }
+    private static string Title(Measured m) => FormattableString.Invariant($"{m.Row.Name}, {m.Side.Name}{(m.Size > 0 ? $" {m.Size:N0}" : "")}");
 }

@@ -12,11 +12,11 @@ internal static class ClientRequest
     /// <summary>Form and client, or null when the refusal was sent.</summary>
     public static async ValueTask<(ParameterList Form, AuthenticatedClient Client)?> ReadAsync(HttpContext context, OpenIdContext openId, string kind)
     {
-        Refusal? refusal;
+        var refusal = openId.Limits.Enter(context);
         // Credentials in a URL end up in logs: refused before anything else is looked at (RFC 6749 2.3.1).
-        if (context.Request.QueryString.HasValue)
+        if (refusal is null && context.Request.QueryString.HasValue)
             refusal = Refusal.Of(RefusalCode.Malformed, "parameters belong into the body, not into the query");
-        else if ((await FormBody.ReadFormAsync(context.Request)).Succeeded(out var form, out refusal))
+        else if (refusal is null && (await FormBody.ReadFormAsync(context.Request)).Succeeded(out var form, out refusal))
         {
             if (form.FirstRepeated("resource", "audience") is { } repeated)
                 refusal = Refusal.About(RefusalCode.RepeatedParameter, repeated, "a parameter was sent more than once");

@@ -6,6 +6,7 @@ using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Clients;
+using Keyreeve.Web.Limits;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -22,6 +23,7 @@ public sealed partial class OpenIdContext(
     IDirectory directory,
     IGrantStore grants,
     IRevocationStore revocations,
+    RequestLimits limits,
     AuditQueue audit,
     TimeProvider clock,
     ILogger<OpenIdContext> log)
@@ -53,6 +55,9 @@ public sealed partial class OpenIdContext(
     /// <summary>The revocation list's store.</summary>
     public IRevocationStore Revocations { get; } = revocations;
 
+    /// <summary>Who asks too much, or guesses.</summary>
+    public RequestLimits Limits { get; } = limits;
+
     /// <summary>Now.</summary>
     public DateTimeOffset Now => clock.GetUtcNow();
 
@@ -80,8 +85,10 @@ public sealed partial class OpenIdContext(
     /// <summary>Logs and audits a refusal: of a known client line by line, of a peer who proved nothing as a count.</summary>
     public void Refused(HttpContext context, string kind, string? clientId, string? subject, Refusal refusal)
     {
-        LogRefused(log, kind, refusal.Code, clientId ?? "-", refusal.Operator, context.TraceIdentifier);
-        if (clientId is null)
+        // Who asks too much must not fill log and audit by being told so: a count a minute says it.
+        if (refusal.Code != RefusalCode.TooManyRequests)
+            LogRefused(log, kind, refusal.Code, clientId ?? "-", refusal.Operator, context.TraceIdentifier);
+        if (clientId is null || refusal.Code == RefusalCode.TooManyRequests)
             audit.Count(context.Connection.RemoteIpAddress?.ToString(), kind, refusal.Code);
         else
             audit.TryAdd(Entry(context, kind, AuditOutcome.Refused, clientId, clientId, subject, $"{refusal.Code}: {refusal.Operator}"));

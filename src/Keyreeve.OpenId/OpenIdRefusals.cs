@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Web.Http;
 using Microsoft.AspNetCore.Http;
 
 namespace Keyreeve.OpenId;
@@ -35,7 +36,7 @@ public static class OpenIdRefusals
         RefusalCode.TokenMissing or RefusalCode.TokenInvalid or RefusalCode.TokenExpired or RefusalCode.TokenRevoked
             or RefusalCode.TokenForAnotherAudience => "invalid_token",
         RefusalCode.InsufficientScope => "insufficient_scope",
-        RefusalCode.Busy => "temporarily_unavailable",
+        RefusalCode.Busy or RefusalCode.TooManyRequests => "temporarily_unavailable",
         RefusalCode.Unavailable => "server_error",
     };
 
@@ -45,6 +46,7 @@ public static class OpenIdRefusals
         RefusalCode.ClientAuthenticationFailed or RefusalCode.UnknownClient or RefusalCode.CertificateNotAccepted => StatusCodes.Status401Unauthorized,
         RefusalCode.TooLarge => StatusCodes.Status413PayloadTooLarge,
         RefusalCode.UnsupportedMediaType => StatusCodes.Status415UnsupportedMediaType,
+        RefusalCode.TooManyRequests => StatusCodes.Status429TooManyRequests,
         RefusalCode.Busy or RefusalCode.Unavailable => StatusCodes.Status503ServiceUnavailable,
         _ => StatusCodes.Status400BadRequest,
     };
@@ -62,8 +64,7 @@ public static class OpenIdRefusals
         // Otherwise none: client libraries take a challenge for the whole answer and hide the error from their users.
         if (response.StatusCode == StatusCodes.Status401Unauthorized && context.Request.Headers.Authorization.Count > 0)
             response.Headers.WWWAuthenticate = "Basic realm=\"keyreeve\", charset=\"UTF-8\"";
-        if (response.StatusCode == StatusCodes.Status503ServiceUnavailable)
-            response.Headers.RetryAfter = "5";
+        RetryLater.Apply(response, refusal.RetryAfter);
         var buffer = new ArrayBufferWriter<byte>(128);
         using (var json = new Utf8JsonWriter(buffer))
         {

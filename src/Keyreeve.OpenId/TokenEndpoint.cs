@@ -177,6 +177,9 @@ public static class TokenEndpoint
 
     private static Task RefuseAsync(HttpContext context, OpenIdContext openId, string kind, AuthenticatedClient client, Refusal refusal)
     {
+        // What could be a guess counts as one.
+        if (refusal.Code is RefusalCode.CodeUnknown or RefusalCode.RefreshUnknown or RefusalCode.VerifierMismatch)
+            openId.Limits.Failed(context, client.Client.ClientId);
         openId.Refused(context, kind, client, refusal);
         return OpenIdRefusals.WriteAsync(context, refusal);
     }

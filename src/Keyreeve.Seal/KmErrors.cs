@@ -25,6 +25,7 @@ public static class KmErrors
             or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.UnmetAuthentication => (KmErrorCode.NotValidated, StatusCodes.Status400BadRequest),
         RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner
             or RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied => (KmErrorCode.NotValidated, StatusCodes.Status403Forbidden),
+        RefusalCode.TooManyRequests => (KmErrorCode.Unspecified, StatusCodes.Status429TooManyRequests),
         RefusalCode.Busy or RefusalCode.Unavailable => (KmErrorCode.Unspecified, StatusCodes.Status500InternalServerError),
     };
 }

@@ -22,6 +22,8 @@ var root = new Command("keyreeve", "Keyreeve issues and checks the credentials o
     AdminCommand.Create(),
     TokenCommand.Create(),
     AuditCommand.Create(),
+    BackupCommand.Create(),
+    RestoreCommand.Create(),
     DoctorCommand.Create(),
 };
 
@@ -36,7 +38,7 @@ try
     });
     return parsed.Errors.Count > 0 ? 2 : code;
 }
-catch (Exception e) when (e is SettingsException or DataFolderException or SchemaRefusedException or UnauthorizedAccessException or IOException)
+catch (Exception e) when (e is SettingsException or DataFolderException or SchemaRefusedException or StoreRefusedException or StoreUnavailableException or UnauthorizedAccessException or IOException)
 {
     Console.Error.WriteLine("keyreeve: " + e.Message);
     return 2;

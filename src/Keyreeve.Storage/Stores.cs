@@ -30,6 +30,9 @@ public sealed class Stores(IDatabase database)
     /// <summary>The audit.</summary>
     public AuditStore Audit { get; } = new(database);
 
+    /// <summary>Long schema work, and whether code may rely on it yet.</summary>
+    public BackfillRunner Backfills { get; } = new(database);
+
     /// <summary>Which snapshots are out of date.</summary>
     public ChangeFeed Changes { get; } = new(database);
 

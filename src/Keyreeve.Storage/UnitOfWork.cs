@@ -15,6 +15,7 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
     private readonly List<AuditEntry> _entries = [];
     private readonly SortedSet<Topic> _topics = [];
     private readonly SortedSet<Topic> _raised = [];
+    private bool _broken;
 
     /// <summary>The connection, for what the shortcuts below do not do.</summary>
     public DbConnection Connection { get; } = connection;
@@ -38,27 +39,61 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
     public Task<long> RaiseAsync(Topic topic)
     {
         _raised.Add(topic);
-        return Connection.QuerySingleAsync<long>(
+        return SingleAsync<long>(
             "INSERT INTO topic_versions (topic, version) VALUES (@Topic, 1) ON CONFLICT (topic) DO UPDATE SET version = topic_versions.version + 1 RETURNING version",
-            new { Topic = (long)topic }, Transaction);
+            new { Topic = (long)topic });
     }
 
     /// <summary>Runs a statement (once for each element, when the parameters are a list); returns the rows it changed.</summary>
-    public Task<int> ExecuteAsync(string sql, object parameters) => Connection.ExecuteAsync(sql, parameters, Transaction);
+    public Task<int> ExecuteAsync(string sql, object parameters) => WatchAsync(Connection.ExecuteAsync(sql, parameters, Transaction));
+
+    /// <summary>Runs a statement of a hot path (<see cref="Statement.In"/>); returns the rows it changed.</summary>
+    internal Task<int> ExecuteAsync(DbCommand kept) => WatchAsync(kept.ExecuteNonQueryAsync());
+
+    /// <summary>The row of a statement of a hot path, or default when there is none.</summary>
+    internal Task<T?> FirstAsync<T>(DbCommand kept, Func<DbDataReader, T> read)
+    {
+        return WatchAsync(RunAsync());
+
+        async Task<T?> RunAsync()
+        {
+            await using var row = await kept.ExecuteReaderAsync();
+            return await row.ReadAsync() ? read(row) : default;
+        }
+    }
 
     /// <summary>The only row, or default when there is none.</summary>
-    public Task<T?> SingleAsync<T>(string sql, object parameters) => Connection.QuerySingleOrDefaultAsync<T>(sql, parameters, Transaction);
+    public Task<T?> SingleAsync<T>(string sql, object parameters) => WatchAsync(Connection.QuerySingleOrDefaultAsync<T>(sql, parameters, Transaction));
 
     /// <summary>The rows.</summary>
-    public async Task<List<T>> QueryAsync<T>(string sql, object parameters) => (await Connection.QueryAsync<T>(sql, parameters, Transaction)).AsList();
+    public async Task<List<T>> QueryAsync<T>(string sql, object parameters) => (await WatchAsync(Connection.QueryAsync<T>(sql, parameters, Transaction))).AsList();
 
     /// <summary>Writes what was collected. The engine calls it, once, when the work has ended well.</summary>
     public async Task FinishAsync()
     {
+        // PostgreSQL answers the commit of a transaction with a failed statement by quietly taking it back.
+        if (_broken)
+            throw new InvalidOperationException("a statement of this write failed, and the work went on as if it had not");
         foreach (var topic in _topics)
             if (!_raised.Contains(topic))
                 await RaiseAsync(topic);
         if (_entries.Count > 0)
             await AuditLines.AppendAsync(this, database.Node, _entries);
+        // Last: at its commit the engine lets the announcing transactions through one by one.
+        if (_raised.Count > 0 && database.Announcement is { } announcement)
+            await ExecuteAsync(announcement, new { });
+    }
+
+    private async Task<T> WatchAsync<T>(Task<T> statement)
+    {
+        try
+        {
+            return await statement;
+        }
+        catch
+        {
+            _broken = true;
+            throw;
+        }
     }
 }

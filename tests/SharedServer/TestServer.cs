@@ -48,6 +48,14 @@ public sealed class TestServer : IAsyncDisposable
         return new(await KeyreeveServer.StartAsync(options, time, Console.Error.WriteLine, CancellationToken.None), time, path, keep);
     }
 
+    /// <summary>Starts a second node on the PostgreSQL database of another one: a folder of its own, the same KEK, the same issuer.</summary>
+    public static async Task<TestServer> StartBesideAsync(TestServer other, params string[] settings)
+    {
+        var path = Directory.CreateTempSubdirectory("keyreeve-test-").FullName;
+        File.Copy(other.Folder.Path("kek"), Path.Combine(path, "kek"));
+        return await StartAsync(path, keep: false, ["Issuer=" + other.Issuer, .. settings]);
+    }
+
     /// <summary>A client that trusts this server's CA and nothing else; no redirects, no cookies.</summary>
     public HttpClient NewClient(string listener = "https", X509Certificate2? certificate = null)
     {

@@ -11,6 +11,9 @@ public sealed record Refusal(RefusalCode Code, string Peer, string Operator)
     /// <summary>The parameter, member or field that is wrong, where the surface can name it.</summary>
     public string? Param { get; init; }
 
+    /// <summary>How long to wait before trying again, where that is known.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
     /// <summary>A refusal that tells both sides the same.</summary>
     public static Refusal Of(RefusalCode code, string text) => new(code, text, text);
 

@@ -113,6 +113,8 @@ public enum RefusalCode
     CertificateNotAccepted,
 
     // the server
+    /// <summary>The caller asks more than its rate allows, or fails too often.</summary>
+    TooManyRequests,
     /// <summary>Too much at once; try again later.</summary>
     Busy,
     /// <summary>Something of ours is broken or away.</summary>

@@ -2,7 +2,7 @@ using System.CommandLine;
 
 namespace Keyreeve.Server.Cli;
 
-/// <summary><c>keyreeve admin</c>: everything over the admin API, with an operator certificate. Exit codes: 0 done, 1 refused or no answer, 2 wrong usage.</summary>
+/// <summary><c>keyreeve admin</c>: everything over the admin API, with an operator certificate. Only <c>db</c> works on the store itself. Exit codes: 0 done, 1 refused or no answer, 2 wrong usage.</summary>
 internal static class AdminCommand
 {
     public static Command Create()
@@ -19,6 +19,7 @@ internal static class AdminCommand
             AdminKeyCommands.Create(tools),
             AdminSigningKeyCommands.Create(tools),
             AdminOperatorCommands.Create(tools),
+            AdminStoreCommands.Create(connection.Data, json),
         };
         foreach (var option in connection.All)
             command.Options.Add(option);

@@ -20,6 +20,9 @@ internal sealed class AdminConnectionOptions
     private readonly Option<string?> _cert = new("--cert") { Description = "PEM of the operator certificate", Recursive = true };
     private readonly Option<string?> _key = new("--key") { Description = "PEM of its key", Recursive = true };
 
+    /// <summary>The data folder, for commands that need no server.</summary>
+    public Option<string> Data => _data;
+
     public IEnumerable<Option> All => [_data, _server, _ca, _cert, _key];
 
     /// <summary>Opens nothing yet: the first request does.</summary>

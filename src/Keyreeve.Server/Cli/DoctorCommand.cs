@@ -23,11 +23,11 @@ internal static class DoctorCommand
         var data = new Option<string>("--data") { Description = "the data folder", DefaultValueFactory = _ => "./data" };
         var config = new Option<string?>("--config") { Description = "a JSON file with settings" };
         var command = new Command("doctor", "Say what is missing on this machine and how to mend it.") { data, config };
-        command.SetAction(parse => Run(parse.GetValue(data)!, parse.GetValue(config)));
+        command.SetAction((parse, cancel) => RunAsync(parse.GetValue(data)!, parse.GetValue(config), cancel));
         return command;
     }
 
-    private static int Run(string data, string? config)
+    private static async Task<int> RunAsync(string data, string? config, CancellationToken cancel)
     {
         var findings = new List<(Verdict Verdict, string What, string Cure)>
         {
@@ -51,6 +51,8 @@ internal static class DoctorCommand
             findings.AddRange(settings.Listeners.Where(l => !l.Value.IsOff).Select(l => Port(l.Key, l.Value, served)));
         }
         findings.AddRange(Folder(data));
+        if (settings?.Postgres is { } address)
+            findings.AddRange((await DatabaseFindings.OfAsync(address, cancel)).Select(f => (f.IsBad ? Verdict.Bad : f.Cure.Length > 0 ? Verdict.Note : Verdict.Good, f.What, f.Cure)));
         foreach (var (verdict, what, cure) in findings)
         {
             var mark = verdict switch { Verdict.Good => "[green]ok  [/]", Verdict.Note => "[yellow]note[/]", Verdict.Bad => "[red]BAD [/]" };

@@ -100,17 +100,15 @@ internal static class AuditCommand
     public static Command Create()
     {
         var data = new Option<string>("--data") { Description = "the data folder", DefaultValueFactory = _ => "./data" };
-        var verify = new Command("verify", "Walk the hash chain of the audit; the server may run or be stopped.") { data };
-        verify.SetAction((parse, cancel) => VerifyAsync(parse.GetValue(data)!, cancel));
+        var config = new Option<string?>("--config") { Description = "a JSON file with settings, when it names a PostgreSQL database" };
+        var verify = new Command("verify", "Walk the hash chain of the audit; the server may run or be stopped.") { data, config };
+        verify.SetAction((parse, cancel) => VerifyAsync(parse.GetValue(data)!, parse.GetValue(config), cancel));
         return new Command("audit", "Check the audit.") { verify };
     }
 
-    private static async Task<int> VerifyAsync(string data, CancellationToken cancel)
+    private static async Task<int> VerifyAsync(string data, string? config, CancellationToken cancel)
     {
-        var folder = DataFolder.Existing(data);
-        if (!File.Exists(folder.Database))
-            throw new DataFolderException($"there is no database in {folder.Root}");
-        await using var database = await SqliteEngine.OpenAsync(folder.Database, TimeProvider.System, "verify", cancel);
+        await using var database = await StoreStart.OpenBesideAsync(ServeCommand.ReadSettings(config, null, []), data, "verify", cancel);
         var walk = await Core.Audit.AuditVerification.WalkAsync(new Stores(database).Audit, cancel);
         if (walk.BrokenAt is null)
         {

@@ -43,6 +43,7 @@ public sealed class DemoData
     {
         using var scope = services.CreateScope();
         var demo = new DemoData(parts, scope.ServiceProvider.GetRequiredService<IPasswordHasher<Account>>());
+        await RestoreAsync(parts, cancel);
         var document = File.Exists(parts.Folder.Demo) && await parts.Stores.Directory.FindUserByNameAsync(UserNames[0], cancel) is not null
             ? JsonNode.Parse(await File.ReadAllTextAsync(parts.Folder.Demo, cancel))!.AsObject()
             : await demo.MakeAsync(cancel);
@@ -50,6 +51,23 @@ public sealed class DemoData
         document["skmsUri"] = parts.Options.Settings.SKmsUris is [var first, ..] ? first : parts.Issuer + "/seal/km";
         parts.Folder.Write("demo.json", document.ToJsonString(new System.Text.Json.JsonSerializerOptions { WriteIndented = true }) + "\n");
         await parts.State.RefreshAsync(cancel);
+    }
+
+    /// <summary>Another node of a demo made everything already: this node's folder gets the same files.</summary>
+    private static async Task RestoreAsync(ServerParts parts, CancellationToken cancel)
+    {
+        if (File.Exists(parts.Folder.Demo) || await StoreStart.FindDemoAsync(parts, cancel) is not { } files)
+            return;
+        foreach (var (name, content) in JsonNode.Parse(files)!.AsObject())
+            parts.Folder.Write(name, (string)content!);
+    }
+
+    private static async Task KeepAsync(ServerParts parts, JsonObject document, CancellationToken cancel)
+    {
+        var files = new JsonObject { ["demo.json"] = document.ToJsonString() };
+        foreach (var name in (string[])["val-server.pem", "val-server.key"])
+            files[name] = await File.ReadAllTextAsync(parts.Folder.Path(name), cancel);
+        await StoreStart.KeepDemoAsync(parts, files.ToJsonString(), cancel);
     }
 
     private async Task<JsonObject> MakeAsync(CancellationToken cancel)
@@ -97,7 +115,9 @@ public sealed class DemoData
                 Audience = "https://val.example/fleet-tracking",
             }, cancel),
         };
-        return new JsonObject { ["issuer"] = "", ["ca"] = "ca.pem", ["skmsUri"] = "", ["users"] = users, ["clients"] = clients, ["keyRecords"] = records };
+        var document = new JsonObject { ["issuer"] = "", ["ca"] = "ca.pem", ["skmsUri"] = "", ["users"] = users, ["clients"] = clients, ["keyRecords"] = records };
+        await KeepAsync(_parts, document, cancel);
+        return document;
     }
 
     private async Task SaveServiceAsync(string id, string name, string audience, CancellationToken cancel) =>

@@ -1,11 +1,13 @@
+using System.Runtime.CompilerServices;
 using Keyreeve.Core.Audit;
+using Keyreeve.Storage;
 using Keyreeve.Web.Login;
 using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Hosting;
 
 /// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, server certificate, sweeping.</summary>
-public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, ILogger<BackgroundWork> log) : BackgroundService
+public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, Readiness readiness, ILogger<BackgroundWork> log) : BackgroundService
 {
     private static readonly TimeSpan PollEvery = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan TendEvery = TimeSpan.FromMinutes(1);
@@ -13,14 +15,17 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
     /// <summary>Rows deleted in one transaction: short enough that no request waits for it.</summary>
     private const int SweepBatch = 500;
 
+    private readonly StrongBox<long> _auditFailedAt = new();
+
     /// <inheritdoc />
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
-        audit.RunAsync(parts.Stores.Audit, e => LogFailed(log, e, "writing the audit"), stoppingToken),
+        audit.RunAsync(parts.Stores.Audit, e => LogOnce(_auditFailedAt, e, "writing the audit"), stoppingToken),
         FollowAsync(stoppingToken),
         // Each apart: one that fails does not keep the others from their work.
         EveryAsync(TendEvery, "key rotation", () => RotateAsync(stoppingToken), stoppingToken),
         EveryAsync(TendEvery, "renewing the server certificate", RenewAsync, stoppingToken),
-        EveryAsync(TendEvery, "sweeping", () => SweepAsync(stoppingToken), stoppingToken));
+        EveryAsync(TendEvery, "sweeping", () => SweepAsync(stoppingToken), stoppingToken),
+        FillAsync(stoppingToken));
 
     private Task RenewAsync()
     {
@@ -41,8 +46,32 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
             await Task.Yield();
         while (await parts.Stores.Sessions.DeleteExpiredAsync(now.ToUnixTimeMilliseconds(), SweepBatch, cancel) == SweepBatch)
             await Task.Yield();
+        while (await parts.Stores.Credentials.DeleteExpiredAsync(now.ToUnixTimeMilliseconds(), SweepBatch, cancel) == SweepBatch)
+            await Task.Yield();
         while (await parts.Stores.Revocations.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
             await Task.Yield();
+    }
+
+    /// <summary>Runs what a newer schema left to fill in. Nothing to do is the rule.</summary>
+    private async Task FillAsync(CancellationToken cancel)
+    {
+        while (!cancel.IsCancellationRequested)
+        {
+            try
+            {
+                await parts.Stores.Backfills.RunAsync(background: true, null, cancel);
+                return;
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                LogFailed(log, e, "filling in what the new schema asks for");
+                await Task.Delay(TendEvery, parts.Clock, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
     }
 
     /// <summary>Keeps the snapshots up to date. A failure is logged once, not twice a second, and so is its end.</summary>
@@ -55,12 +84,14 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
             {
                 await parts.Stores.Changes.WaitAsync(PollEvery, cancel);
                 await parts.State.RefreshAsync(cancel);
+                readiness.StoreAnswers(true);
                 if (failing)
                     LogAgain(log);
                 failing = false;
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
+                readiness.StoreAnswers(e is not StoreUnavailableException);
                 if (!failing)
                     LogFailed(log, e, "reading what changed");
                 failing = true;
@@ -70,6 +101,15 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
                 // Stopping; or a store that gave up, and then the next round asks again.
             }
         }
+    }
+
+    /// <summary>For work that is tried again many times a minute: it fails on until half a minute passed without a failure.</summary>
+    private void LogOnce(StrongBox<long> failedAt, Exception e, string what)
+    {
+        var now = parts.Clock.GetTimestamp();
+        var before = Interlocked.Exchange(ref failedAt.Value, now);
+        if (before == 0 || parts.Clock.GetElapsedTime(before, now) > TimeSpan.FromSeconds(30))
+            LogFailed(log, e, what);
     }
 
     private async Task EveryAsync(TimeSpan period, string what, Func<Task> work, CancellationToken cancel)

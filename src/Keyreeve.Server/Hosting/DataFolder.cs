@@ -54,9 +54,30 @@ public sealed class DataFolder : IDisposable
             Directory.CreateDirectory(folder.Root, OwnerFolder);
         folder.Lock();
         if (demo)
-            folder.Write("demo.folder", "This folder was created with --demo.\n");
+            folder.MarkDemo();
         return folder;
     }
+
+    /// <summary>
+    /// Holds the folder as a server does, for a command that works on a stopped one; it is made when <paramref name="make"/> allows it.
+    /// </summary>
+    public static DataFolder Hold(string path, bool make)
+    {
+        var folder = make ? new DataFolder(System.IO.Path.GetFullPath(path)) : Existing(path);
+        if (!Directory.Exists(folder.Root))
+            Directory.CreateDirectory(folder.Root, OwnerFolder);
+        folder.Lock();
+        return folder;
+    }
+
+    /// <summary>True when it was created with --demo.</summary>
+    public bool IsDemo => File.Exists(DemoMark);
+
+    /// <summary>From now on it is a folder of a demo.</summary>
+    public void MarkDemo() => Write("demo.folder", "This folder was created with --demo.\n");
+
+    /// <summary>The KEK of a store that exists somewhere: null when there is none, and none is made.</summary>
+    public Kek? FindKek() => Environment.GetEnvironmentVariable("KEYREEVE_KEK") is { Length: > 0 } || File.Exists(Path("kek")) ? OpenKek() : null;
 
     /// <summary>Lets another server use the folder.</summary>
     public void Dispose() => _lock?.Dispose();
@@ -73,7 +94,8 @@ public sealed class DataFolder : IDisposable
     /// The KEK: from the environment variable KEYREEVE_KEK, or from the file "kek", made on the first start. Never made for a database
     /// that exists: what it sealed could not be opened.
     /// </summary>
-    public Kek OpenKek()
+    /// <param name="sealedElsewhere">When other nodes sealed the database: what says so.</param>
+    public Kek OpenKek(string? sealedElsewhere = null)
     {
         var file = Path("kek");
         if (Environment.GetEnvironmentVariable("KEYREEVE_KEK") is { Length: > 0 } text)
@@ -82,6 +104,8 @@ public sealed class DataFolder : IDisposable
         {
             if (File.Exists(Database))
                 throw new DataFolderException($"{file} is missing, but {Database} exists and is sealed by it. Put the file back (it is never part of a backup), or set KEYREEVE_KEK");
+            if (sealedElsewhere is not null)
+                throw new DataFolderException($"{file} is missing, and {sealedElsewhere}. Copy the file kek of another node there (chmod 600), or set KEYREEVE_KEK");
             Write("kek", Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(Kek.KeySize)) + "\n");
         }
         var mode = File.GetUnixFileMode(file);

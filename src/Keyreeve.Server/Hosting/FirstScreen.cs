@@ -25,7 +25,10 @@ public static class FirstScreen
         foreach (var (name, endPoint) in server.EndPoints)
             table.AddRow(Markup.Escape("  " + name), Markup.Escape(endPoint.ToString()));
         table.AddRow("  trust", Markup.Escape(server.Folder.CaPem));
-        table.AddRow("  operate with", Markup.Escape(server.Folder.AdminPem));
+        if (File.Exists(server.Folder.AdminPem))
+            table.AddRow("  operate with", Markup.Escape(server.Folder.AdminPem));
+        if (options.Settings.Postgres is { } database)
+            table.AddRow("  database", Markup.Escape($"{database}, as node {options.Settings.Node}"));
         if (options.Demo)
             table.AddRow("  demo data", Markup.Escape(server.Folder.Demo) + " (users, passwords, clients, key records)");
         console.Write(table);

@@ -8,9 +8,12 @@ internal static class Health
     public static void Map(IEndpointRouteBuilder routes)
     {
         routes.MapMethods("/healthz", ["GET", "HEAD"], context => WriteAsync(context, StatusCodes.Status200OK, "ok")).On(Listener.Health);
-        routes.MapMethods("/readyz", ["GET", "HEAD"], context => context.RequestServices.GetRequiredService<Readiness>().IsReady
-            ? WriteAsync(context, StatusCodes.Status200OK, "ready")
-            : WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "starting")).On(Listener.Health);
+        routes.MapMethods("/readyz", ["GET", "HEAD"], context => context.RequestServices.GetRequiredService<Readiness>() switch
+        {
+            { IsUp: false } => WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "starting"),
+            { IsReady: false } => WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "the store is away"),
+            _ => WriteAsync(context, StatusCodes.Status200OK, "ready"),
+        }).On(Listener.Health);
     }
 
     private static Task WriteAsync(HttpContext context, int status, string text)

@@ -75,17 +75,20 @@ public sealed class KeyreeveServer : IAsyncDisposable
     private async Task RunUpAsync(ServerOptions options, TimeProvider clock, Action<string> report, CancellationToken cancel)
     {
         var settings = options.Settings;
-        var kek = Own(Folder.OpenKek());
+        var kek = Own(await StoreStart.OpenKekAsync(settings, Folder, cancel));
         var sockets = Own(BoundSockets.Bind(settings.Listeners, report));
         EndPoints = sockets.EndPoints;
         Issuer = settings.Issuer ?? $"https://{settings.HostName}:{EndPoints["https"].Port}";
 
-        var database = Own(await SqliteEngine.OpenAsync(Folder.Database, clock, settings.Node, cancel));
+        var database = Own(await StoreStart.OpenDatabaseAsync(settings, Folder, clock, cancel));
+        // What is made when it is missing is made by one node at a time, up to the last of it: the pages' keys, made as the application starts.
+        await using var alone = await database.AloneAsync("start", cancel);
         var stores = new Stores(database);
+        await StoreStart.CheckDemoAsync(options, stores, kek, clock, cancel);
         var previous = await PreviousLifeAsync(stores.Audit, cancel);
         var pki = Own(await Pki.OpenAsync(stores.Sealed, kek, settings.HostName, clock, cancel));
         Folder.WritePublic("ca.pem", pki.Root.ExportCertificatePem() + "\n");
-        await OperatorCertificates.EnsureFirstAsync(Folder, stores.Sealed, kek, pki, clock, cancel);
+        await OperatorCertificates.EnsureFirstAsync(Folder, stores.Sealed, kek, pki, isOneOfMany: settings.Postgres is not null, clock, cancel);
 
         var rotator = new KeyRotator(stores.SigningKeys, kek, settings.Rotation, clock);
         await rotator.RotateAsync(cancel);
@@ -158,14 +161,21 @@ public sealed record ServerParts(
     public string? MtlsBase => EndPoints.TryGetValue("mtls", out var mtls) ? $"https://{Options.Settings.HostName}:{mtls.Port}" : null;
 }
 
-/// <summary>True once everything is up.</summary>
+/// <summary>Whether requests are answered: everything is up, and the store answers.</summary>
 public sealed class Readiness
 {
-    private volatile bool _ready;
+    private volatile bool _up;
+    private volatile bool _storeIsAway;
+
+    /// <summary>Everything was up once.</summary>
+    public bool IsUp => _up;
 
     /// <summary>What /readyz says.</summary>
-    public bool IsReady => _ready;
+    public bool IsReady => _up && !_storeIsAway;
 
     /// <summary>Everything is up.</summary>
-    public void Ready() => _ready = true;
+    public void Ready() => _up = true;
+
+    /// <summary>Whether the store answered when it was last asked.</summary>
+    public void StoreAnswers(bool answers) => _storeIsAway = !answers;
 }

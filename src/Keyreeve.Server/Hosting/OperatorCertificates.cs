@@ -22,9 +22,9 @@ public static class OperatorCertificates
 
     /// <summary>
     /// Makes and registers admin.pem and admin.key when there is no admin.pem, and again before it expires. Who keeps the key
-    /// elsewhere leaves admin.pem in its place: then nothing is made.
+    /// elsewhere leaves admin.pem in its place: then nothing is made. A node that comes to the database of others makes none: they have one.
     /// </summary>
-    public static async Task EnsureFirstAsync(DataFolder folder, ISealedStore store, Kek kek, Pki pki, TimeProvider clock, CancellationToken cancel)
+    public static async Task EnsureFirstAsync(DataFolder folder, ISealedStore store, Kek kek, Pki pki, bool isOneOfMany, TimeProvider clock, CancellationToken cancel)
     {
         var now = clock.GetUtcNow();
         if (File.Exists(folder.AdminPem))
@@ -36,6 +36,8 @@ public static class OperatorCertificates
             if (!await IsRegisteredAsync(store, kek, ThumbprintOf(existing), cancel))
                 return;
         }
+        else if (isOneOfMany && (await ListAsync(store, kek, cancel)).Count > 0)
+            return;
         var (certificate, certificatePem, keyPem) = pki.IssueClient(CaRole.Operators, new EntityRequest { CommonName = "keyreeve operator", Use = EntityUse.Client, Validity = Validity }, now);
         using (certificate)
         {

@@ -30,6 +30,12 @@ public sealed partial class UnhandledErrors(RequestDelegate next, ILogger<Unhand
             LogBadRequest(log, e.Message, context.TraceIdentifier);
             await ProblemDocument.WriteAsync(context, e.StatusCode, "Malformed", "the request is not readable");
         }
+        catch (StoreUnavailableException e) when (!context.Response.HasStarted)
+        {
+            // One line each: the background's work logs the outage itself, once.
+            LogAway(log, e.Message, context.Request.Path, context.TraceIdentifier);
+            await AnswerAsync(context, StatusCodes.Status503ServiceUnavailable, "Unavailable");
+        }
         catch (Exception e) when (e is (StoreBusyException or StaleSnapshotException) && !context.Response.HasStarted)
         {
             LogFailed(log, e, context.Request.Path, context.TraceIdentifier);
@@ -45,6 +51,8 @@ public sealed partial class UnhandledErrors(RequestDelegate next, ILogger<Unhand
     private static Task AnswerAsync(HttpContext context, int status, string cause)
     {
         context.Response.Clear();
+        if (status == StatusCodes.Status503ServiceUnavailable)
+            context.Response.Headers.RetryAfter = "5";
         return context.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.Ordinal)
             ? PostedForm.WriteErrorAsync(context, status, PageText.ServerError)
             : ProblemDocument.WriteAsync(context, status, cause, "the server could not complete the request");
@@ -52,6 +60,9 @@ public sealed partial class UnhandledErrors(RequestDelegate next, ILogger<Unhand
 
     [LoggerMessage(EventId = 1, Level = LogLevel.Error, Message = "{Path} failed (request {CorrelationId})")]
     private static partial void LogFailed(ILogger log, Exception e, string path, string correlationId);
+
+    [LoggerMessage(EventId = 4, Level = LogLevel.Warning, Message = "{Why}: {Path} answered 503 (request {CorrelationId})")]
+    private static partial void LogAway(ILogger log, string why, string path, string correlationId);
 
     [LoggerMessage(EventId = 2, Level = LogLevel.Debug, Message = "the peer went away: {What} (request {CorrelationId})")]
     private static partial void LogAborted(ILogger log, string what, string correlationId);

@@ -10,8 +10,10 @@ using Keyreeve.Engines.Tls;
 using Keyreeve.OpenId;
 using Keyreeve.Seal;
 using Keyreeve.Server.Admin;
+using Keyreeve.Web.Account;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Http;
+using Keyreeve.Web.Limits;
 using Keyreeve.Web.Login;
 using Keyreeve.Web.Pages;
 using Microsoft.AspNetCore.DataProtection;
@@ -42,6 +44,7 @@ public static class WebHost
         AddServices(builder.Services, parts, certificate);
         var app = builder.Build();
         app.UseMiddleware<UnhandledErrors>();
+        PageLanguage.UsePageLanguage(app);
         app.UseRouting();
         app.UseListenerRouting();
         Map(app, parts);
@@ -54,6 +57,7 @@ public static class WebHost
         HomePages.Map(app, parts);
         app.MapGroup("").On(Listener.Https).MapPageAssets();
         app.MapLogin();
+        app.MapAccount();
         app.MapOpenId();
         app.MapSeal();
         app.MapAdmin();
@@ -136,12 +140,13 @@ public static class WebHost
         var server = new ServerIdentity(parts.Issuer, parts.MtlsBase);
         services.AddSingleton(parts).AddSingleton(parts.Clock).AddSingleton(parts.Kek).AddSingleton(parts.State).AddSingleton(certificate)
             .AddSingleton(server).AddSingleton(settings.Tokens).AddSingleton(parts.PreviousLife).AddSingleton<Readiness>()
-            .AddSingleton<IDirectory>(stores.Directory).AddSingleton<IGrantStore>(stores.Grants).AddSingleton<ISessionStore>(stores.Sessions)
+            .AddSingleton<IDirectory>(stores.Directory).AddSingleton<IGrantStore>(stores.Grants).AddSingleton<ISessionStore>(stores.Sessions).AddSingleton<ICredentialStore>(stores.Credentials)
             .AddSingleton<IRevocationStore>(stores.Revocations).AddSingleton<IKeyRecordStore>(stores.KeyRecords).AddSingleton<ISealedStore>(stores.Sealed)
             .AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
             .AddSingleton(new TokenMinter(parts.Issuer))
             .AddSingleton(new TokenVerifier(parts.Issuer, () => parts.State.Keys, () => parts.State.Revocations, parts.Clock, settings.Tokens.Leeway))
-            .AddSingleton<AssertionMemory>().AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>();
+            .AddSingleton(settings.Limits).AddSingleton<RequestLimits>().AddSingleton<AssertionMemory>().AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>()
+            .AddSingleton(settings.Branding).AddSingleton(new PasswordSettings(settings.PasswordMinLength));
         AddLogin(services, parts);
         services.AddOpenId();
         services.AddSeal(new SealSettings
@@ -185,7 +190,8 @@ public static class WebHost
         // Names and passwords are checked where users are made, not when they sign in.
         services.RemoveAll<IUserValidator<Account>>();
         services.RemoveAll<IPasswordValidator<Account>>();
-        services.AddScoped<PasswordLogin>();
+        services.Configure<IdentityPasskeyOptions>(o => PasskeyCeremony.Configure(o, parts.Issuer));
+        services.AddLoginMethods();
         services.AddSingleton<IPasswordHasher<Account>, PasswordHasher<Account>>();
         services.AddSingleton<PasswordQueue>();
     }

@@ -1,6 +1,7 @@
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Policy;
 using Keyreeve.Seal;
+using Keyreeve.Web.Limits;
 using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Settings;
@@ -14,14 +15,20 @@ public sealed record ServerSettings
     /// <summary>The host of certificates and of the default issuer.</summary>
     public string HostName { get; init; } = "localhost";
 
-    /// <summary>Name of this node in the audit.</summary>
+    /// <summary>Name of this node: in the audit, and among the nodes of one database.</summary>
     public string Node { get; init; } = "node-1";
+
+    /// <summary>The PostgreSQL database, or null: then SQLite in the data folder.</summary>
+    public Keyreeve.Storage.PostgresAddress? Postgres { get; init; }
 
     /// <summary>Addresses of the listeners by name; "off" switches one off.</summary>
     public required IReadOnlyDictionary<string, ListenerAddress> Listeners { get; init; }
 
     /// <summary>How long revocations may be unknown while the store is away; then nothing is issued or checked.</summary>
     public TimeSpan StaleAfter { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How much one caller may ask.</summary>
+    public LimitSettings Limits { get; init; } = new();
 
     /// <summary>Lifetimes.</summary>
     public TokenPolicy Tokens { get; init; } = new();
@@ -31,6 +38,12 @@ public sealed record ServerSettings
 
     /// <summary>PBKDF2-SHA512 iterations of new password hashes.</summary>
     public int PasswordIterations { get; init; } = 210_000;
+
+    /// <summary>Characters of a password at least.</summary>
+    public int PasswordMinLength { get; init; } = 8;
+
+    /// <summary>The look of the pages.</summary>
+    public Web.Pages.Branding Branding { get; init; } = Web.Pages.Branding.Default;
 
     /// <summary>SKM-S URIs, or none: then issuer + /seal/km.</summary>
     public IReadOnlyList<string> SKmsUris { get; init; } = [];

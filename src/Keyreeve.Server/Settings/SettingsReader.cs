@@ -2,7 +2,10 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Keyreeve.Core.Keys;
+using Keyreeve.Core.Limits;
 using Keyreeve.Core.Policy;
+using Keyreeve.Storage;
+using Keyreeve.Web.Limits;
 using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Settings;
@@ -18,11 +21,15 @@ public sealed class SettingsReader
 {
     private const string EnvironmentPrefix = "KEYREEVE__";
 
+    private const string RateMeaning = "off, or a rate as 60/min or 1000/s, with or without a burst: 60/min burst 120";
+
     private static readonly (string Name, string Default, string Meaning)[] KnownSettings =
     [
         ("Issuer", "https://HOSTNAME:PORT", "issuer URL: https, no trailing slash"),
         ("HostName", "localhost", "host of the server certificate and the default issuer"),
-        ("Node", "node-1", "name of this node in the audit"),
+        ("Node", "node-1; with PostgreSQL the host name", "name of this node in the audit, and among the nodes of one database"),
+        ("Storage:Connection", "", "PostgreSQL database, as Host=/var/run/postgresql;Database=keyreeve or postgresql://USER@HOST/DATABASE; empty: SQLite in the data folder"),
+        ("Storage:AllowPlain", "false", "true or false: a connection over a network may ask for less than TLS"),
         ("Listeners:https:Address", "127.0.0.1:9443", "pages and APIs"),
         ("Listeners:mtls:Address", "127.0.0.1:9448", "APIs with client certificates, admin API"),
         ("Listeners:health:Address", "127.0.0.1:9090", "/healthz and /readyz, plain HTTP"),
@@ -36,10 +43,20 @@ public sealed class SettingsReader
         ("Tokens:RefreshReuseLimit", "10", "0 to 100"),
         ("Tokens:SessionSeconds", "28800", "60 to 2592000"),
         ("Tokens:LeewaySeconds", "5", "0 to 30 (TS 33.434 table A.2.2.2-1)"),
+        ("Limits:PerSource", "2000/s burst 10000", RateMeaning),
+        ("Limits:PerClient", "1000/s burst 5000", RateMeaning),
+        ("Limits:FailuresPerClient", "60/min burst 60", RateMeaning),
+        ("Limits:FailuresPerSource", "600/min burst 600", RateMeaning),
+        ("Limits:LoginsPerSource", "60/min burst 120", RateMeaning),
         ("SigningKeys:PeriodHours", "720", "1 to 8760"),
         ("SigningKeys:PublishAheadHours", "24", "1 to 720"),
         ("SigningKeys:KeepAfterHours", "48", "25 to 720"),
         ("Passwords:Iterations", "210000", "10000 to 10000000"),
+        ("Passwords:MinLength", "8", "8 to 64"),
+        ("Branding:Name", "Keyreeve", "1 to 60 characters"),
+        ("Branding:LogoFile", "", "a PNG or SVG file of at most 256 KiB"),
+        ("Branding:Color", "", "#rrggbb"),
+        ("Branding:SupportUrl", "", "an https: or mailto: address"),
         ("Seal:SKmsUris", "ISSUER/seal/km", "URIs of this SKM-S, separated by spaces"),
         ("Seal:SKmsId", "skms-1", "ID of this SKM-S, 1 to 255 characters"),
         ("Seal:WindowSeconds", "5", "1 to 30"),
@@ -145,12 +162,22 @@ public sealed class SettingsReader
     {
         var listeners = KnownSettings.Where(k => k.Name.StartsWith("Listeners:", StringComparison.Ordinal))
             .ToDictionary(k => k.Name.Split(':')[1], k => ReadAddress(Text(k.Name) ?? k.Default, k.Name), StringComparer.Ordinal);
+        var postgres = PostgresOrNull();
         var settings = new ServerSettings
         {
             Issuer = IssuerOrNull(),
             HostName = Text("HostName") ?? "localhost",
-            Node = Text("Node") ?? "node-1",
+            Node = Node(postgres is not null),
+            Postgres = postgres,
             Listeners = listeners,
+            Limits = new LimitSettings
+            {
+                PerSource = RateOf("Limits:PerSource"),
+                PerClient = RateOf("Limits:PerClient"),
+                FailuresPerClient = RateOf("Limits:FailuresPerClient"),
+                FailuresPerSource = RateOf("Limits:FailuresPerSource"),
+                Logins = RateOf("Limits:LoginsPerSource"),
+            },
             StaleAfter = Seconds("Storage:StaleSeconds", 5, 3600),
             Tokens = new TokenPolicy
             {
@@ -171,6 +198,8 @@ public sealed class SettingsReader
                 KeepAfter = TimeSpan.FromHours(Number("SigningKeys:KeepAfterHours", 25, 720)),
             },
             PasswordIterations = (int)Number("Passwords:Iterations", 10_000, 10_000_000),
+            PasswordMinLength = (int)Number("Passwords:MinLength", 8, 64),
+            Branding = BrandingSettings.Read(Text, Wrong),
             SKmsUris = Uris("Seal:SKmsUris"),
             SKmsId = Text("Seal:SKmsId") is not { } id ? "skms-1" : id.Length <= 255 ? id : throw Wrong("Seal:SKmsId"),
             KmWindow = Seconds("Seal:WindowSeconds", 1, 30),
@@ -198,6 +227,23 @@ public sealed class SettingsReader
                 : throw new SettingsException($"Issuer: '{issuer}' is not right; write https://host or https://host:port, without path, query and trailing slash");
     }
 
+    /// <summary>Never says the value: a password may stand anywhere in it.</summary>
+    private PostgresAddress? PostgresOrNull()
+    {
+        const string Name = "Storage:Connection";
+        if (Text(Name) is not { } text)
+            return null;
+        var plain = Text("Storage:AllowPlain") switch { null or "false" => false, "true" => true, _ => throw Wrong("Storage:AllowPlain") };
+        var source = $"{_values[Name].Source}: {Name}";
+        if (!PostgresAddress.IsMeant(text))
+            throw new SettingsException($"{source} is no address of a PostgreSQL database; write Host=db.example;Username=keyreeve;Database=keyreeve or postgresql://keyreeve@db.example/keyreeve. Without the setting the database is SQLite in the data folder");
+        return PostgresAddress.TryRead(text, plain, out var address, out var wrong) ? address : throw new SettingsException($"{source}: {wrong}");
+    }
+
+    /// <summary>Nodes of one database differ in their names; the host's name is one that the operator knows.</summary>
+    private string Node(bool isOneOfMany) => (Text("Node") ?? (isOneOfMany ? Environment.MachineName : "node-1")) is var node
+        && node.Length <= 255 && node.All(c => c is > ' ' and < (char)0x7f) ? node : throw new SettingsException("Node: write 1 to 255 characters of ASCII without spaces");
+
     private List<string> Uris(string name)
     {
         var uris = (Text(name) ?? "").Split((char[])[' ', ','], StringSplitOptions.RemoveEmptyEntries).ToList();
@@ -213,6 +259,9 @@ public sealed class SettingsReader
         var text = Text(name) ?? Array.Find(KnownSettings, k => k.Name == name).Default;
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most ? number : throw Wrong(name);
     }
+
+    private Rate? RateOf(string name) =>
+        Rate.TryRead(Text(name) ?? Array.Find(KnownSettings, k => k.Name == name).Default, out var rate) ? rate : throw Wrong(name);
 
     private SettingsException Wrong(string name)
     {

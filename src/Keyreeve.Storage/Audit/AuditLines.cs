@@ -5,45 +5,37 @@ namespace Keyreeve.Storage;
 /// <summary>Appends to the chain of one node.</summary>
 internal static class AuditLines
 {
-    private const string Insert = "INSERT INTO audit (node, seq, json, hash) VALUES (@Node, @Sequence, @Json, @Hash)";
-    private const string Advance = "UPDATE audit_heads SET seq = seq + @Count WHERE node = @Node RETURNING seq AS Seq, hash AS Hash";
+    private static readonly Statement Insert = new("INSERT INTO audit (node, seq, json, hash) VALUES (@Node, @Sequence, @Json, @Hash)", "@Node", "@Sequence", "@Json", "@Hash");
+    private static readonly Statement Advance = new("UPDATE audit_heads SET seq = seq + @Count WHERE node = @Node RETURNING seq, hash", "@Count", "@Node");
+    private static readonly Statement Close = new("UPDATE audit_heads SET hash = @Hash WHERE node = @Node", "@Hash", "@Node");
 
     /// <summary>
     /// Takes the numbers first: the update locks the head, so that nobody else of this node can continue from the same hash.
     /// </summary>
     public static async Task AppendAsync(UnitOfWork unit, string node, IReadOnlyList<AuditEntry> entries)
     {
-        var head = await unit.SingleAsync<Head>(Advance, new { Node = node, Count = (long)entries.Count });
+        var head = await AdvanceAsync(unit, node, entries.Count);
         if (head is null)
         {
             await unit.ExecuteAsync("INSERT INTO audit_heads (node, seq, hash) VALUES (@Node, 0, @Hash) ON CONFLICT (node) DO NOTHING",
                 new { Node = node, Hash = AuditChain.Genesis });
-            head = await unit.SingleAsync<Head>(Advance, new { Node = node, Count = (long)entries.Count })
+            head = await AdvanceAsync(unit, node, entries.Count)
                 ?? throw new InvalidDataException($"the audit head of node {node} cannot be made");
         }
 
-        var sequence = head.Seq - entries.Count;
+        var sequence = head.Sequence - entries.Count;
         var hash = head.Hash;
-        var insert = Prepared.On(unit.Connection, Insert, "@Node", "@Sequence", "@Json", "@Hash");
-        insert.Transaction = unit.Transaction;
-        var values = insert.Parameters;
-        values[0].Value = node;
         foreach (var entry in entries)
         {
             var json = entry.ToCanonicalJson();
             hash = AuditChain.Next(hash, ++sequence, json);
-            values[1].Value = sequence;
-            values[2].Value = json;
-            values[3].Value = hash;
-            await insert.ExecuteNonQueryAsync();
+            await unit.ExecuteAsync(Insert.In(unit, node, sequence, json, hash));
         }
-        await unit.ExecuteAsync("UPDATE audit_heads SET hash = @Hash WHERE node = @Node", new { Node = node, Hash = hash });
+        await unit.ExecuteAsync(Close.In(unit, hash, node));
     }
 
-    private sealed class Head
-    {
-        public long Seq { get; init; }
+    private static Task<Head?> AdvanceAsync(UnitOfWork unit, string node, long count) =>
+        unit.FirstAsync(Advance.In(unit, count, node), row => new Head(row.GetInt64(0), row.GetFieldValue<byte[]>(1)));
 
-        public byte[] Hash { get; init; } = [];
-    }
+    private sealed record Head(long Sequence, byte[] Hash);
 }

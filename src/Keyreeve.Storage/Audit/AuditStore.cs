@@ -7,7 +7,7 @@ namespace Keyreeve.Storage;
 public sealed class AuditStore(IDatabase database) : IAuditStore
 {
     /// <inheritdoc />
-    public Task AppendAsync(IReadOnlyList<AuditEntry> entries, CancellationToken cancel) => database.WriteAsync(unit =>
+    public Task AppendAsync(IReadOnlyList<AuditEntry> entries, CancellationToken cancel) => database.WriteSharedAsync(unit =>
     {
         foreach (var entry in entries)
             unit.Audit(entry);

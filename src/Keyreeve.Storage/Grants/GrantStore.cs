@@ -1,15 +1,25 @@
-using Dapper;
+using System.Data.Common;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Grants;
 using Keyreeve.Core.Tokens;
 
 namespace Keyreeve.Storage;
 
-/// <summary>Codes, refresh families and consents.</summary>
+/// <summary>
+/// Codes, refresh families and consents. Their writes only compare and set, so several nodes' run side by side; what ends a login or
+/// removes a user or client (and deletes the rows here with it) is written alone, never in between. Sweeping is written alone, too:
+/// its choice of rows and their deletion are two looks at the table.
+/// </summary>
 public sealed class GrantStore(IDatabase database) : IGrantStore
 {
+    private static readonly Statement FindConsent = new(
+        "SELECT subject, client_id, scope, given_at, shown FROM consents WHERE subject = @Subject AND client_id = @ClientId", "@Subject", "@ClientId");
+
+    private static readonly Statement ListConsents = new(
+        "SELECT subject, client_id, scope, given_at, shown FROM consents WHERE subject = @Subject ORDER BY client_id", "@Subject");
+
     /// <inheritdoc />
-    public Task<bool> AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         if (!await CodeTable.AddAsync(unit, code))
             return false;
@@ -25,7 +35,7 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     {
         // 0 is "not redeemed": a clock at the epoch must not make a code good for ever.
         ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
-        return database.WriteAsync(async unit =>
+        return database.WriteSharedAsync(async unit =>
         {
             if (!await CodeTable.RedeemAsync(unit, hash, now))
                 return false;
@@ -40,7 +50,7 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     public Task<RefreshFamily?> FindFamilyAsync(string familyId, CancellationToken cancel) => FamilyTable.FindAsync(database, familyId, cancel);
 
     /// <inheritdoc />
-    public Task<bool> RotateAsync(RefreshFamily next, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> RotateAsync(RefreshFamily next, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         if (!await FamilyTable.RotateAsync(unit, next))
             return false;
@@ -49,7 +59,7 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task<bool> CountReuseAsync(string familyId, long generation, int limit, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> CountReuseAsync(string familyId, long generation, int limit, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         if (!await FamilyTable.CountReuseAsync(unit, familyId, generation, limit))
             return false;
@@ -61,7 +71,7 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     public Task EndGrantAsync(string grantId, long now, Revocation revocation, AuditEntry entry, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
-        return database.WriteAsync(async unit =>
+        return database.WriteSharedAsync(async unit =>
         {
             await FamilyTable.EndAsync(unit, grantId, now);
             await RevocationStore.AddAsync(unit, [revocation]);
@@ -71,13 +81,11 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     }
 
     /// <inheritdoc />
-    public Task<Consent?> FindConsentAsync(string subject, string clientId, CancellationToken cancel) => database.ReadAsync(async connection =>
-        (await connection.QuerySingleOrDefaultAsync<ConsentRow>(
-            "SELECT subject, client_id, scope, given_at, shown FROM consents WHERE subject = @Subject AND client_id = @ClientId",
-            new { Subject = subject, ClientId = clientId }))?.ToConsent(), cancel);
+    public Task<Consent?> FindConsentAsync(string subject, string clientId, CancellationToken cancel) => database.ReadAsync(connection =>
+        FindConsent.FirstAsync(connection, ReadConsent, cancel, subject, clientId), cancel);
 
     /// <inheritdoc />
-    public Task SaveConsentAsync(Consent consent, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task SaveConsentAsync(Consent consent, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         await unit.ExecuteAsync("""
             INSERT INTO consents (subject, client_id, scope, given_at, shown) VALUES (@Subject, @ClientId, @Scope, @GivenAt, @Shown)
@@ -100,13 +108,19 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
 
     /// <inheritdoc />
     public Task<IReadOnlyList<Consent>> ListConsentsAsync(string subject, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<Consent>>(async connection =>
-        [.. (await connection.QueryAsync<ConsentRow>("SELECT subject, client_id, scope, given_at, shown FROM consents WHERE subject = @Subject ORDER BY client_id", new { Subject = subject }))
-            .Select(row => row.ToConsent())], cancel);
+    {
+        await using var row = await ListConsents.On(connection, subject).ExecuteReaderAsync(cancel);
+        var consents = new List<Consent>();
+        while (await row.ReadAsync(cancel))
+            consents.Add(ReadConsent(row));
+        return consents;
+    }, cancel);
 
     /// <inheritdoc />
     public Task<int> EndAccessAsync(string subject, string clientId, long now, Func<string, Revocation> ofFamily, Revocation otherwise, AuditEntry entry, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
+        // Written alone: a code that is redeemed in between would leave a family behind.
         return database.WriteAsync(async unit =>
         {
             var row = new { Subject = subject, ClientId = clientId };
@@ -126,17 +140,8 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
         return codes + await FamilyTable.DeleteExpiredAsync(unit, now * 1000, limit - codes);
     }, cancel);
 
-    private sealed class ConsentRow
+    private static Consent ReadConsent(DbDataReader row) => new(row.GetString(0), row.GetString(1), StoredText.ReadScope(row.GetString(2)), row.GetInt64(3))
     {
-        public string Subject { get; init; } = "";
-        public string ClientId { get; init; } = "";
-        public string Scope { get; init; } = "";
-        public long GivenAt { get; init; }
-        public string Shown { get; init; } = "";
-
-        public Consent ToConsent() => new(Subject, ClientId, StoredText.ReadScope(Scope), GivenAt)
-        {
-            Shown = [.. StoredText.ReadList(Shown).Chunk(2).Select(pair => new ShownScope(pair[0], pair[1]))],
-        };
-    }
+        Shown = [.. StoredText.ReadList(row.GetString(4)).Chunk(2).Select(pair => new ShownScope(pair[0], pair[1]))],
+    };
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Data.Common;
 using System.Text;
 using System.Text.Json;
 using Keyreeve.Core.Identity;
@@ -13,6 +14,9 @@ internal sealed class ClientRow
         c.client_id, c.name, c.profile, c.auth_methods, c.secrets, c.jwks, c.redirect_uris, c.grants, c.scopes, c.pkce_optional, c.consent,
         c.audience, c.owned_services, c.id_token_algorithm, c.access_token_seconds, c.minimum_acr, c.disabled, c.version
         """;
+
+    /// <summary>How many these are; what a query adds stands behind them.</summary>
+    public const int ColumnCount = 17;
 
     public const string Insert = """
         INSERT INTO clients (client_id, name, profile, auth_methods, secrets, jwks, redirect_uris, grants, scopes, pkce_optional, consent,
@@ -48,6 +52,28 @@ internal sealed class ClientRow
     public long Disabled { get; init; }
     public long Version { get; init; }
     public string? Thumbprint { get; init; }
+
+    /// <summary>In the order of <see cref="Columns"/>.</summary>
+    public static ClientRow Read(DbDataReader row) => new()
+    {
+        ClientId = row.GetString(0),
+        Name = row.GetString(1),
+        Profile = row.GetString(2),
+        AuthMethods = row.GetString(3),
+        Secrets = row.GetString(4),
+        Jwks = row.TextOrNull(5),
+        RedirectUris = row.GetString(6),
+        Grants = row.GetString(7),
+        Scopes = row.GetString(8),
+        PkceOptional = row.GetInt64(9),
+        Consent = row.GetString(10),
+        Audience = row.TextOrNull(11),
+        OwnedServices = row.GetString(12),
+        IdTokenAlgorithm = row.GetString(13),
+        AccessTokenSeconds = row.NumberOrNull(14),
+        Disabled = row.GetInt64(15),
+        Version = row.GetInt64(16),
+    };
 
     public static ClientRow Of(Client client, long version) => new()
     {

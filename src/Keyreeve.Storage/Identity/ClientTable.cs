@@ -12,12 +12,26 @@ internal sealed class ClientTable(IDatabase database)
 {
     private const string Joined = $"SELECT {ClientRow.Columns}, x.thumbprint";
 
+    private static readonly Statement Find = new($"""
+        {Joined} FROM clients c LEFT JOIN client_certificates x ON x.client_id = c.client_id
+        WHERE c.client_id = @ClientId ORDER BY x.place
+        """, "@ClientId");
+
     public Task<Client?> FindAsync(string clientId, CancellationToken cancel) => !StoredText.Keeps(clientId)
         ? Task.FromResult<Client?>(null)
-        : database.ReadAsync(connection => FirstAsync(connection, $"""
-            {Joined} FROM clients c LEFT JOIN client_certificates x ON x.client_id = c.client_id
-            WHERE c.client_id = @ClientId ORDER BY x.place
-            """, new { ClientId = clientId }), cancel);
+        : database.ReadAsync(async connection =>
+        {
+            await using var row = await Find.On(connection, clientId).ExecuteReaderAsync(cancel);
+            if (!await row.ReadAsync(cancel))
+                return null;
+            var (client, thumbprints) = (ClientRow.Read(row), new List<string?>());
+            do
+            {
+                thumbprints.Add(row.TextOrNull(ClientRow.ColumnCount));
+            }
+            while (await row.ReadAsync(cancel));
+            return client.ToClient(thumbprints);
+        }, cancel);
 
     public Task<Client?> FindByCertificateAsync(string thumbprint, CancellationToken cancel) => database.ReadAsync(connection => FirstAsync(connection, $"""
         {Joined} FROM client_certificates k JOIN clients c ON c.client_id = k.client_id JOIN client_certificates x ON x.client_id = c.client_id

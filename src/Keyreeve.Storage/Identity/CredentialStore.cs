@@ -29,7 +29,7 @@ public sealed class CredentialStore(IDatabase database) : ICredentialStore
         """, totp, entry, cancel);
 
     /// <inheritdoc />
-    public Task<bool> UseTotpStepAsync(string subject, long step, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> UseTotpStepAsync(string subject, long step, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         if (await unit.ExecuteAsync("UPDATE totp_secrets SET last_step = @Step WHERE subject = @Subject AND last_step < @Step", new { Subject = subject, Step = step }) == 0)
             return false;
@@ -46,12 +46,12 @@ public sealed class CredentialStore(IDatabase database) : ICredentialStore
         (await connection.QuerySingleOrDefaultAsync<PasskeyRow>($"SELECT {PasskeyRow.Columns} FROM passkeys WHERE credential_id = @Id", new { Id = credentialId }))?.ToPasskey(), cancel);
 
     /// <inheritdoc />
-    public Task<bool> AddPasskeyAsync(Passkey passkey, AuditEntry entry, CancellationToken cancel) => ChangeAsync($"""
+    public Task<bool> AddPasskeyAsync(Passkey passkey, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(unit => ChangeAsync(unit, $"""
         INSERT INTO passkeys ({PasskeyRow.Columns})
         SELECT @CredentialId, @Subject, @Name, @PublicKey, @SignCount, @Transports, @UserVerified, @BackupEligible, @BackedUp, @CreatedAt, @LastUsedAt
         WHERE EXISTS (SELECT 1 FROM users WHERE subject = @Subject) AND (SELECT count(*) FROM passkeys WHERE subject = @Subject) < {ICredentialStore.MaxPasskeys}
         ON CONFLICT (credential_id) DO NOTHING
-        """, PasskeyRow.Of(passkey), entry, cancel);
+        """, PasskeyRow.Of(passkey), entry), cancel);
 
     /// <inheritdoc />
     public Task<bool> UsePasskeyAsync(string subject, byte[] credentialId, long signCount, bool backedUp, long now, CancellationToken cancel) => ChangeAsync("""
@@ -77,7 +77,7 @@ public sealed class CredentialStore(IDatabase database) : ICredentialStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task<bool> UseRecoveryCodeAsync(string subject, byte[] hash, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> UseRecoveryCodeAsync(string subject, byte[] hash, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         if (await unit.ExecuteAsync("DELETE FROM recovery_codes WHERE subject = @Subject AND hash = @Hash", new { Subject = subject, Hash = hash }) == 0)
             return false;
@@ -87,7 +87,7 @@ public sealed class CredentialStore(IDatabase database) : ICredentialStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task<bool> TakeAttemptAsync(string subject, long now, AuditEntry whenLocked, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> TakeAttemptAsync(string subject, long now, AuditEntry whenLocked, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         var lockedUntil = await unit.SingleAsync<long?>($"""
             INSERT INTO second_factor_attempts (subject, attempts, next_lock, locked_until)
@@ -122,15 +122,18 @@ public sealed class CredentialStore(IDatabase database) : ICredentialStore
     private static Task ForgetAttemptsAsync(UnitOfWork unit, string subject) =>
         unit.ExecuteAsync("DELETE FROM second_factor_attempts WHERE subject = @Subject", new { Subject = subject });
 
-    /// <summary>One statement; audited if it changed something.</summary>
-    private Task<bool> ChangeAsync(string sql, object parameters, AuditEntry? entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    /// <summary>One statement that compares and sets; audited if it changed something.</summary>
+    private Task<bool> ChangeAsync(string sql, object parameters, AuditEntry? entry, CancellationToken cancel) =>
+        database.WriteSharedAsync(unit => ChangeAsync(unit, sql, parameters, entry), cancel);
+
+    private static async Task<bool> ChangeAsync(UnitOfWork unit, string sql, object parameters, AuditEntry? entry)
     {
         if (await unit.ExecuteAsync(sql, parameters) == 0)
             return false;
         if (entry is not null)
             unit.Audit(entry);
         return true;
-    }, cancel);
+    }
 
     private sealed class TotpRow
     {

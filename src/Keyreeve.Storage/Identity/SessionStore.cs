@@ -1,4 +1,4 @@
-using Dapper;
+using System.Data.Common;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Tokens;
@@ -8,8 +8,14 @@ namespace Keyreeve.Storage;
 /// <summary>Login sessions.</summary>
 public sealed class SessionStore(IDatabase database) : ISessionStore
 {
+    private const string Columns = "hash, session_id, subject, security_stamp, auth_time, acr, amr, expires_at, methods, created_at, browser";
+
+    private static readonly Statement Find = new($"SELECT {Columns} FROM login_sessions WHERE hash = @Hash", "@Hash");
+
+    private static readonly Statement List = new($"SELECT {Columns} FROM login_sessions WHERE subject = @Subject ORDER BY created_at DESC, session_id", "@Subject");
+
     /// <inheritdoc />
-    public Task AddAsync(LoginSession session, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task AddAsync(LoginSession session, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         await InsertAsync(unit, session);
         unit.Audit(entry);
@@ -17,7 +23,7 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task<bool> ReplaceAsync(byte[] hash, LoginSession next, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> ReplaceAsync(byte[] hash, LoginSession next, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         if (await unit.ExecuteAsync("DELETE FROM login_sessions WHERE hash = @Hash AND subject = @Subject", new { Hash = hash, next.Subject }) == 0)
             return false;
@@ -28,11 +34,16 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
 
     /// <inheritdoc />
     public Task<IReadOnlyList<LoginSession>> ListAsync(string subject, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<LoginSession>>(async connection =>
-        [.. (await connection.QueryAsync<Row>($"SELECT {Columns} FROM login_sessions WHERE subject = @Subject ORDER BY created_at DESC, session_id", new { Subject = subject }))
-            .Select(row => row.ToSession())], cancel);
+    {
+        await using var row = await List.On(connection, subject).ExecuteReaderAsync(cancel);
+        var sessions = new List<LoginSession>();
+        while (await row.ReadAsync(cancel))
+            sessions.Add(Read(row));
+        return sessions;
+    }, cancel);
 
     /// <inheritdoc />
-    public Task<bool> EndAsync(string subject, string sessionId, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> EndAsync(string subject, string sessionId, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         if (await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject AND session_id = @SessionId", new { Subject = subject, SessionId = sessionId }) == 0)
             return false;
@@ -41,7 +52,7 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task<int> EndOthersAsync(string subject, byte[]? keep, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<int> EndOthersAsync(string subject, byte[]? keep, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         var ended = await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject AND hash <> @Keep", new { Subject = subject, Keep = keep ?? [] });
         if (ended > 0)
@@ -50,11 +61,10 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task<LoginSession?> FindAsync(byte[] hash, CancellationToken cancel) => database.ReadAsync(async connection =>
-        (await connection.QuerySingleOrDefaultAsync<Row>($"SELECT {Columns} FROM login_sessions WHERE hash = @Hash", new { Hash = hash }))?.ToSession(), cancel);
+    public Task<LoginSession?> FindAsync(byte[] hash, CancellationToken cancel) => database.ReadAsync(connection => Find.FirstAsync(connection, Read, cancel, hash), cancel);
 
     /// <inheritdoc />
-    public Task RemoveAsync(byte[] hash, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task RemoveAsync(byte[] hash, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         var removed = await unit.ExecuteAsync("DELETE FROM login_sessions WHERE hash = @Hash", new { Hash = hash });
         if (removed > 0)
@@ -66,8 +76,6 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
     public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync("""
         DELETE FROM login_sessions WHERE hash IN (SELECT hash FROM login_sessions WHERE expires_at <= @Now ORDER BY expires_at LIMIT @Limit)
         """, new { Now = now, Limit = (long)limit }), cancel);
-
-    private const string Columns = "hash, session_id, subject, security_stamp, auth_time, acr, amr, expires_at, methods, created_at, browser";
 
     private static Task InsertAsync(UnitOfWork unit, LoginSession session) => unit.ExecuteAsync($"""
         INSERT INTO login_sessions ({Columns})
@@ -87,31 +95,17 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
         session.Browser,
     });
 
-    private sealed class Row
+    /// <summary>In the order of <see cref="Columns"/>.</summary>
+    private static LoginSession Read(DbDataReader row) => new()
     {
-        public byte[] Hash { get; init; } = [];
-        public string SessionId { get; init; } = "";
-        public string Subject { get; init; } = "";
-        public string SecurityStamp { get; init; } = "";
-        public long AuthTime { get; init; }
-        public string Acr { get; init; } = "";
-        public string Amr { get; init; } = "";
-        public long ExpiresAt { get; init; }
-        public string Methods { get; init; } = "";
-        public long CreatedAt { get; init; }
-        public string Browser { get; init; } = "";
-
-        public LoginSession ToSession() => new()
-        {
-            Hash = Hash,
-            SessionId = SessionId,
-            Subject = Subject,
-            SecurityStamp = SecurityStamp,
-            Authentication = new Authentication(AuthTime, Acr, Amr),
-            ExpiresAt = ExpiresAt,
-            Methods = Methods,
-            CreatedAt = CreatedAt,
-            Browser = Browser,
-        };
-    }
+        Hash = row.GetFieldValue<byte[]>(0),
+        SessionId = row.GetString(1),
+        Subject = row.GetString(2),
+        SecurityStamp = row.GetString(3),
+        Authentication = new Authentication(row.GetInt64(4), row.GetString(5), row.GetString(6)),
+        ExpiresAt = row.GetInt64(7),
+        Methods = row.GetString(8),
+        CreatedAt = row.GetInt64(9),
+        Browser = row.GetString(10),
+    };
 }

@@ -19,8 +19,21 @@ internal sealed class UserTable(IDatabase database)
                u.disabled, u.failed_logins, u.lock_count, u.locked_until, u.must_change_password, u.version, s.service_id
         """;
 
-    public Task<User?> FindAsync(string subject, CancellationToken cancel) => database.ReadAsync(connection => FirstAsync(connection,
-        $"{Joined} FROM users u LEFT JOIN user_services s ON s.subject = u.subject WHERE u.subject = @Subject", new { Subject = subject }), cancel);
+    private static readonly Statement Find = new($"{Joined} FROM users u LEFT JOIN user_services s ON s.subject = u.subject WHERE u.subject = @Subject", "@Subject");
+
+    public Task<User?> FindAsync(string subject, CancellationToken cancel) => database.ReadAsync(async connection =>
+    {
+        await using var row = await Find.On(connection, subject).ExecuteReaderAsync(cancel);
+        if (!await row.ReadAsync(cancel))
+            return null;
+        var (user, services) = (Read(row), new List<string?>());
+        do
+        {
+            services.Add(row.TextOrNull(13));
+        }
+        while (await row.ReadAsync(cancel));
+        return user.ToUser(services);
+    }, cancel);
 
     public Task<User?> FindByNameAsync(string username, CancellationToken cancel) => !StoredText.Keeps(username)
         ? Task.FromResult<User?>(null)
@@ -92,11 +105,12 @@ internal sealed class UserTable(IDatabase database)
         return true;
     }, cancel);
 
-    public Task<int> CountFailedLoginAsync(string subject, CancellationToken cancel) => database.WriteAsync(async unit =>
+    /// <summary>This and the three below set each their own columns of one row, from its newest state: no write alone is needed.</summary>
+    public Task<int> CountFailedLoginAsync(string subject, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
         (int)await unit.SingleAsync<long>("UPDATE users SET failed_logins = failed_logins + 1 WHERE subject = @Subject RETURNING failed_logins", new { Subject = subject }), cancel);
 
     /// <summary>Raises the version as well: a form that was read before the lock must not be able to write the lock away.</summary>
-    public Task LockAsync(string subject, long until, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task LockAsync(string subject, long until, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         var changed = await unit.ExecuteAsync("""
             UPDATE users SET failed_logins = 0, lock_count = lock_count + 1, locked_until = @Until, version = version + 1 WHERE subject = @Subject
@@ -106,12 +120,12 @@ internal sealed class UserTable(IDatabase database)
         return changed;
     }, cancel);
 
-    public Task ClearFailedLoginsAsync(string subject, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync("""
+    public Task ClearFailedLoginsAsync(string subject, CancellationToken cancel) => database.WriteSharedAsync(unit => unit.ExecuteAsync("""
         UPDATE users SET failed_logins = 0, lock_count = 0, locked_until = 0
         WHERE subject = @Subject AND (failed_logins <> 0 OR lock_count <> 0 OR locked_until <> 0)
         """, new { Subject = subject }), cancel);
 
-    public Task ReplacePasswordHashAsync(string subject, string oldHash, string newHash, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync(
+    public Task ReplacePasswordHashAsync(string subject, string oldHash, string newHash, CancellationToken cancel) => database.WriteSharedAsync(unit => unit.ExecuteAsync(
         "UPDATE users SET password_hash = @NewHash WHERE subject = @Subject AND password_hash = @OldHash", new { Subject = subject, OldHash = oldHash, NewHash = newHash }), cancel);
 
     /// <summary>Codes end as well: they were issued to a login that stood on the old password.</summary>
@@ -140,6 +154,24 @@ internal sealed class UserTable(IDatabase database)
 
     private static List<User> ToUsers(IEnumerable<Row> rows) =>
         [.. rows.GroupBy(row => row.Subject, StringComparer.Ordinal).Select(same => same.First().ToUser(same.Select(row => row.ServiceId)))];
+
+    /// <summary>In the order of <see cref="Joined"/>.</summary>
+    private static Row Read(DbDataReader row) => new()
+    {
+        Subject = row.GetString(0),
+        Username = row.GetString(1),
+        PasswordHash = row.TextOrNull(2),
+        SecurityStamp = row.GetString(3),
+        DisplayName = row.TextOrNull(4),
+        Email = row.TextOrNull(5),
+        ValUserId = row.TextOrNull(6),
+        ValUeId = row.TextOrNull(7),
+        Disabled = row.GetInt64(8),
+        FailedLogins = row.GetInt64(9),
+        LockCount = row.GetInt64(10),
+        LockedUntil = row.GetInt64(11),
+        Version = row.GetInt64(12),
+    };
 
     private sealed class Row
     {

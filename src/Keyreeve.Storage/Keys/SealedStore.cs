@@ -15,7 +15,7 @@ public sealed class SealedStore(IDatabase database) : ISealedStore
     public Task<IReadOnlyList<(string Name, byte[] Value)>> ListAsync(string prefix, CancellationToken cancel) =>
         database.ReadAsync<IReadOnlyList<(string, byte[])>>(async connection =>
             [.. (await connection.QueryAsync<Row>(
-                "SELECT name, value FROM sealed_values WHERE name >= @Prefix AND substr(name, 1, @Length) = @Prefix",
+                "SELECT name, value FROM sealed_values WHERE name >= @Prefix AND substr(name, 1, CAST(@Length AS INTEGER)) = @Prefix",
                 new { Prefix = prefix, Length = prefix.EnumerateRunes().LongCount() })).Select(row => (row.Name, row.Value)).OrderBy(row => row.Name, StringComparer.Ordinal)], cancel);
 
     /// <inheritdoc />
@@ -42,7 +42,7 @@ public sealed class SealedStore(IDatabase database) : ISealedStore
         // The question stands in the statement that deletes: within one writer nothing comes between them.
         var removed = await unit.ExecuteAsync("""
             DELETE FROM sealed_values WHERE name = @Name
-            AND EXISTS (SELECT 1 FROM sealed_values o WHERE o.name >= @Prefix AND substr(o.name, 1, @Length) = @Prefix AND o.name <> @Name)
+            AND EXISTS (SELECT 1 FROM sealed_values o WHERE o.name >= @Prefix AND substr(o.name, 1, CAST(@Length AS INTEGER)) = @Prefix AND o.name <> @Name)
             """, new { Name = name, Prefix = prefix, Length = prefix.EnumerateRunes().LongCount() }) == 1;
         if (removed)
             unit.Audit(entry);

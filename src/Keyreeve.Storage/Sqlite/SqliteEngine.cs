@@ -10,14 +10,14 @@ namespace Keyreeve.Storage;
 public sealed class SqliteEngine : IDatabase
 {
     private readonly SqliteReaders _readers;
-    private readonly SqliteWriter _writer;
+    private readonly BatchWriter _writer;
     private int _disposed;
 
     private SqliteEngine(string path, SqliteConnection writer, TimeProvider clock, string node)
     {
         (Clock, Node) = (clock, node);
         _readers = new(() => OpenConnectionAsync(path, readOnly: true, CancellationToken.None));
-        _writer = new(this, writer, () => OpenConnectionAsync(path, readOnly: false, CancellationToken.None));
+        _writer = new(this, new SqliteWriting(() => OpenConnectionAsync(path, readOnly: false, CancellationToken.None)), writer);
     }
 
     /// <inheritdoc />
@@ -25,6 +25,12 @@ public sealed class SqliteEngine : IDatabase
 
     /// <inheritdoc />
     public TimeProvider Clock { get; }
+
+    /// <inheritdoc />
+    public string SkipLocked => "";
+
+    /// <inheritdoc />
+    public string? Announcement => null;
 
     /// <summary>Opens the file, makes it if it is not there (readable by its owner only), and brings its schema up to date.</summary>
     /// <param name="path">The file; its folder exists. <c>-wal</c> and <c>-shm</c> lie beside it.</param>
@@ -54,7 +60,16 @@ public sealed class SqliteEngine : IDatabase
     public Task<T> ReadAsync<T>(Func<DbConnection, Task<T>> work, CancellationToken cancel) => _readers.ReadAsync(work, cancel);
 
     /// <inheritdoc />
-    public Task<T> WriteAsync<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel) => _writer.EnqueueAsync(work, cancel);
+    public Task<T> WriteAsync<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel) => _writer.EnqueueAsync(work, alone: true, cancel);
+
+    /// <inheritdoc />
+    public Task<T> WriteSharedAsync<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel) => _writer.EnqueueAsync(work, alone: false, cancel);
+
+    /// <summary>There is no other node.</summary>
+    public ValueTask<bool> LeadsAsync(string job, CancellationToken cancel) => new(true);
+
+    /// <summary>There is no other node.</summary>
+    public Task<IAsyncDisposable> AloneAsync(string what, CancellationToken cancel) => Task.FromResult<IAsyncDisposable>(new Nobody());
 
     /// <inheritdoc />
     /// <remarks>No other node writes here; the command line may, and nothing tells of it but the counters.</remarks>
@@ -71,7 +86,7 @@ public sealed class SqliteEngine : IDatabase
     }
 
     /// <summary>SQLite would make the file by the umask; it gives <c>-wal</c> and <c>-shm</c> the mode of the file.</summary>
-    private static void CreatePrivate(string path)
+    internal static void CreatePrivate(string path)
     {
         if (File.Exists(path))
             return;
@@ -98,5 +113,10 @@ public sealed class SqliteEngine : IDatabase
             await connection.DisposeAsync();
             throw;
         }
+    }
+
+    private sealed class Nobody : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }

@@ -9,7 +9,7 @@ namespace Keyreeve.Storage;
 public sealed class RevocationStore(IDatabase database) : IRevocationStore
 {
     /// <inheritdoc />
-    public Task AddAsync(IReadOnlyList<Revocation> entries, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task AddAsync(IReadOnlyList<Revocation> entries, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         await AddAsync(unit, entries);
         unit.Audit(entry);

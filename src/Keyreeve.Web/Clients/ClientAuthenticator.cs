@@ -1,15 +1,16 @@
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
+using Keyreeve.Web.Limits;
 using Keyreeve.Wire.OAuth;
 using Microsoft.AspNetCore.Http;
 
 namespace Keyreeve.Web.Clients;
 
 /// <summary>Finds and checks the client of a request to the token, introspection and revocation endpoints.</summary>
-public sealed class ClientAuthenticator(SnapshotState state, ServerIdentity server, AssertionMemory assertions, TimeProvider clock)
+public sealed class ClientAuthenticator(SnapshotState state, ServerIdentity server, AssertionMemory assertions, RequestLimits limits, TimeProvider clock)
 {
-    /// <summary>The authenticated client. Reads the cache; writes nothing.</summary>
+    /// <summary>The authenticated client, within its rate. Reads the cache; writes nothing.</summary>
     public async ValueTask<Outcome<AuthenticatedClient>> AuthenticateAsync(HttpRequest request, ParameterList form)
     {
         var header = request.Headers.Authorization;
@@ -17,8 +18,17 @@ public sealed class ClientAuthenticator(SnapshotState state, ServerIdentity serv
             return Refusal.Of(RefusalCode.Malformed, "more than one Authorization header was sent");
         if (!PresentedCredential.Read(header.Count == 0 ? null : header[0], form).Succeeded(out var presented, out var refusal))
             return refusal;
-        var client = await state.FindClientAsync(presented.ClientId, request.HttpContext.RequestAborted);
-        return ClientAuthentication.Decide(presented, client, server.Issuer, server.Issuer + "/token", assertions.FirstUse, clock.GetUtcNow());
+        // Before the client is looked up: who has to wait learns nothing of whether it exists.
+        var context = request.HttpContext;
+        if (limits.EnterAs(context, presented.ClientId) is { } wait)
+            return wait;
+        var client = await state.FindClientAsync(presented.ClientId, context.RequestAborted);
+        if (!ClientAuthentication.Decide(presented, client, server.Issuer, server.Issuer + "/token", assertions.FirstUse, clock.GetUtcNow()).Succeeded(out var authenticated, out refusal))
+        {
+            limits.Failed(context, presented.ClientId);
+            return refusal;
+        }
+        return limits.Take(context, presented.ClientId, authenticated.Method == ClientAuthMethod.None) is { } tooMany ? tooMany : authenticated;
     }
 }
 

@@ -28,14 +28,15 @@ public static class ProblemDocument
             or RefusalCode.CertificateNotAccepted => StatusCodes.Status401Unauthorized,
         RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied or RefusalCode.ConsentRequired or RefusalCode.InteractionRequired or RefusalCode.InsufficientScope
             or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner => StatusCodes.Status403Forbidden,
+        RefusalCode.TooManyRequests => StatusCodes.Status429TooManyRequests,
         RefusalCode.Busy or RefusalCode.Unavailable => StatusCodes.Status503ServiceUnavailable,
     };
 
     /// <summary>Answers with the refusal's problem document.</summary>
-    public static Task WriteAsync(HttpContext context, Refusal refusal) => WriteAsync(context, StatusOf(refusal.Code), refusal.Code.ToString(), refusal.Peer, refusal.Param);
+    public static Task WriteAsync(HttpContext context, Refusal refusal) => WriteAsync(context, StatusOf(refusal.Code), refusal.Code.ToString(), refusal.Peer, refusal.Param, refusal.RetryAfter);
 
     /// <summary>Answers with a problem document.</summary>
-    public static async Task WriteAsync(HttpContext context, int status, string cause, string detail, string? param = null)
+    public static async Task WriteAsync(HttpContext context, int status, string cause, string detail, string? param = null, TimeSpan? retryAfter = null)
     {
         var buffer = new ArrayBufferWriter<byte>(256);
         using (var json = new Utf8JsonWriter(buffer))
@@ -61,8 +62,7 @@ public static class ProblemDocument
         response.StatusCode = status;
         response.ContentType = "application/problem+json";
         response.Headers.CacheControl = "no-store";
-        if (status == StatusCodes.Status503ServiceUnavailable)
-            response.Headers.RetryAfter = "5";
+        RetryLater.Apply(response, retryAfter);
         response.ContentLength = buffer.WrittenCount;
         await response.Body.WriteAsync(buffer.WrittenMemory);
     }
@@ -79,6 +79,7 @@ public static class ProblemDocument
         413 => "Payload Too Large",
         415 => "Unsupported Media Type",
         428 => "Precondition Required",
+        429 => "Too Many Requests",
         500 => "Internal Server Error",
         503 => "Service Unavailable",
         _ => "Error",

@@ -5,6 +5,7 @@ using Keyreeve.Core.Identity;
 using Keyreeve.Core.Login;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Web.Http;
+using Keyreeve.Web.Limits;
 using Keyreeve.Web.Login.Methods;
 using Keyreeve.Web.Pages;
 using Keyreeve.Web.Pages.Forms;
@@ -70,6 +71,15 @@ public static partial class LoginPages
             return;
         }
         var offered = Offered(services, standing);
+        if (services.GetRequiredService<RequestLimits>().EnterLogin(context) is { } wait)
+        {
+            form.TrySingle("username", out var typed);
+            services.GetRequiredService<AuditQueue>().Count(context.Connection.RemoteIpAddress?.ToString(), "login", wait.Code);
+            context.Response.StatusCode = StatusCodes.Status429TooManyRequests;
+            RetryLater.Apply(context.Response, wait.RetryAfter);
+            await PageAsync(context, ticket with { LoginHint = typed ?? ticket.LoginHint }, standing, PageText.TooManyTries, StatusCodes.Status429TooManyRequests);
+            return;
+        }
         // The field that carries something says which form it was; the first method answers for an empty one.
         var method = offered.FirstOrDefault(m => form.Has(m.Field)) ?? offered[0];
         var outcome = await method.CheckAsync(context, form, standing.User);

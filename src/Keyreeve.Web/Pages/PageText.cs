@@ -83,6 +83,7 @@ public static class PageText
     internal static string RequestRefusedTitle => Text();
     internal static string RequestRefusedWhatToDo => Text();
     internal static string BusyTitle => Text();
+    internal static string TooManyTries => Text();
     internal static string SignInFailed => Text();
     internal static string ServerErrorTitle => Text();
     /// <summary>For the page of an unexpected error.</summary>

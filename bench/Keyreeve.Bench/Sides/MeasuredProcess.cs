@@ -2,23 +2,24 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
+using Keyreeve.Bench.Load;
 using Keyreeve.Engines.Tls;
 
-namespace Keyreeve.Bench;
+namespace Keyreeve.Bench.Sides;
 
-/// <summary>A server of ours as a child process: started, asked what it costs, stopped.</summary>
+/// <summary>A server as a child process: started, asked what it costs, stopped.</summary>
 internal sealed class MeasuredProcess : IDisposable
 {
-    /// <summary>Unit of /proc/PID/stat. The kernel shows times in hundredths of a second whatever its own tick is.</summary>
-    private const double MicrosecondsPerTick = 10_000;
-
     private readonly Process _process;
 
     private MeasuredProcess(Process process, string folder, Uri address, X509Certificate2 root)
     {
-        (_process, Folder, Address) = (process, folder, address);
-        Http = new HttpClient(TlsProfile.CreateHandler([root])) { BaseAddress = address };
+        (_process, Folder, Address, Roots) = (process, folder, address, [root]);
+        Http = new HttpClient(TlsProfile.CreateHandler(Roots)) { BaseAddress = address };
     }
+
+    /// <summary>Its certificate's issuer, the only one trusted.</summary>
+    public X509Certificate2Collection Roots { get; }
 
     /// <summary>Where it keeps its files.</summary>
     public string Folder { get; }
@@ -30,16 +31,7 @@ internal sealed class MeasuredProcess : IDisposable
     public HttpClient Http { get; }
 
     /// <summary>User and system time of all its threads so far, in microseconds.</summary>
-    public double CpuMicroseconds
-    {
-        get
-        {
-            // The name in parentheses may hold anything; utime and stime are the 12th and 13th field behind it (proc(5)).
-            var stat = File.ReadAllText($"/proc/{_process.Id}/stat");
-            var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-            return (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture)) * MicrosecondsPerTick;
-        }
-    }
+    public double CpuMicroseconds => ProcessTimes.Of(_process.Id);
 
     /// <summary>Resident memory in megabytes (2^20).</summary>
     public double ResidentMegabytes
@@ -51,13 +43,13 @@ internal sealed class MeasuredProcess : IDisposable
         }
     }
 
-    /// <summary>Starts <c>dotnet DLL ARGUMENTS</c> and waits until it has written FOLDER/listeners.json.</summary>
+    /// <summary>Starts a program and waits until it has written FOLDER/listeners.json.</summary>
     /// <exception cref="BenchException">It ended, or was not ready within 60 s.</exception>
-    public static async Task<MeasuredProcess> StartAsync(string dll, string folder, string certificate, params string[] arguments)
+    public static async Task<MeasuredProcess> StartAsync(string program, string folder, string certificate, params string[] arguments)
     {
-        if (!File.Exists(dll))
-            throw new BenchException($"{dll} is not there: build with -c Release");
-        var start = new ProcessStartInfo("dotnet", [dll, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, _) in LoadRun.OneThread)
+            start.Environment.Remove(name);
         var process = Process.Start(start)!;
         var said = new List<string>();
         process.OutputDataReceived += (_, line) => Keep(line.Data);
@@ -71,7 +63,7 @@ internal sealed class MeasuredProcess : IDisposable
             {
                 process.Kill();
                 lock (said)
-                    throw new BenchException($"{Path.GetFileName(dll)} did not start: {string.Join("\n", said)}");
+                    throw new BenchException($"{Path.GetFileName(arguments[0])} did not start: {string.Join("\n", said)}");
             }
         }
         using var listeners = JsonDocument.Parse(await File.ReadAllTextAsync(ready));
@@ -88,17 +80,18 @@ internal sealed class MeasuredProcess : IDisposable
 
     /// <summary>
     /// Waits until background work of the load (audit lines, collections) is done, so that it is counted where it was caused:
-    /// three looks in a row without a tick of CPU, at most 5 s.
+    /// three looks in a row with hardly a tick of CPU, at most 5 s.
     /// </summary>
     public async Task SettleAsync()
     {
         var quiet = 0;
         var last = CpuMicroseconds;
-        for (var look = 0; look < 25 && quiet < 3; look++)
+        for (var look = 0; look < 40 && quiet < 3; look++)
         {
-            await Task.Delay(200);
+            // Three looks are longer than the interval at which the audit queue is written (250 ms).
+            await Task.Delay(120);
             var now = CpuMicroseconds;
-            quiet = now - last < 2 * MicrosecondsPerTick ? quiet + 1 : 0;
+            quiet = now - last < 2 * ProcessTimes.MicrosecondsPerTick ? quiet + 1 : 0;
             last = now;
         }
     }
@@ -113,6 +106,3 @@ internal sealed class MeasuredProcess : IDisposable
         _process.Dispose();
     }
 }
-
-/// <summary>The run cannot be believed or cannot go on; the message is for the person who started it.</summary>
-internal sealed class BenchException(string message) : Exception(message);

@@ -1,8 +1,11 @@
 namespace Keyreeve.Storage;
 
 /// <summary>A write that waits for its batch. Its caller hears of it once, after the batch's commit.</summary>
-internal abstract class PendingWrite(CancellationToken cancel)
+internal abstract class PendingWrite(bool alone, CancellationToken cancel)
 {
+    /// <summary>No other writer may come in between.</summary>
+    public bool Alone { get; } = alone;
+
     /// <summary>Why it was not written, or null.</summary>
     protected Exception? Failure { get; private set; }
 
@@ -12,6 +15,9 @@ internal abstract class PendingWrite(CancellationToken cancel)
     /// <summary>The first reason stays: what follows it is its consequence.</summary>
     public void Fail(Exception failure) => Failure ??= failure;
 
+    /// <summary>It is done again: what came of the last time does not count.</summary>
+    public void Forget() => Failure = null;
+
     /// <summary>Does the work.</summary>
     public abstract Task RunAsync(UnitOfWork unit);
 
@@ -20,7 +26,7 @@ internal abstract class PendingWrite(CancellationToken cancel)
 }
 
 /// <inheritdoc />
-internal sealed class PendingWrite<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel) : PendingWrite(cancel)
+internal sealed class PendingWrite<T>(Func<UnitOfWork, Task<T>> work, bool alone, CancellationToken cancel) : PendingWrite(alone, cancel)
 {
     // Continuations run elsewhere: a caller's next step must never run on the writer.
     private readonly TaskCompletionSource<T> _told = new(TaskCreationOptions.RunContinuationsAsynchronously);

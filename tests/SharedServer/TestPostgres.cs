@@ -1,0 +1,145 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Npgsql;
+using Xunit;
+
+namespace Keyreeve.Testing;
+
+/// <summary>
+/// A throw-away PostgreSQL on a Unix socket in a folder of its own. A shell in between starts and stops it by words on its standard
+/// input; when that ends, in whatever way this process ended, the server is killed and the folder deleted.
+/// </summary>
+public sealed class TestPostgres : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly Lazy<Task<TestPostgres?>> Shared = new(TryStartAsync);
+    private static int _databases;
+
+    private const string Keeper = """
+        trap '' INT TERM HUP
+        "$1/initdb" -D "$2/d" -U keyreeve -A trust --no-sync -E UTF8 --locale=C >"$2/log" 2>&1 || { echo "initdb failed"; exit 1; }
+        p=
+        while read -r word; do
+            case $word in
+                start) "$1/postgres" -D "$2/d" -c listen_addresses= -c unix_socket_directories="$2" -c port=5432 -c fsync=off -c max_connections=400 >>"$2/log" 2>&1 & p=$! ;;
+                stop) kill -INT $p; wait $p ;;
+                kill) kill -QUIT $p; wait $p ;;
+            esac
+            echo done
+        done
+        [ -n "$p" ] && kill -QUIT $p && wait $p
+        rm -rf "$2"
+        """;
+
+    private readonly Process _keeper;
+    private readonly string _folder;
+
+    private TestPostgres(Process keeper, string folder) => (_keeper, _folder) = (keeper, folder);
+
+    /// <summary>The one of this test process; every test takes a database of its own. Skips the test when there is no PostgreSQL here.</summary>
+    public static async Task<TestPostgres> SharedAsync() => await Shared.Value ?? throw Missing();
+
+    /// <summary>One for a test that stops and starts it.</summary>
+    public static async Task<TestPostgres> OwnAsync() => await TryStartAsync() ?? throw Missing();
+
+    /// <summary>Makes an empty database; returns its connection string.</summary>
+    /// <param name="options">As <c>LOCALE 'C.UTF-8'</c>, at the end of CREATE DATABASE.</param>
+    public async Task<string> NewDatabaseAsync(string options = "")
+    {
+        var name = $"test_{Interlocked.Increment(ref _databases)}";
+        await RunAsync("postgres", $"CREATE DATABASE {name} {options}");
+        return ConnectionString(name);
+    }
+
+    /// <summary>Runs a statement as the superuser.</summary>
+    public async Task RunAsync(string database, string sql)
+    {
+        await using var connection = new NpgsqlConnection(ConnectionString(database) + ";Pooling=false");
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Takes a database of <see cref="NewDatabaseAsync"/> away.</summary>
+    public Task DropAsync(string connectionString) => RunAsync("postgres", $"DROP DATABASE IF EXISTS {NameOf(connectionString)} WITH (FORCE)");
+
+    /// <summary>The database's name in a connection string.</summary>
+    public static string NameOf(string connectionString) => new NpgsqlConnectionStringBuilder(connectionString).Database!;
+
+    /// <summary>An orderly stop that does not wait for its clients.</summary>
+    public Task StopAsync() => SayAsync("stop");
+
+    /// <summary>As a power cut, but for the disk.</summary>
+    public Task KillAsync() => SayAsync("kill");
+
+    /// <summary>Starts it (again) and waits until it answers.</summary>
+    public async Task StartAsync()
+    {
+        await SayAsync("start");
+        var since = Stopwatch.StartNew();
+        while (true)
+        {
+            try
+            {
+                await RunAsync("postgres", "SELECT 1");
+                return;
+            }
+            catch (NpgsqlException) when (since.Elapsed < Patience)
+            {
+                await Task.Delay(20);
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _keeper.StandardInput.Close();
+        await _keeper.WaitForExitAsync();
+        _keeper.Dispose();
+    }
+
+    /// <summary>For a database of this server.</summary>
+    public string ConnectionString(string database) => $"Host={_folder};Port=5432;Username=keyreeve;Database={database}";
+
+    private static Exception Missing()
+    {
+        Assert.Skip("there is no PostgreSQL server here (apt-get install postgresql)");
+        return new UnreachableException();
+    }
+
+    private static async Task<TestPostgres?> TryStartAsync()
+    {
+        var programs = Directory.Exists("/usr/lib/postgresql") ? Directory.GetDirectories("/usr/lib/postgresql").Select(version => Path.Combine(version, "bin"))
+            .Where(bin => File.Exists(Path.Combine(bin, "initdb"))).OrderBy(bin => bin.Length).ThenBy(bin => bin, StringComparer.Ordinal).LastOrDefault() : null;
+        if (programs is null)
+            return null;
+        var folder = Directory.CreateTempSubdirectory("keyreeve-pg-").FullName;
+        var start = new ProcessStartInfo { FileName = "sh", RedirectStandardInput = true, RedirectStandardOutput = true };
+        // PostgreSQL does not run as root.
+        if (GetEffectiveUserId() == 0)
+        {
+            start.FileName = "setpriv";
+            foreach (var argument in (string[])["--reuid=postgres", "--regid=postgres", "--clear-groups", "sh"])
+                start.ArgumentList.Add(argument);
+            using var chown = Process.Start("chown", ["postgres:", folder]);
+            await chown.WaitForExitAsync();
+        }
+        foreach (var argument in (string[])["-c", Keeper, "keeper", programs, folder])
+            start.ArgumentList.Add(argument);
+        var postgres = new TestPostgres(Process.Start(start)!, folder);
+        await postgres.StartAsync();
+        return postgres;
+    }
+
+    private async Task SayAsync(string word)
+    {
+        await _keeper.StandardInput.WriteLineAsync(word);
+        await _keeper.StandardInput.FlushAsync();
+        if (await _keeper.StandardOutput.ReadLineAsync() != "done")
+            throw new InvalidOperationException($"PostgreSQL does not {word}: {await File.ReadAllTextAsync(Path.Combine(_folder, "log"))}");
+    }
+
+    [DllImport("libc", EntryPoint = "geteuid")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
+    private static extern uint GetEffectiveUserId();
+}
