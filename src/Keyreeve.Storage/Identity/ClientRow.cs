@@ -16,7 +16,7 @@ internal sealed class ClientRow
         """;
 
     /// <summary>How many these are; what a query adds stands behind them.</summary>
-    public const int ColumnCount = 17;
+    public const int ColumnCount = 18;
 
     public const string Insert = """
         INSERT INTO clients (client_id, name, profile, auth_methods, secrets, jwks, redirect_uris, grants, scopes, pkce_optional, consent,
@@ -71,8 +71,9 @@ internal sealed class ClientRow
         OwnedServices = row.GetString(12),
         IdTokenAlgorithm = row.GetString(13),
         AccessTokenSeconds = row.NumberOrNull(14),
-        Disabled = row.GetInt64(15),
-        Version = row.GetInt64(16),
+        MinimumAcr = row.TextOrNull(15),
+        Disabled = row.GetInt64(16),
+        Version = row.GetInt64(17),
     };
 
     public static ClientRow Of(Client client, long version) => new()

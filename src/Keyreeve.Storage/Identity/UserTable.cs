@@ -29,7 +29,7 @@ internal sealed class UserTable(IDatabase database)
         var (user, services) = (Read(row), new List<string?>());
         do
         {
-            services.Add(row.TextOrNull(13));
+            services.Add(row.TextOrNull(14));
         }
         while (await row.ReadAsync(cancel));
         return user.ToUser(services);
@@ -170,7 +170,8 @@ internal sealed class UserTable(IDatabase database)
         FailedLogins = row.GetInt64(9),
         LockCount = row.GetInt64(10),
         LockedUntil = row.GetInt64(11),
-        Version = row.GetInt64(12),
+        MustChangePassword = row.GetInt64(12),
+        Version = row.GetInt64(13),
     };
 
     private sealed class Row
