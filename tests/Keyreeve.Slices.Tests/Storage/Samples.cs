@@ -134,6 +134,8 @@ internal static class Samples
         SecurityStamp = "stamp-1",
         Authentication = Password,
         ExpiresAt = (Now + 60) * 1000,
+        CreatedAt = Now * 1000,
+        Browser = "Firefox on Linux",
     };
 
     public static KeyRecord Record(string service, KmIdentityKind kind = KmIdentityKind.Service, string identity = "") => new()

@@ -240,6 +240,7 @@ public sealed class AccountTests(OpenIdServer server) : IClassFixture<OpenIdServ
     [InlineData("de;q=0", null, "en")]
     [InlineData("*;q=1,,;;q=x,de;q=zzz", null, "en")]
     [Proves("OpenID Connect Core 1.0", "3.1.2.1")]
+    [Proves("RFC 9110", "12.5.4")]
     public async Task Pages_speak_the_language_of_the_request_or_of_the_browser(string accept, string? uiLocales, string expected)
     {
         var flow = server.NewFlow();
