@@ -5,7 +5,7 @@ namespace Keyreeve.Server.Admin.Users;
 /// <summary>POST /users/{subject}/password: also the answer to a stolen password, so everything obtained with the old one ends.</summary>
 internal static class SetUserPassword
 {
-    public static readonly AdminSchema Schema = new("NewPassword", 
+    public static readonly AdminSchema Schema = new("NewPassword",
         new AdminField("password", FieldKind.Text, "8 to 512 characters; without it one is made.", WriteOnly: true),
         new AdminField("temporary", FieldKind.Flag, "For one login, which ends with a new password."));
 

@@ -14,7 +14,8 @@ public sealed class SecondFactorCheck(ICredentialStore store, AnswerBeat beat, L
         if (expected is null)
             return Failed("a second factor came without a first one");
         var locked = audit.Entry(context, "login.second_factor_locked", AuditOutcome.Changed, expected.Subject,
-            "too many wrong codes; 'keyreeve admin user unlock' ends it") with { Actor = "system" };
+            "too many wrong codes; 'keyreeve admin user unlock' ends it") with
+        { Actor = "system" };
         // Taken first: guesses sent at once are all counted before one of them is compared.
         if (!await store.TakeAttemptAsync(expected.Subject, clock.GetUtcNow().ToUnixTimeMilliseconds(), locked, context.RequestAborted))
             return Failed($"user {expected.Subject}: second factors are locked");
