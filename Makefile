@@ -9,10 +9,10 @@ SERVER := src/Keyreeve.Server/bin/Release/net10.0/Keyreeve.Server.dll
 # msbuild says nothing when all is well; "dotnet build" would greet a newcomer with its summary.
 BUILD := dotnet msbuild -m -restore -v:q -nologo -p:Configuration=Release
 
-.PHONY: help run test check format bench fuzz build libraries peers sizes where conformance install clean
+.PHONY: help run test check format bench crash sweep-bench fuzz build libraries peers sizes where conformance install clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
 
 run: libraries ## build, then serve with demo data (DATA=./data)
 	@$(BUILD) src/Keyreeve.Server
@@ -33,9 +33,19 @@ check: ## analyzers as errors, and formatting
 format: ## mend formatting
 	@dotnet format whitespace . --folder --include src/ tests/ bench/ fuzz/
 
-bench: ## the benchmark table, every figure a ratio inside the run (BENCH="--seconds 3 --long")
-	@scripts/install wrk=wrk
+bench: ## the benchmark table, every figure a ratio inside the run (BENCH="--engine sqlite --rows KM --long", BENCH=--help)
+	@scripts/install nodejs=node npm=npm
 	@$(BUILD) bench/Keyreeve.Bench && dotnet bench/Keyreeve.Bench/bin/Release/net10.0/Keyreeve.Bench.dll $(BENCH)
+
+ROUNDS ?= 1000
+crash: libraries peers ## kill -9 at chosen moments, for long: make crash ROUNDS=1000 (SEED=... repeats a run)
+	@$(BUILD) tests/Keyreeve.Server.Tests
+	@KEYREEVE_CRASH_ROUNDS=$$(( ($(ROUNDS) + 9) / 10 )) KEYREEVE_CRASH_STORE_ROUNDS=$(ROUNDS) $(if $(SEED),KEYREEVE_CRASH_SEED=$(SEED)) \
+	dotnet tests/Keyreeve.Server.Tests/bin/Release/net10.0/Keyreeve.Server.Tests.dll -class "Keyreeve.Server.Tests.Faults.*" -parallel none
+
+ROWS ?= 1000000
+sweep-bench: ## token requests before, during and after a sweep: make sweep-bench ROWS=10000000 (RATE=60 requests a second)
+	@$(BUILD) bench/Keyreeve.SweepBench && dotnet bench/Keyreeve.SweepBench/bin/Release/net10.0/Keyreeve.SweepBench.dll $(ROWS) $(or $(RATE),60)
 
 SECONDS ?= 60
 fuzz: ## every fuzz target: make fuzz SECONDS=60
@@ -64,7 +74,7 @@ libraries:
 
 # What the tests speak to. A peer that is missing makes its tests reported as not run.
 peers:
-	@scripts/install openssl=openssl curl=curl nodejs=node npm=npm chromium=chromium
+	@scripts/install openssl=openssl curl=curl nodejs=node npm=npm chromium=chromium "postgresql=/usr/lib/postgresql/*/bin/postgres"
 
 install: ## make install PREFIX=/usr/local
 	@dotnet publish src/Keyreeve.Server -c Release -v q --nologo -o $(DESTDIR)$(PREFIX)/lib/keyreeve

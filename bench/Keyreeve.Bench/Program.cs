@@ -19,9 +19,10 @@ try
         Report.Write(file, result, options);
     return missed && options.Strict ? 1 : 0;
 }
-catch (BenchException e)
+catch (Exception e)
 {
-    Console.Error.WriteLine(e.Message);
+    // Whatever it is: those who were started must be stopped, which only happens when it is caught.
+    Console.Error.WriteLine(e is BenchException ? e.Message : e.ToString());
     return 1;
 }
 finally

@@ -8,13 +8,15 @@ namespace Keyreeve.Bench;
 /// <summary>The tables and their twin for machines.</summary>
 internal static class Report
 {
-    private const string Columns = "{0,-22}{1,-14}{2,10}{3,7}{4,8}  {5,-8}{6,8}{7,8}{8,9}{9,8}{10,8}{11,8}";
+    private const string Columns = "{0,-22}{1,-14}{2,10}{3,7}{4,8}  {5,-7}{6,9}{7,10}{8,9}{9,8}{10,8}{11,8}";
 
     /// <summary>Growth: from the small store to the large one nothing may cost more than this much more.</summary>
     private const double GrowthBudget = 1.2;
 
+    private static readonly double LoadAtStart = double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0], CultureInfo.InvariantCulture);
+
     public static string Machine { get; } = string.Create(CultureInfo.InvariantCulture,
-        $"{Environment.ProcessorCount} cores, {Cpu()}, {RuntimeInformation.FrameworkDescription}, load before {LoadBefore()}");
+        $"{Environment.ProcessorCount} cores, {Cpu()}, {RuntimeInformation.FrameworkDescription}, load before {LoadAtStart:0.00}");
 
     /// <summary>Prints; true when a budget is missed.</summary>
     public static bool Print(TextWriter to, BenchResult result, BenchOptions options)
@@ -23,6 +25,8 @@ internal static class Report
         to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Medians of {options.Rounds} rounds x {options.Seconds} s, {options.Connections} connections, HTTPS/1.1 keep-alive."));
         to.WriteLine("ratio = CPU time for one, the other side's / ours, in the same round. Not a budget: req/s, p50, p99 (they are the machine's).");
         to.WriteLine($"{Machine}, {result.Versions}");
+        if (LoadAtStart > Environment.ProcessorCount)
+            to.WriteLine("OTHERS USE THIS MACHINE: more ran before the benchmark than it has cores. Costs are inflated and budgets are not to be judged by this run.");
         to.WriteLine();
         var causes = new List<string>();
         Line(to, "row", "side", "store", "ratio", "budget", "verdict", "CPU us", "of it DB", "per s", "p50 ms", "p99 ms", "RSS MB");
@@ -39,8 +43,7 @@ internal static class Report
             if (met == false)
                 causes.Add($"{m.Row.Name}, {m.Side.Name} {Text(m.Size, "#,0")}: {m.Row.Why}");
         }
-        var missed = causes.Count > 0;
-        missed |= PrintGrowth(to, result);
+        PrintGrowth(to, result, causes);
         to.WriteLine();
         to.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"resident memory {result.Memory.Megabytes:0} MB after {result.Memory.Requests:N0} requests; budget < {MemoryResult.Budget:0} MB after {MemoryResult.RequestsToJudge:N0}: {(result.Memory.Met is { } m2 ? Verdict(m2) : "not judged, run with --long")}"));
@@ -49,7 +52,7 @@ internal static class Report
         foreach (var line in result.NotRun)
             to.WriteLine("not run: " + line);
         to.WriteLine();
-        return missed || result.Memory.Met == false;
+        return causes.Count > 0 || result.Memory.Met == false;
     }
 
     public static void Write(string file, BenchResult result, BenchOptions options) => File.WriteAllText(file, JsonSerializer.Serialize(
@@ -100,26 +103,25 @@ internal static class Report
     private static Measured? Small(BenchResult result, Measured large) =>
         result.All.FirstOrDefault(m => m.Row == large.Row && m.Side.Name == large.Side.Name && m.Size == BenchOptions.SmallSize);
 
-    private static bool PrintGrowth(TextWriter to, BenchResult result)
+    private static void PrintGrowth(TextWriter to, BenchResult result, List<string> causes)
     {
-        const string columns = "{0,-22}{1,-14}{2,8}{3,8}{4,8}  {5,-8}{6,16}{7,16}{8,16}{9,14}";
+        const string columns = "{0,-22}{1,-14}{2,8}{3,8}{4,8}  {5,-7}{6,19}{7,18}{8,18}{9,13}";
         var grown = result.All.Where(m => GrowthOf(result, m) is not null).ToList();
         if (grown.Count == 0)
-            return false;
+            return;
         to.WriteLine();
         to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Growth: {BenchOptions.SmallSize:N0} -> {grown[0].Size:N0} users, clients, sessions, grants and key records, each drawn at random."));
         to.WriteLine(string.Format(CultureInfo.InvariantCulture, columns, "row", "side", "", "growth", "budget", "verdict", "CPU us", "p50 ms", "p99 ms", "RSS MB"));
-        var missed = false;
         foreach (var large in grown)
         {
             var (small, growth) = (Small(result, large)!, GrowthOf(result, large)!.Value);
-            missed |= growth > GrowthBudget;
+            if (growth > GrowthBudget)
+                causes.Add($"growth of {large.Row.Name}, {large.Side.Name}: {large.Row.WhyGrowth}");
             to.WriteLine(string.Format(CultureInfo.InvariantCulture, columns, large.Row.Name, large.Side.Name, "", Text(growth, "0.00"), Text(GrowthBudget, "0.00"),
                 Verdict(growth <= GrowthBudget), Pair(s => s.CpuMicroseconds, "0.0"), Pair(s => s.P50, "0.00"), Pair(s => s.P99, "0.0"), Pair(s => s.ResidentMegabytes, "0")));
 
             string Pair(Func<Sample, double> figure, string format) => Text(Median(small.Samples.Select(figure)), format) + " -> " + Text(Median(large.Samples.Select(figure)), format);
         }
-        return missed;
     }
 
     private static IEnumerable<string> Figures(IReadOnlyList<Sample> samples) =>
@@ -141,6 +143,4 @@ internal static class Report
 
     private static string Cpu() => File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim()
         ?? RuntimeInformation.ProcessArchitecture.ToString();
-
-    private static string LoadBefore() => File.ReadAllText("/proc/loadavg").Split(' ')[0];
 }

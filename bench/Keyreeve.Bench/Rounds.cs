@@ -30,19 +30,28 @@ internal sealed record BenchResult(IReadOnlyList<Measured> All, MemoryResult Mem
 /// <summary>The order of a run: all processes live side by side, and only one of them has work at a time.</summary>
 internal static class Rounds
 {
-    /// <summary>Seconds of load before anything counts: the runtime compiles hot methods a second time only after they were hot.</summary>
-    private const double WarmUpSeconds = 2;
+    /// <summary>Pieces of work before anything counts: the runtimes compile a method anew only after it was hot for a while.</summary>
+    private const int WarmUp = 4000;
+
+    /// <summary>And no more of it than so many times 2 s, on a machine that is too slow for that.</summary>
+    private const int WarmUpRuns = 5;
 
     public static async Task<BenchResult> RunAsync(BenchOptions options, DirectoryInfo folder, TextWriter progress)
     {
-        using var sides = await Sides.Sides.StartAsync(options, folder, progress);
+        using var sides = await Sides.AllSides.StartAsync(options, folder, progress);
         var all = (from row in options.Chosen() from side in sides.All where side.ActFor(row) is not null select new Measured(row, side, [])).ToList();
         long requests = 0;
         foreach (var measured in all)
         {
             progress.WriteLine($"warming up: {Title(measured)}");
             await LoadRun.ProbeAsync(measured.Side, measured.Side.ActFor(measured.Row)!);
-            Count(measured, await LoadRun.RunAsync(measured.Side, measured.Side.ActFor(measured.Row)!, WarmUpSeconds, options.Connections));
+            long warm = 0;
+            for (var run = 0; run < WarmUpRuns && warm < WarmUp; run++)
+            {
+                var sample = await LoadRun.RunAsync(measured.Side, measured.Side.ActFor(measured.Row)!, 2, options.Connections);
+                Count(measured, sample);
+                warm += sample.Count;
+            }
         }
         for (var round = 1; round <= options.Rounds; round++)
         {

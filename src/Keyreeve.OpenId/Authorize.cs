@@ -5,6 +5,7 @@ using Keyreeve.Core.Audit;
 using Keyreeve.Core.Grants;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Login;
@@ -96,11 +97,17 @@ public static class Authorize
             await RefuseAsync(context, openId, target, null, Refusal.About(RefusalCode.InvalidParameter, "id_token_hint", "id_token_hint is no ID token of this client"));
             return;
         }
-        var user = await services.GetRequiredService<BrowserSessions>().FindAsync(context);
-        var (consent, allowed) = await ConsentPages.ConsentOfAsync(context, openId, request, user, ticket);
-        var reachable = user is null ? null : await services.GetRequiredService<LoginFlow>().ReachableAsync(user, context.RequestAborted);
+        AuthenticatedUser? user;
+        AuthorizationStep next;
+        using (Spans.Start(Spans.DecideAuthorize))
+        {
+            user = await services.GetRequiredService<BrowserSessions>().FindAsync(context);
+            var (consent, allowed) = await ConsentPages.ConsentOfAsync(context, openId, request, user, ticket);
+            var reachable = user is null ? null : await services.GetRequiredService<LoginFlow>().ReachableAsync(user, context.RequestAborted);
+            next = AuthorizationStep.Decide(request, user, consent, openId.State.Scopes, askedAt, openId.Now, expected, reachable, allowed);
+        }
         var again = Ticket(target, text, askedAt, asked);
-        switch (AuthorizationStep.Decide(request, user, consent, openId.State.Scopes, askedAt, openId.Now, expected, reachable, allowed))
+        switch (next)
         {
             case AuthorizationStep.AskLogin login:
                 SeeOther(context, LoginPages.Path, services.GetRequiredService<LoginTickets>().Protect(context, again with { Acr = login.Acr, Anew = user is not null }));

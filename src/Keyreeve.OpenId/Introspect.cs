@@ -42,6 +42,7 @@ public static class Introspect
             ? MayLearn(client.Client, token) ? Describe(token) : Inactive
             : await DescribeRefreshAsync(openId, client.Client, text, context.RequestAborted) ?? Inactive;
         // With the length said the answer is one TLS record and one write; without it, it is chunked and two of each.
+        OpenIdTelemetry.Introspected(!answer.Equals((ReadOnlyMemory<byte>)Inactive));
         response.ContentLength = answer.Length;
         await response.Body.WriteAsync(answer);
     }

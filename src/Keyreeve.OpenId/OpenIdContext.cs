@@ -7,6 +7,7 @@ using Keyreeve.Core.Snapshots;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Limits;
+using Keyreeve.Web.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -24,6 +25,7 @@ public sealed partial class OpenIdContext(
     IGrantStore grants,
     IRevocationStore revocations,
     RequestLimits limits,
+    LatestMoment latest,
     AuditQueue audit,
     TimeProvider clock,
     ILogger<OpenIdContext> log)
@@ -58,6 +60,9 @@ public sealed partial class OpenIdContext(
     /// <summary>Who asks too much, or guesses.</summary>
     public RequestLimits Limits { get; } = limits;
 
+    /// <summary>The latest moment of a token.</summary>
+    public LatestMoment Latest { get; } = latest;
+
     /// <summary>Now.</summary>
     public DateTimeOffset Now => clock.GetUtcNow();
 
@@ -85,6 +90,7 @@ public sealed partial class OpenIdContext(
     /// <summary>Logs and audits a refusal: of a known client line by line, of a peer who proved nothing as a count.</summary>
     public void Refused(HttpContext context, string kind, string? clientId, string? subject, Refusal refusal)
     {
+        WebTelemetry.Refused(kind, refusal.Code);
         // Who asks too much must not fill log and audit by being told so: a count a minute says it.
         if (refusal.Code != RefusalCode.TooManyRequests)
             LogRefused(log, kind, refusal.Code, clientId ?? "-", refusal.Operator, context.TraceIdentifier);

@@ -29,9 +29,9 @@ public static class OpenIdSlice
         routes.MapMethods("/consent", get, ConsentPages.HandleGetAsync).On(pages);
         routes.MapMethods("/consent", post, ConsentPages.HandlePostAsync).On(pages);
 
-        routes.MapMethods("/token", post, TokenEndpoint.HandleAsync).On(apis);
-        routes.MapMethods("/introspect", post, Introspect.HandleAsync).On(apis);
-        routes.MapMethods("/revoke", post, Revoke.HandleAsync).On(apis);
-        routes.MapMethods("/userinfo", ["GET", "POST"], UserInfo.HandleAsync).On(apis);
+        routes.MapMethods("/token", post, TokenEndpoint.HandleAsync).On(apis).Refusing(OpenIdRefusals.WriteAsync);
+        routes.MapMethods("/introspect", post, Introspect.HandleAsync).On(apis).Refusing(OpenIdRefusals.WriteAsync);
+        routes.MapMethods("/revoke", post, Revoke.HandleAsync).On(apis).Refusing(OpenIdRefusals.WriteAsync);
+        routes.MapMethods("/userinfo", ["GET", "POST"], UserInfo.HandleAsync).On(apis).Refusing(OpenIdRefusals.WriteAsync);
     }
 }

@@ -4,6 +4,7 @@ using Keyreeve.Core.Audit;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Wire.Jose;
 using Keyreeve.Wire.OAuth;
@@ -18,6 +19,9 @@ public sealed class TokenAnswer(OpenIdContext openId)
     /// <summary>Everything a granted request leads to.</summary>
     public sealed record Granted
     {
+        /// <summary>By which grant.</summary>
+        public required GrantType GrantType { get; init; }
+
         /// <summary>Who asked.</summary>
         public required Client Client { get; init; }
 
@@ -46,6 +50,7 @@ public sealed class TokenAnswer(OpenIdContext openId)
     /// <summary>Writes the answer, or a server error when nothing can sign.</summary>
     public async Task WriteAsync(HttpContext context, Granted granted)
     {
+        using var span = Spans.Start(Spans.MintTokens);
         var now = openId.Now;
         var ring = openId.State.Keys;
         if (ring.Current(JwsAlgorithm.ES256, now) is not { } key)
@@ -66,12 +71,15 @@ public sealed class TokenAnswer(OpenIdContext openId)
             }
             idToken = MintIdToken(granted, user, authentication, accessToken, idKey, now);
         }
+        OpenIdTelemetry.Issued(granted.GrantType);
+        span?.Stop();
         await SendAsync(context.Response, accessToken, seconds, granted.Scope, idToken, granted.Refresh);
     }
 
     private string MintAccessToken(Granted granted, SigningKey key, DateTimeOffset now, long seconds)
     {
         var scopes = openId.State.Scopes;
+        openId.Latest.See(now);
         var issuedAt = now.ToUnixTimeSeconds();
         return openId.Minter.Mint(
             new AccessTokenClaims

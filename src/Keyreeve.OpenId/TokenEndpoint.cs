@@ -2,6 +2,7 @@ using Keyreeve.Core.Audit;
 using Keyreeve.Core.Grants;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Http;
 using Keyreeve.Wire.OAuth;
@@ -70,9 +71,16 @@ public static class TokenEndpoint
             return;
         }
         var cancel = context.RequestAborted;
-        var row = await openId.Grants.FindCodeAsync(asked.Code.Hash, cancel);
-        var user = row is null ? null : await openId.Directory.FindUserAsync(row.Subject, cancel);
-        if (!RedeemCode.Decide(asked, client, row, user, openId.Now).Succeeded(out var code, out refusal))
+        AuthorizationCode? row;
+        User? user;
+        Outcome<AuthorizationCode> outcome;
+        using (Spans.Start(Spans.DecideCode))
+        {
+            row = await openId.Grants.FindCodeAsync(asked.Code.Hash, cancel);
+            user = row is null ? null : await openId.Directory.FindUserAsync(row.Subject, cancel);
+            outcome = RedeemCode.Decide(asked, client, row, user, openId.Now);
+        }
+        if (!outcome.Succeeded(out var code, out refusal))
         {
             if (refusal.Code == RefusalCode.CodeReplayed)
                 await EndGrant.RunAsync(context, openId, row!.GrantId, row.Subject, client.Client.ClientId, refusal);
@@ -92,6 +100,7 @@ public static class TokenEndpoint
         }
         await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, new TokenAnswer.Granted
         {
+            GrantType = GrantType.AuthorizationCode,
             Client = client.Client,
             User = user,
             Scope = code.Scope,
@@ -124,9 +133,15 @@ public static class TokenEndpoint
         // Two rounds are enough: who loses the race finds the winner's successor in the second one.
         for (var round = 0; round < 4; round++)
         {
-            var family = await openId.Grants.FindFamilyAsync(presented!.FamilyId, cancel);
-            var user = family is null ? null : await openId.Directory.FindUserAsync(family.Subject, cancel);
-            var outcome = RefreshGrant.Decide(presented, asked!, client, family, user, openId.State.Scopes, openId.Policy, OpaqueToken.Generate(), openId.Now);
+            RefreshFamily? family;
+            User? user;
+            Outcome<RefreshGrant.Decision> outcome;
+            using (Spans.Start(Spans.DecideRefresh))
+            {
+                family = await openId.Grants.FindFamilyAsync(presented!.FamilyId, cancel);
+                user = family is null ? null : await openId.Directory.FindUserAsync(family.Subject, cancel);
+                outcome = RefreshGrant.Decide(presented, asked!, client, family, user, openId.State.Scopes, openId.Policy, OpaqueToken.Generate(), openId.Now);
+            }
             if (!outcome.Succeeded(out var decision, out refusal))
             {
                 if (refusal.Code is RefusalCode.RefreshReplayed or RefusalCode.UserUnavailable)
@@ -143,6 +158,7 @@ public static class TokenEndpoint
                 continue;
             await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, new TokenAnswer.Granted
             {
+                GrantType = GrantType.RefreshToken,
                 Client = client.Client,
                 User = user,
                 Scope = decision.Scope,
@@ -162,17 +178,19 @@ public static class TokenEndpoint
         form.TrySingle("scope", out var text);
         Refusal? refusal = null;
         ScopeList? scope = null;
+        var span = Spans.Start(Spans.DecideClientCredentials);
         if (!ScopeList.TryRead(text, out var asked))
             refusal = Refusal.About(RefusalCode.ScopeNotAllowed, "scope", "scope is not a list of scope values");
         else if (ClientCredentials.Decide(asked, client, openId.State.Scopes).Succeeded(out scope, out refusal)
             && !openId.TryAudit(openId.Entry(context, kind, AuditOutcome.Granted, client.Client.ClientId, client.Client.ClientId, client.Client.ClientId, scope.Text)))
             refusal = new Refusal(RefusalCode.Busy, "please try again", "the audit queue is full: is the disk full?");
+        span?.Stop();
         if (refusal is not null)
         {
             await RefuseAsync(context, openId, kind, client, refusal);
             return;
         }
-        await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, new TokenAnswer.Granted { Client = client.Client, Scope = scope! });
+        await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, new TokenAnswer.Granted { GrantType = GrantType.ClientCredentials, Client = client.Client, Scope = scope! });
     }
 
     private static Task RefuseAsync(HttpContext context, OpenIdContext openId, string kind, AuthenticatedClient client, Refusal refusal)

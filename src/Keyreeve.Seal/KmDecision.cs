@@ -17,7 +17,7 @@ public static class KmDecision
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%");
 
     /// <summary>Null when the record may be looked up. <paramref name="firstUse"/> is asked only when everything before holds.</summary>
-    public static Refusal? Decide(KmRequest request, VerifiedToken token, SealSettings settings, Func<bool> firstUse, DateTimeOffset now)
+    public static async ValueTask<Refusal?> DecideAsync(KmRequest request, VerifiedToken token, SealSettings settings, Func<ValueTask<bool>> firstUse, DateTimeOffset now)
     {
         // "the SKmsUri is the SKM-S URI of the target SEAL KMS where the key information is stored"
         if (!settings.SKmsUris.Any(ours => SameUri(ours, request.SKmsUri)))
@@ -26,7 +26,7 @@ public static class KmDecision
         var skew = now.ToUnixTimeSeconds() - request.DateTime;
         if (Math.Abs(skew) > (long)settings.Window.TotalSeconds)
             return Refuse(RefusalCode.OutsideTimeWindow, $"dateTime is {skew} s off: check the client's clock (NTP)");
-        if (!firstUse())
+        if (!await firstUse())
             return Refuse(RefusalCode.Replayed, "the same request was seen before, or more were accepted within the window than can be remembered");
         return Owns(token, request) ? null : NotOwner(token, request);
     }

@@ -26,6 +26,7 @@ public static class KmErrors
         RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner
             or RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied => (KmErrorCode.NotValidated, StatusCodes.Status403Forbidden),
         RefusalCode.TooManyRequests => (KmErrorCode.Unspecified, StatusCodes.Status429TooManyRequests),
-        RefusalCode.Busy or RefusalCode.Unavailable => (KmErrorCode.Unspecified, StatusCodes.Status500InternalServerError),
+        RefusalCode.Unavailable => (KmErrorCode.Unspecified, StatusCodes.Status500InternalServerError),
+        RefusalCode.Busy => (KmErrorCode.Unspecified, StatusCodes.Status503ServiceUnavailable),
     };
 }

@@ -1,83 +1,65 @@
-using System.Buffers;
-using System.Buffers.Binary;
-using System.Security.Cryptography;
-using System.Text;
 using Keyreeve.Wire.Seal;
 
 namespace Keyreeve.Seal;
 
-/// <summary>The last moment at which an earlier process on this store was alive, by its audit; 0 when there was none. Unix seconds.</summary>
+/// <summary>The last moment at which an earlier process on this store may have accepted a request; 0 when there was none. Unix seconds.</summary>
 public sealed record PreviousLife(long LastSeen);
 
 /// <summary>
-/// Remembers accepted KM requests for twice the window: the same token subject, service, identity, Date/Time and request id is a
-/// replay. In memory; what the process before this one may have accepted is refused by its date, so that a restart opens no gap.
+/// The memory of one node: accepted requests by their Date/Time. What the process before this one may have accepted is refused by its
+/// date, so that a restart opens no gap; so is what had to be forgotten, which keeps within bounds.
 /// </summary>
-public sealed class ReplayMemory(SealSettings settings, PreviousLife previous, TimeProvider clock)
+/// <remarks>
+/// A date is forgotten when it is outside the window <em>and</em> room is needed, not when it is outside the window alone: a clock that
+/// jumps ahead and back, or back and lives an hour twice, brings old dates into the window again.
+/// </remarks>
+public sealed class ReplayMemory(SealSettings settings, PreviousLife previous, TimeProvider clock) : IReplayMemory
 {
-    /// <summary>Requests remembered at once; more are refused rather than forgotten. Our choice: 20,000 a second at a window of 5 s, in about 20 MB.</summary>
+    /// <summary>Requests remembered at once; more are refused rather than forgotten. Our choice: 40,000 a second at a window of 5 s, in about 20 MB.</summary>
     private const int Capacity = 500_000;
 
-    private readonly long _refusedUntil = previous.LastSeen == 0 ? 0 : previous.LastSeen + 1 + (long)settings.Window.TotalSeconds;
+    /// <summary>Requests kept although their date is over. Our choice: an hour at 70 a second, in about 10 MB.</summary>
+    private const int Kept = 250_000;
+
     private readonly Lock _gate = new();
-    private HashSet<Seen> _young = [];
-    private HashSet<Seen> _old = [];
-    private long _youngSince = clock.GetUtcNow().ToUnixTimeSeconds();
+    private readonly SortedDictionary<long, HashSet<SeenRequest>> _byDate = [];
+    private long _refusedUntil = previous.LastSeen == 0 ? 0 : previous.LastSeen + (long)settings.Window.TotalSeconds;
+    private int _count;
+
+    /// <inheritdoc />
+    public ValueTask<bool> FirstUseAsync(string subject, KmRequest request) => new(FirstUse(subject, request));
 
     /// <summary>True exactly once for a request.</summary>
     public bool FirstUse(string subject, KmRequest request)
     {
-        // A request accepted by the process before us carries a date of at most its last moment plus the window.
-        if (request.DateTime <= _refusedUntil)
-            return false;
-        var seen = Seen.Of(subject, request);
+        var seen = SeenRequest.Of(subject, request);
         lock (_gate)
         {
-            Turn(clock.GetUtcNow().ToUnixTimeSeconds());
-            if (_young.Count + _old.Count >= Capacity || _old.Contains(seen))
+            if (request.DateTime <= _refusedUntil)
                 return false;
-            return _young.Add(seen);
+            if (!_byDate.TryGetValue(request.DateTime, out var ofDate))
+            {
+                ForgetNeedsLock(Kept);
+                _byDate.Add(request.DateTime, ofDate = []);
+            }
+            if (_count >= Capacity)
+                ForgetNeedsLock(Capacity - 1);
+            if (_count >= Capacity || !ofDate.Add(seen))
+                return false;
+            _count++;
+            return true;
         }
     }
 
-    /// <summary>Each generation lives twice the window: what falls out is older than any request that would still be accepted.</summary>
-    private void Turn(long now)
+    /// <summary>Forgets the oldest dates that could not pass now, until so many requests are left; nothing of these dates is accepted again.</summary>
+    private void ForgetNeedsLock(int left)
     {
-        var life = 2 * (long)settings.Window.TotalSeconds + 1;
-        if (now - _youngSince < life)
-            return;
-        _old = now - _youngSince >= 2 * life ? [] : _young;
-        _young = [];
-        _youngSince = now;
-    }
-
-    /// <summary>128 bits of SHA-256 over the five values, lengths included: no two requests share one, and nobody can make two that do.</summary>
-    private readonly record struct Seen(long A, long B)
-    {
-        public static Seen Of(string subject, KmRequest request)
+        var passesFrom = clock.GetUtcNow().ToUnixTimeSeconds() - (long)settings.Window.TotalSeconds;
+        while (_count > left && _byDate.First() is var (date, requests) && date < passesFrom)
         {
-            var size = Room(subject) + Room(request.ServiceId) + Room(request.Identity.Value) + Room(request.RequestId) + 9;
-            var rented = ArrayPool<byte>.Shared.Rent(size);
-            var end = 0;
-            Append(rented, ref end, subject);
-            Append(rented, ref end, request.ServiceId);
-            Append(rented, ref end, request.Identity.Value);
-            Append(rented, ref end, request.RequestId);
-            BinaryPrimitives.WriteInt64BigEndian(rented.AsSpan(end), request.DateTime);
-            rented[end + 8] = (byte)request.Identity.Kind;
-            Span<byte> value = stackalloc byte[32];
-            SHA256.HashData(rented.AsSpan(0, end + 9), value);
-            ArrayPool<byte>.Shared.Return(rented);
-            return new(BinaryPrimitives.ReadInt64BigEndian(value), BinaryPrimitives.ReadInt64BigEndian(value[8..]));
-        }
-
-        private static int Room(string text) => sizeof(int) + Encoding.UTF8.GetMaxByteCount(text.Length);
-
-        private static void Append(Span<byte> octets, ref int end, string text)
-        {
-            BinaryPrimitives.WriteInt32BigEndian(octets[end..], text.Length);
-            end += sizeof(int);
-            end += Encoding.UTF8.GetBytes(text, octets[end..]);
+            _byDate.Remove(date);
+            _count -= requests.Count;
+            _refusedUntil = Math.Max(_refusedUntil, date);
         }
     }
 }

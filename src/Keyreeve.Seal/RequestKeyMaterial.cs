@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Http;
 using Keyreeve.Wire.Seal;
@@ -24,6 +25,7 @@ public static class RequestKeyMaterial
     internal static async Task HandleAsync(HttpContext context)
     {
         var seal = context.RequestServices.GetRequiredService<SealContext>();
+        using var span = Spans.Start(Spans.DecideKeyRequest);
         // The message is read first only to echo what was asked; every decision begins with the token.
         var (request, malformed) = await ReadAsync(context.Request);
         var scopes = seal.State.Scopes;
@@ -35,13 +37,14 @@ public static class RequestKeyMaterial
             await WriteErrorAsync(context, seal, request, null, refusal);
             return;
         }
-        refusal = malformed ?? KmDecision.Decide(request!, token, seal.Settings, () => seal.Replays.FirstUse(token.Subject, request!), seal.Now);
+        refusal = malformed ?? await DecideAsync(context, seal, token, request!);
         // A VAL service that was taken away has no keys any more, whatever tokens and records are left of it.
         if (refusal is null && scopes.Find(ScopeCatalogue.ValPrefix + request!.ServiceId) is null)
             refusal = KmDecision.NotOwner(token, request);
         byte[]? payload = null;
         if (refusal is null)
             (payload, refusal) = await OpenRecordAsync(seal, request!, context.RequestAborted);
+        span?.Stop();
         // What is not audited is not given out.
         var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), refusal);
         if (refusal is null && !audited)
@@ -57,6 +60,24 @@ public static class RequestKeyMaterial
         }
         if (payload is not null)
             CryptographicOperations.ZeroMemory(payload);
+    }
+
+    private static async ValueTask<Refusal?> DecideAsync(HttpContext context, SealContext seal, VerifiedToken token, KmRequest request)
+    {
+        try
+        {
+            return await KmDecision.DecideAsync(request, token, seal.Settings, () => seal.Replays.FirstUseAsync(token.Subject, request), seal.Now);
+        }
+        catch (TryLaterException e) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            return new Refusal(RefusalCode.Busy, "please try again", $"whether the request is new could not be asked: {e.Message}");
+        }
+        catch (Exception e) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            // What cannot be known to be new counts as a replay, or rather: it may be sent again when the store is back.
+            seal.StoreFailed("the memory of accepted requests", e);
+            return new Refusal(RefusalCode.Busy, "please try again", "whether the request is new could not be asked: the log of this moment says why");
+        }
     }
 
     private static async Task<(KmRequest? Request, Refusal? Malformed)> ReadAsync(HttpRequest http)
@@ -79,24 +100,32 @@ public static class RequestKeyMaterial
         {
             record = await seal.Records.FindAsync(request.ServiceId, request.Identity, cancel);
         }
+        catch (TryLaterException e) when (!cancel.IsCancellationRequested)
+        {
+            return (null, new Refusal(RefusalCode.Busy, "please try again", $"record {purpose} could not be read: {e.Message}"));
+        }
         catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             // "If the SKM-S encounters an error while processing the SEAL KM Request message, an error value ... shall be returned in
             // the 'ErrorCode' field" (5.3.3): also when the store is what fails. The exception is for the log alone.
             seal.StoreFailed(purpose, e);
-            return (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} could not be read: the log of this moment says why"));
+            return (null, new Refusal(RefusalCode.Busy, "please try again", $"record {purpose} could not be read: the log of this moment says why"));
         }
         if (record is null)
             return (null, new Refusal(RefusalCode.KeyInformationNotAvailable, "no key information is available", $"there is no record {purpose}: provision it with 'keyreeve admin key add'"));
         return seal.Kek.TryOpen(purpose, record.SealedPayload, out var payload)
             ? (payload, null)
-            : (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} does not open with {seal.Kek}: it was sealed by another KEK, or the row was changed"));
+            : (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} does not open with {seal.Kek}: {seal.Kek.WhyNot(record.SealedPayload)}"));
     }
+
+    /// <summary>A refusal from outside of the operation: nothing of the request is echoed.</summary>
+    internal static Task RefuseAsync(HttpContext context, Refusal refusal) =>
+        WriteErrorAsync(context, context.RequestServices.GetRequiredService<SealContext>(), null, null, refusal);
 
     private static Task WriteErrorAsync(HttpContext context, SealContext seal, KmRequest? request, VerifiedToken? token, Refusal refusal)
     {
         var (code, status) = KmErrors.Of(refusal.Code);
-        return WriteAsync(context, Response(seal, request, token) with { ErrorCode = code }, status);
+        return WriteAsync(context, Response(seal, request, token) with { ErrorCode = code }, status, refusal.RetryAfter);
     }
 
     private static KmResponse Response(SealContext seal, KmRequest? request, VerifiedToken? token) => new()
@@ -120,10 +149,12 @@ public static class RequestKeyMaterial
         return issuer + (token.IsClients ? "/clients/" : "/users/") + Uri.EscapeDataString(name);
     }
 
-    private static async Task WriteAsync(HttpContext context, KmResponse message, int status)
+    private static async Task WriteAsync(HttpContext context, KmResponse message, int status, TimeSpan? retryAfter = null)
     {
+        SealTelemetry.Answered(message.ErrorCode);
         var response = context.Response;
         response.StatusCode = status;
+        RetryLater.Apply(response, retryAfter);
         response.ContentType = "application/json";
         response.Headers.CacheControl = "no-store";
         response.Headers.XContentTypeOptions = "nosniff";

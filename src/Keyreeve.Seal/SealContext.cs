@@ -4,13 +4,14 @@ using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Clients;
+using Keyreeve.Web.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Seal;
 
 /// <summary>What the operations of this slice share.</summary>
-public sealed partial class SealContext(SnapshotState state, ServerIdentity server, TokenVerifier verifier, SealSettings settings, ReplayMemory replays,
+public sealed partial class SealContext(SnapshotState state, ServerIdentity server, TokenVerifier verifier, SealSettings settings, IReplayMemory replays,
     IKeyRecordStore records, Kek kek, AuditQueue audit, TimeProvider clock, ILogger<SealContext> log)
 {
     /// <summary>Scopes.</summary>
@@ -26,7 +27,7 @@ public sealed partial class SealContext(SnapshotState state, ServerIdentity serv
     public SealSettings Settings { get; } = settings;
 
     /// <summary>Requests seen.</summary>
-    public ReplayMemory Replays { get; } = replays;
+    public IReplayMemory Replays { get; } = replays;
 
     /// <summary>Key records.</summary>
     public IKeyRecordStore Records { get; } = records;
@@ -54,6 +55,7 @@ public sealed partial class SealContext(SnapshotState state, ServerIdentity serv
     /// <summary>Logs a refusal; one without a verified token is counted per source.</summary>
     public void Refused(HttpContext context, bool authenticated, Refusal refusal)
     {
+        WebTelemetry.Refused("km.request", refusal.Code);
         LogRefused(log, refusal.Code, refusal.Operator, context.TraceIdentifier);
         if (!authenticated)
             audit.Count(context.Connection.RemoteIpAddress?.ToString(), "km.request", refusal.Code);
@@ -65,6 +67,6 @@ public sealed partial class SealContext(SnapshotState state, ServerIdentity serv
     [LoggerMessage(EventId = 1, Level = LogLevel.Information, Message = "KM request refused: {Code}: {Why} (request {CorrelationId})")]
     private static partial void LogRefused(ILogger log, RefusalCode code, string why, string correlationId);
 
-    [LoggerMessage(EventId = 2, Level = LogLevel.Error, Message = "{Record} could not be read")]
+    [LoggerMessage(EventId = 2, Level = LogLevel.Error, Message = "{Record} could not be asked")]
     private static partial void LogStoreFailed(ILogger log, Exception e, string record);
 }

@@ -9,14 +9,20 @@ namespace Keyreeve.Seal;
 public static class SealSlice
 {
     /// <summary>The slice's services.</summary>
-    public static IServiceCollection AddSeal(this IServiceCollection services, SealSettings settings) => services
-        .AddSingleton(settings)
-        .AddSingleton<ReplayMemory>()
-        .AddSingleton<SealContext>();
+    /// <param name="services">Where they go.</param>
+    /// <param name="settings">Settings of the SKM-S.</param>
+    /// <param name="shared">True when several nodes may serve one database: then they share the memory of accepted requests.</param>
+    public static IServiceCollection AddSeal(this IServiceCollection services, SealSettings settings, bool shared)
+    {
+        services.AddSingleton(settings).AddSingleton<SealContext>();
+        return shared
+            ? services.AddSingleton<SharedReplays>().AddSingleton<IReplayMemory>(s => s.GetRequiredService<SharedReplays>())
+            : services.AddSingleton<IReplayMemory, ReplayMemory>();
+    }
 
     /// <summary>The slice's endpoints.</summary>
     public static void MapSeal(this IEndpointRouteBuilder routes) =>
-        routes.MapMethods(RequestKeyMaterial.Path, ["POST"], RequestKeyMaterial.HandleAsync).On(Listener.Https, Listener.Mtls);
+        routes.MapMethods(RequestKeyMaterial.Path, ["POST"], RequestKeyMaterial.HandleAsync).On(Listener.Https, Listener.Mtls).Refusing(RequestKeyMaterial.RefuseAsync);
 }
 
 /// <summary>Settings of the SKM-S.</summary>

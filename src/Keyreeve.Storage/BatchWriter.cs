@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
+using Keyreeve.Core.Telemetry;
 
 namespace Keyreeve.Storage;
 
@@ -36,11 +37,17 @@ internal sealed class BatchWriter : IAsyncDisposable
     {
         if (cancel.IsCancellationRequested)
             return Task.FromCanceled<T>(cancel);
-        var write = new PendingWrite<T>(work, alone, cancel);
+        var write = new PendingWrite<T>(work, alone, _database.Clock.GetTimestamp(), cancel);
         if (_queue.Writer.TryWrite(write))
-            return write.Told;
-        return Task.FromException<T>(_closed ? new ObjectDisposedException(_database.GetType().Name) : new StoreBusyException(MaxWaiting));
+            return Spans.AreRecorded ? TraceAsync(write.Told) : write.Told;
+        if (_closed)
+            return Task.FromException<T>(new ObjectDisposedException(_database.GetType().Name));
+        StorageTelemetry.Refused();
+        return Task.FromException<T>(new StoreBusyException(MaxWaiting));
     }
+
+    /// <summary>Writes that wait.</summary>
+    public int Waiting => _queue.Reader.Count;
 
     /// <summary>Writes what is still waiting, then closes.</summary>
     public async ValueTask DisposeAsync()
@@ -54,6 +61,13 @@ internal sealed class BatchWriter : IAsyncDisposable
         await _engine.EndAsync(connection);
     }
 
+    /// <summary>The writer runs outside of every request: the span is its caller's waiting.</summary>
+    private static async Task<T> TraceAsync<T>(Task<T> told)
+    {
+        using var span = Spans.Start(Spans.StoreWrite);
+        return await told;
+    }
+
     private async Task RunAsync()
     {
         var batch = new List<PendingWrite>(_engine.MaxBatch);
@@ -61,7 +75,13 @@ internal sealed class BatchWriter : IAsyncDisposable
         {
             while (batch.Count < _engine.MaxBatch && _queue.Reader.TryRead(out var write))
                 batch.Add(write);
-            if (await WriteAsync(batch) is StoreUnavailableException away)
+            var clock = _database.Clock;
+            var began = clock.GetTimestamp();
+            foreach (var write in batch)
+                StorageTelemetry.Waited(clock.GetElapsedTime(write.QueuedAt, began));
+            var failure = await WriteAsync(batch);
+            StorageTelemetry.EndedBatch(batch.Count, clock.GetElapsedTime(began));
+            if (failure is StoreUnavailableException away)
             {
                 // Who waits behind a database that is away would only wait for the same answer.
                 while (_queue.Reader.TryRead(out var waiting))
@@ -71,7 +91,10 @@ internal sealed class BatchWriter : IAsyncDisposable
                 }
             }
             foreach (var write in batch)
+            {
+                StorageTelemetry.Wrote(write.HasFailed);
                 write.Complete();
+            }
             batch.Clear();
         }
     }

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Keyreeve.Core.Refusals;
 
 namespace Keyreeve.Storage;
 
@@ -67,6 +68,9 @@ public interface IDatabase : IAsyncDisposable
     /// <exception cref="StoreUnavailableException">The database is away, or the other node does not come to an end.</exception>
     Task<IAsyncDisposable> AloneAsync(string what, CancellationToken cancel);
 
+    /// <summary>Writes of this node that wait for their transaction.</summary>
+    int WaitingWrites => 0;
+
     /// <summary>
     /// Ends when another node may have raised a topic, at the latest after <paramref name="atMost"/>. It never fails because the
     /// database is away: whoever waited reads next, and learns it there.
@@ -75,13 +79,13 @@ public interface IDatabase : IAsyncDisposable
 }
 
 /// <summary>More writes are waiting than the store accepts. Nothing was written; the peer may try again (HTTP 503).</summary>
-public sealed class StoreBusyException(int waiting) : Exception($"more than {waiting} writes are waiting for the database");
+public sealed class StoreBusyException(int waiting) : TryLaterException($"more than {waiting} writes are waiting for the database");
 
 /// <summary>
 /// The database is away, full or overloaded (HTTP 503). A write may or may not have been made when the connection was lost at its
 /// commit: the caller is told that it failed and finds out by reading.
 /// </summary>
-public sealed class StoreUnavailableException(string message, Exception? cause = null) : Exception(message, cause);
+public sealed class StoreUnavailableException(string message, Exception? cause = null) : TryLaterException(message, cause);
 
 /// <summary>The database cannot be used by this node; the message says why and what to do.</summary>
 public sealed class StoreRefusedException(string message) : Exception(message);

@@ -29,6 +29,13 @@ public sealed record Migration(int Number, string Name, string Sql)
     }
 
     private const string NeedsBackfill = "-- needs backfill ";
+    private const string Passing = "CREATE /* UNLOGGED */ TABLE ";
+
+    /// <summary>
+    /// Tables whose rows may be lost at any time, and which say so by being empty: an engine need not keep them over a crash, and nobody moves them.
+    /// </summary>
+    public static IReadOnlySet<string> PassingTables { get; } = Known.SelectMany(step => step.Statements()).Where(statement => statement.StartsWith(Passing, StringComparison.Ordinal))
+        .Select(statement => statement[Passing.Length..statement.IndexOf('(', StringComparison.Ordinal)].Trim()).ToHashSet(StringComparer.Ordinal);
 
     /// <summary>Backfills that are finished before this step: its first lines say <c>-- needs backfill N</c>.</summary>
     public IEnumerable<int> Needs => Sql.ReplaceLineEndings("\n").Split('\n').TakeWhile(line => line.StartsWith("--", StringComparison.Ordinal))

@@ -1,10 +1,16 @@
 namespace Keyreeve.Storage;
 
 /// <summary>A write that waits for its batch. Its caller hears of it once, after the batch's commit.</summary>
-internal abstract class PendingWrite(bool alone, CancellationToken cancel)
+internal abstract class PendingWrite(bool alone, long queuedAt, CancellationToken cancel)
 {
     /// <summary>No other writer may come in between.</summary>
     public bool Alone { get; } = alone;
+
+    /// <summary>Timestamp of the moment it was made.</summary>
+    public long QueuedAt { get; } = queuedAt;
+
+    /// <summary>True when it was not written.</summary>
+    public bool HasFailed => Failure is not null;
 
     /// <summary>Why it was not written, or null.</summary>
     protected Exception? Failure { get; private set; }
@@ -26,7 +32,7 @@ internal abstract class PendingWrite(bool alone, CancellationToken cancel)
 }
 
 /// <inheritdoc />
-internal sealed class PendingWrite<T>(Func<UnitOfWork, Task<T>> work, bool alone, CancellationToken cancel) : PendingWrite(alone, cancel)
+internal sealed class PendingWrite<T>(Func<UnitOfWork, Task<T>> work, bool alone, long queuedAt, CancellationToken cancel) : PendingWrite(alone, queuedAt, cancel)
 {
     // Continuations run elsewhere: a caller's next step must never run on the writer.
     private readonly TaskCompletionSource<T> _told = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -1,3 +1,4 @@
+using System.Data;
 using System.Data.Common;
 
 namespace Keyreeve.Storage;
@@ -7,18 +8,29 @@ namespace Keyreeve.Storage;
 /// asked rarely goes through Dapper, which reads better and costs as much as the look-up itself.
 /// </summary>
 /// <param name="sql">The text.</param>
-/// <param name="names">Its parameters, <c>@</c> included, in the order in which the values will come.</param>
+/// <param name="names">Its parameters, <c>@</c> included, in the order in which the values will come; <c>@Name[]</c> is one of octets that may be null.</param>
 internal sealed class Statement(string sql, params string[] names)
 {
+    private const string Octets = "[]";
+    private readonly string[] _names = [.. names.Select(name => name.Replace(Octets, "", StringComparison.Ordinal))];
+
+    // PostgreSQL wants to know of what type a NULL is.
+    private readonly DbType[] _nulls = [.. names.Select(name => name.EndsWith(Octets, StringComparison.Ordinal) ? DbType.Binary : DbType.String)];
+
     /// <summary>The command of a connection with these values; the caller runs it at once and does not dispose it.</summary>
     /// <param name="connection">The connection, which is the caller's alone.</param>
     /// <param name="values">long, string, byte[] or null, in the order of the names.</param>
     public DbCommand On(DbConnection connection, params ReadOnlySpan<object?> values)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, names.Length, nameof(values));
-        var command = Prepared.On(connection, sql, names);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, _names.Length, nameof(values));
+        var command = Prepared.On(connection, sql, _names);
         for (var i = 0; i < values.Length; i++)
-            command.Parameters[i].Value = values[i] ?? DBNull.Value;
+        {
+            var parameter = command.Parameters[i];
+            if (values[i] is null)
+                parameter.DbType = _nulls[i];
+            parameter.Value = values[i] ?? DBNull.Value;
+        }
         return command;
     }
 

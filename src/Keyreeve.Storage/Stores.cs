@@ -1,41 +1,80 @@
+using Keyreeve.Core.Events;
+
 namespace Keyreeve.Storage;
 
 /// <summary>Every store over one database.</summary>
-public sealed class Stores(IDatabase database)
+public sealed class Stores
 {
+    /// <param name="database">The database they share; who opened it closes it.</param>
+    /// <param name="events">Who is told of revocations; null tells nobody.</param>
+    public Stores(IDatabase database, RevocationEvents? events = null)
+    {
+        Database = database;
+        Outbox = new(database, events ?? RevocationEvents.None);
+        Directory = new(database, Outbox);
+        Credentials = new(database);
+        Sessions = new(database);
+        Grants = new(database, Outbox);
+        SigningKeys = new(database);
+        Sealed = new(database);
+        Revocations = new(database, Outbox);
+        Audit = new(database);
+        Backfills = new(database);
+        Changes = new(database);
+        Assertions = new(database);
+        SeenRequests = new(database);
+        KeyRecords = new(database);
+        Backfills = new(database);
+        Assertions = new(database);
+        SeenRequests = new(database);
+        Sweeps = Keyreeve.Storage.Sweeps.Of(database);
+    }
+
     /// <summary>The database they share; who opened it closes it.</summary>
-    public IDatabase Database { get; } = database;
+    public IDatabase Database { get; }
 
     /// <summary>Users, clients, VAL services, devices.</summary>
-    public DirectoryStore Directory { get; } = new(database);
+    public DirectoryStore Directory { get; }
 
     /// <summary>Login sessions.</summary>
-    public SessionStore Sessions { get; } = new(database);
+    public SessionStore Sessions { get; }
 
     /// <summary>Second factors and passkeys.</summary>
-    public CredentialStore Credentials { get; } = new(database);
+    public CredentialStore Credentials { get; }
 
     /// <summary>Codes, refresh families, consents.</summary>
-    public GrantStore Grants { get; } = new(database);
+    public GrantStore Grants { get; }
 
     /// <summary>Signing keys.</summary>
-    public SigningKeyStore SigningKeys { get; } = new(database);
+    public SigningKeyStore SigningKeys { get; }
 
     /// <summary>Named sealed values.</summary>
-    public SealedStore Sealed { get; } = new(database);
+    public SealedStore Sealed { get; }
 
     /// <summary>Revocations.</summary>
-    public RevocationStore Revocations { get; } = new(database);
+    public RevocationStore Revocations { get; }
 
     /// <summary>The audit.</summary>
-    public AuditStore Audit { get; } = new(database);
+    public AuditStore Audit { get; }
 
     /// <summary>Long schema work, and whether code may rely on it yet.</summary>
-    public BackfillRunner Backfills { get; } = new(database);
+    public BackfillRunner Backfills { get; }
 
     /// <summary>Which snapshots are out of date.</summary>
-    public ChangeFeed Changes { get; } = new(database);
+    public ChangeFeed Changes { get; }
+
+    /// <summary>What must reach other parties.</summary>
+    public OutboxStore Outbox { get; }
+
+    /// <summary>Client assertions that were used.</summary>
+    public AssertionTable Assertions { get; }
+
+    /// <summary>Accepted KM requests, for nodes that share a database.</summary>
+    public SeenRequestTable SeenRequests { get; }
 
     /// <summary>Key management records.</summary>
-    public KeyRecordStore KeyRecords { get; } = new(database);
+    public KeyRecordStore KeyRecords { get; }
+
+    /// <summary>What deletes rows whose time is over.</summary>
+    public IReadOnlyList<Sweep> Sweeps { get; }
 }

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using Dapper;
 using Keyreeve.Core.Audit;
+using Keyreeve.Core.Outbox;
 using Keyreeve.Core.Snapshots;
 
 namespace Keyreeve.Storage;
@@ -14,6 +15,7 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
 {
     private readonly List<AuditEntry> _entries = [];
     private readonly SortedSet<Topic> _topics = [];
+    private readonly List<OutboxMessage> _messages = [];
     private readonly SortedSet<Topic> _raised = [];
     private bool _broken;
 
@@ -23,11 +25,17 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
     /// <summary>The transaction every command of this work belongs to.</summary>
     public DbTransaction Transaction { get; } = transaction;
 
+    /// <summary>The end of a SELECT that takes rows to delete or change: rows that others work on are left to them (<see cref="IDatabase.SkipLocked"/>).</summary>
+    public string SkipLocked => database.SkipLocked;
+
     /// <summary>Unix milliseconds by the database's clock.</summary>
     public long Now => database.Clock.GetUtcNow().ToUnixTimeMilliseconds();
 
     /// <summary>Writes the line if, and only if, the work is written.</summary>
     public void Audit(AuditEntry entry) => _entries.Add(entry);
+
+    /// <summary>Sends the message if, and only if, the work is written; at least once.</summary>
+    public void Send(OutboxMessage message) => _messages.Add(message);
 
     /// <summary>Tells every node that the topic changed, if, and only if, the work is written.</summary>
     public void Bump(Topic topic) => _topics.Add(topic);
@@ -77,6 +85,9 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
         foreach (var topic in _topics)
             if (!_raised.Contains(topic))
                 await RaiseAsync(topic);
+        // In the order of receivers: two writers that want the same rows want them in the same order. A stable order: messages of one stay as sent.
+        foreach (var message in _messages.OrderBy(message => message.Receiver, StringComparer.Ordinal))
+            await OutboxTable.AddAsync(this, message);
         if (_entries.Count > 0)
             await AuditLines.AppendAsync(this, database.Node, _entries);
         // Last: at its commit the engine lets the announcing transactions through one by one.

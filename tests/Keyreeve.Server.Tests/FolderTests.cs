@@ -115,7 +115,7 @@ public sealed class FolderTests : IDisposable
         File.SetUnixFileMode(kek, UnixFileMode.UserRead | UnixFileMode.UserWrite);
 
         File.Delete(kek);
-        await RefusedAsync(_folder.Serve("--demo"), "is missing, but");
+        await RefusedAsync(_folder.Serve("--demo"), "is missing, and");
         Assert.False(File.Exists(kek));
 
         Write(kek, "too short");

@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using Keyreeve.Engines.Tls;
 using Xunit;
 
 namespace Keyreeve.Server.Tests;
@@ -87,6 +89,19 @@ public sealed class KeyreeveProcess : IAsyncDisposable
         Assert.Equal(0, kill.ExitCode);
     }
 
+    /// <summary>Octets of memory that are resident now.</summary>
+    public long Memory
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
+    /// <summary>kill -9, at once: no other program is started for it first.</summary>
+    public void KillNow() => _process.Kill();
+
     /// <summary>The exit code; a process that does not end within the limit fails the test.</summary>
     public async Task<int> ExitAsync(TimeSpan limit)
     {
@@ -158,6 +173,19 @@ public sealed class TempFolder : IDisposable
         await using var process = await StartAsync(null, more);
         await process.SignalAsync("TERM");
         Assert.Equal(0, await process.ExitAsync(TimeSpan.FromSeconds(20)));
+    }
+
+    /// <summary>The admin API as the first operator.</summary>
+    public HttpClient Operator()
+    {
+        var roots = new X509Certificate2Collection();
+        roots.ImportFromPemFile(File("ca.pem"));
+        var port = ((string)Listeners["listeners"]!["mtls"]!).Split(':')[^1];
+        return new HttpClient(TlsProfile.CreateHandler(roots, X509Certificate2.CreateFromPemFile(File("admin.pem"), File("admin.key"))))
+        {
+            BaseAddress = new Uri($"https://localhost:{port}/admin/v1/"),
+            Timeout = TimeSpan.FromSeconds(60),
+        };
     }
 
     public void Dispose() => Directory.Delete(Root, recursive: true);

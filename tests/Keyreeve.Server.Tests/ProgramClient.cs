@@ -34,8 +34,26 @@ public sealed partial class ProgramClient : IDisposable
 
     public void Dispose() => Http.Dispose();
 
-    /// <summary>Signs alice in at seal-client and redeems the code.</summary>
-    public async Task<JsonObject> SignInAsync()
+    /// <summary>Signs a user in (alice, unless a name and a password say otherwise) at seal-client and redeems the code.</summary>
+    public async Task<JsonObject> SignInAsync(string username = "alice", string? password = null)
+    {
+        var (status, body) = await RedeemAsync(await CodeAsync(username, password));
+        Assert.True(status == HttpStatusCode.OK, body);
+        return JsonNode.Parse(body)!.AsObject();
+    }
+
+    /// <summary>Exchanges a code.</summary>
+    public Task<(HttpStatusCode Status, string Body)> RedeemAsync(string code) => PostAsync("/token", new()
+    {
+        ["grant_type"] = "authorization_code",
+        ["code"] = code,
+        ["client_id"] = "seal-client",
+        ["redirect_uri"] = "http://127.0.0.1:8400/callback",
+        ["code_verifier"] = Verifier,
+    });
+
+    /// <summary>Goes to the authorization endpoint, logs in and consents where it is asked for, and returns the code.</summary>
+    public async Task<string> CodeAsync(string username = "alice", string? password = null)
     {
         var query = new Dictionary<string, string>
         {
@@ -59,14 +77,7 @@ public sealed partial class ProgramClient : IDisposable
                 {
                     var code = HttpUtility.ParseQueryString(new Uri(location).Query)["code"] ?? throw new InvalidOperationException(location);
                     Codes.Add(code);
-                    return await TokenAsync(new()
-                    {
-                        ["grant_type"] = "authorization_code",
-                        ["code"] = code,
-                        ["client_id"] = "seal-client",
-                        ["redirect_uri"] = "http://127.0.0.1:8400/callback",
-                        ["code_verifier"] = Verifier,
-                    });
+                    return code;
                 }
                 response = await SendAsync(new(HttpMethod.Get, location));
                 continue;
@@ -75,7 +86,7 @@ public sealed partial class ProgramClient : IDisposable
             var form = HiddenInput().Matches(html).ToDictionary(m => Attribute(m.Value, "name"), m => Attribute(m.Value, "value"), StringComparer.Ordinal);
             var login = html.Contains("name=\"password\"", StringComparison.Ordinal);
             if (login)
-                (form["username"], form["password"]) = ("alice", (string)_folder.Demo["users"]![0]!["password"]!);
+                (form["username"], form["password"]) = (username, password ?? (string)_folder.Demo["users"]![0]!["password"]!);
             else
                 form["decision"] = "allow";
             response = await SendAsync(new(HttpMethod.Post, login ? "/login" : "/consent") { Content = new FormUrlEncodedContent(form) });
@@ -96,30 +107,57 @@ public sealed partial class ProgramClient : IDisposable
 
     public async Task<bool> IsActiveAsync(string token) => (bool)JsonNode.Parse((await PostAsync("/introspect", new() { ["token"] = token })).Body)!["active"]!;
 
-    public async Task<(HttpStatusCode Status, string Body)> AskForKeysAsync(string token, long? dateTime = null)
+    public Task<(HttpStatusCode Status, string Body)> AskForKeysAsync(string token, long? dateTime = null) => SendKeyRequestAsync(token, KeyRequest(dateTime));
+
+    /// <summary>The same until the server's start lies far enough back: for some seconds a request could be a replay of what its predecessor answered.</summary>
+    public async Task<string> GetKeysAsync(string token)
     {
-        var request = new JsonObject
+        for (var deadline = Environment.TickCount64 + 60_000; ;)
         {
-            ["version"] = "1.0.0",
-            ["sKmsUri"] = (string)_folder.Demo["skmsUri"]!,
-            ["serviceId"] = "pump-control",
-            ["userId"] = "sip:alice@val.example",
-            ["dateTime"] = dateTime ?? TimeProvider.System.GetUtcNow().ToUnixTimeSeconds(),
-            ["requestId"] = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)),
-        };
-        using var message = new HttpRequestMessage(HttpMethod.Post, "/seal/km/v1/requests") { Content = new StringContent(request.ToJsonString(), null, "application/json") };
+            var (status, body) = await AskForKeysAsync(token);
+            if (status != HttpStatusCode.Forbidden || Environment.TickCount64 > deadline)
+            {
+                Assert.True(status == HttpStatusCode.OK, body);
+                return body;
+            }
+            await Task.Delay(200, TestContext.Current.CancellationToken);
+        }
+    }
+
+    /// <summary>A request for alice's record, with an id of its own.</summary>
+    public string KeyRequest(long? dateTime = null) => new JsonObject
+    {
+        ["version"] = "1.0.0",
+        ["sKmsUri"] = (string)_folder.Demo["skmsUri"]!,
+        ["serviceId"] = "pump-control",
+        ["userId"] = "sip:alice@val.example",
+        ["dateTime"] = dateTime ?? TimeProvider.System.GetUtcNow().ToUnixTimeSeconds(),
+        ["requestId"] = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)),
+    }.ToJsonString();
+
+    /// <summary>Posts a key request as it is.</summary>
+    public async Task<(HttpStatusCode Status, string Body)> SendKeyRequestAsync(string token, string request)
+    {
+        using var message = new HttpRequestMessage(HttpMethod.Post, "/seal/km/v1/requests") { Content = new StringContent(request, null, "application/json") };
         message.Headers.Authorization = new("Bearer", token);
         using var response = await Http.SendAsync(message, TestContext.Current.CancellationToken);
         return (response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
     }
 
-    private async Task<(HttpStatusCode Status, string Body)> PostAsync(string path, Dictionary<string, string> form)
+    /// <summary>Posts a form as seal-client.</summary>
+    public async Task<(HttpStatusCode Status, string Body)> PostAsync(string path, Dictionary<string, string> form)
+    {
+        using var response = await SendFormAsync(path, form);
+        return (response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+    }
+
+    /// <summary>Posts a form as seal-client; the whole answer.</summary>
+    public async Task<HttpResponseMessage> SendFormAsync(string path, Dictionary<string, string> form)
     {
         var secret = (string)_folder.Demo["clients"]!.AsArray().Single(c => (string)c!["clientId"]! == "seal-client")!["clientSecret"]!;
         using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new FormUrlEncodedContent(form) };
         request.Headers.Authorization = AuthenticationHeaderValue.Parse(BasicCredentials.Write("seal-client", secret));
-        using var response = await Http.SendAsync(request, TestContext.Current.CancellationToken);
-        return (response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        return await Http.SendAsync(request, TestContext.Current.CancellationToken);
     }
 
     private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request)

@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.InteropServices;
+using Keyreeve.Storage;
 using Npgsql;
 using Xunit;
 
@@ -12,7 +14,7 @@ namespace Keyreeve.Testing;
 public sealed class TestPostgres : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-    private static readonly Lazy<Task<TestPostgres?>> Shared = new(TryStartAsync);
+    private static readonly Lazy<Task<TestPostgres?>> Shared = new(() => TryStartAsync(fsync: false));
     private static int _databases;
 
     private const string Keeper = """
@@ -21,13 +23,16 @@ public sealed class TestPostgres : IAsyncDisposable
         p=
         while read -r word; do
             case $word in
-                start) "$1/postgres" -D "$2/d" -c listen_addresses= -c unix_socket_directories="$2" -c port=5432 -c fsync=off -c max_connections=400 >>"$2/log" 2>&1 & p=$! ;;
-                stop) kill -INT $p; wait $p ;;
-                kill) kill -QUIT $p; wait $p ;;
+                start) "$1/postgres" -D "$2/d" -c listen_addresses= -c unix_socket_directories="$2" -c port=5432 -c fsync="$3" -c max_connections=400 >>"$2/log" 2>&1 & p=$! ;;
+                stop) kill -INT $p; wait $p; p= ;;
+                kill) kill -QUIT $p; wait $p; p= ;;
+                kill-9) c=$(ps -o pid= --ppid $p); kill -KILL $p $c; wait $p; for q in $c; do while kill -0 $q 2>/dev/null; do sleep 0.01; done; done ;;
+                freeze) kill -STOP $p $(ps -o pid= --ppid $p) ;;
+                thaw) kill -CONT $p $(ps -o pid= --ppid $p) ;;
             esac
             echo done
         done
-        [ -n "$p" ] && kill -QUIT $p && wait $p
+        [ -n "$p" ] && kill -CONT $p 2>/dev/null; kill -QUIT $p 2>/dev/null && wait $p
         rm -rf "$2"
         """;
 
@@ -40,7 +45,8 @@ public sealed class TestPostgres : IAsyncDisposable
     public static async Task<TestPostgres> SharedAsync() => await Shared.Value ?? throw Missing();
 
     /// <summary>One for a test that stops and starts it.</summary>
-    public static async Task<TestPostgres> OwnAsync() => await TryStartAsync() ?? throw Missing();
+    /// <param name="fsync">True when what is committed must survive more than the end of the process.</param>
+    public static async Task<TestPostgres> OwnAsync(bool fsync = false) => await TryStartAsync(fsync) ?? throw Missing();
 
     /// <summary>Makes an empty database; returns its connection string.</summary>
     /// <param name="options">As <c>LOCALE 'C.UTF-8'</c>, at the end of CREATE DATABASE.</param>
@@ -71,6 +77,15 @@ public sealed class TestPostgres : IAsyncDisposable
 
     /// <summary>As a power cut, but for the disk.</summary>
     public Task KillAsync() => SayAsync("kill");
+
+    /// <summary>kill -9 of all its processes at once: nothing is flushed, nobody says goodbye.</summary>
+    public Task KillHardAsync() => SayAsync("kill-9");
+
+    /// <summary>All its processes stand still: connections stay open and nothing answers.</summary>
+    public Task FreezeAsync() => SayAsync("freeze");
+
+    /// <summary>They go on.</summary>
+    public Task ThawAsync() => SayAsync("thaw");
 
     /// <summary>Starts it (again) and waits until it answers.</summary>
     public async Task StartAsync()
@@ -103,14 +118,16 @@ public sealed class TestPostgres : IAsyncDisposable
 
     private static Exception Missing()
     {
-        Assert.Skip("there is no PostgreSQL server here (apt-get install postgresql)");
+        Assert.Skip("there is no PostgreSQL server of version 15 or newer here (apt-get install postgresql)");
         return new UnreachableException();
     }
 
-    private static async Task<TestPostgres?> TryStartAsync()
+    private static async Task<TestPostgres?> TryStartAsync(bool fsync)
     {
-        var programs = Directory.Exists("/usr/lib/postgresql") ? Directory.GetDirectories("/usr/lib/postgresql").Select(version => Path.Combine(version, "bin"))
-            .Where(bin => File.Exists(Path.Combine(bin, "initdb"))).OrderBy(bin => bin.Length).ThenBy(bin => bin, StringComparer.Ordinal).LastOrDefault() : null;
+        var programs = Directory.Exists("/usr/lib/postgresql") ? Directory.GetDirectories("/usr/lib/postgresql")
+            .Where(folder => int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var version) && version >= PostgresFacts.LeastVersion / 10000)
+            .OrderBy(folder => int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture)).Select(folder => Path.Combine(folder, "bin"))
+            .LastOrDefault(bin => File.Exists(Path.Combine(bin, "initdb"))) : null;
         if (programs is null)
             return null;
         var folder = Directory.CreateTempSubdirectory("keyreeve-pg-").FullName;
@@ -124,7 +141,7 @@ public sealed class TestPostgres : IAsyncDisposable
             using var chown = Process.Start("chown", ["postgres:", folder]);
             await chown.WaitForExitAsync();
         }
-        foreach (var argument in (string[])["-c", Keeper, "keeper", programs, folder])
+        foreach (var argument in (string[])["-c", Keeper, "keeper", programs, folder, fsync ? "on" : "off"])
             start.ArgumentList.Add(argument);
         var postgres = new TestPostgres(Process.Start(start)!, folder);
         await postgres.StartAsync();

@@ -74,6 +74,14 @@ public sealed class TestServer : IAsyncDisposable
     public AuthenticationHeaderValue Basic(string clientId) =>
         AuthenticationHeaderValue.Parse(BasicCredentials.Write(clientId, (string)Client(clientId)["clientSecret"]!));
 
+    /// <summary>Waits until it is so: a slow machine gets its time, and a server that never does it fails the test.</summary>
+    public async Task WaitForAsync(Func<Task<bool>> isSo)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        while (!await isSo())
+            await Task.Delay(100, patience.Token);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _server.Application.StopAsync();

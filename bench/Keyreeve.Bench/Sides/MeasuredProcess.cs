@@ -50,7 +50,7 @@ internal sealed class MeasuredProcess : IDisposable
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var (name, _) in LoadRun.OneThread)
             start.Environment.Remove(name);
-        var process = Process.Start(start)!;
+        var process = Children.Start(start);
         var said = new List<string>();
         process.OutputDataReceived += (_, line) => Keep(line.Data);
         process.ErrorDataReceived += (_, line) => Keep(line.Data);

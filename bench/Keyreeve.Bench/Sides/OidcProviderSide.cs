@@ -57,7 +57,8 @@ internal sealed class OidcProviderSide : Side
             var answer = await connection.AskAsync(Request.Form("/token", Authorization, "grant_type=refresh_token&refresh_token=" + _refreshTokens[i]));
             Acts.Demand(answer, 200, "\"access_token\"");
             _refreshTokens[i] = answer.Member("refresh_token");
-        },
+        }
+        ,
         _ => null,
     };
 

@@ -5,8 +5,8 @@ using Npgsql;
 namespace Keyreeve.Bench.Sides;
 
 /// <summary>
-/// A throw-away PostgreSQL on a Unix socket with the settings it comes with, fsync included. It ends with us, in whatever way we end
-/// (setpriv --pdeathsig), and its folder with it when we end well.
+/// A throw-away PostgreSQL on a Unix socket with the settings it comes with, fsync included. It ends with us, and its folder
+/// with it when we end well.
 /// </summary>
 internal sealed class PostgresCluster : IDisposable
 {
@@ -32,13 +32,13 @@ internal sealed class PostgresCluster : IDisposable
         // Not in the folder of the others: nobody but root may look into that one.
         var folder = Directory.CreateTempSubdirectory("keyreeve-bench-pg-").FullName;
         // PostgreSQL does not run as root.
-        string[] asOwner = GetEffectiveUserId() == 0 ? ["--reuid=postgres", "--regid=postgres", "--clear-groups"] : [];
-        if (asOwner.Length > 0)
+        string[] asOwner = GetEffectiveUserId() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : ["env"];
+        if (GetEffectiveUserId() == 0)
             await RunAsync("chown", "postgres:", folder);
-        await RunAsync("setpriv", [.. asOwner, Path.Combine(programs, "initdb"), "-D", Path.Combine(folder, "d"), "-U", "keyreeve", "-A", "trust", "-E", "UTF8", "--locale=C"]);
-        var process = Process.Start(new ProcessStartInfo("setpriv",
-            [.. asOwner, "--pdeathsig", "INT", Path.Combine(programs, "postgres"), "-D", Path.Combine(folder, "d"), "-c", "listen_addresses=", "-c", "unix_socket_directories=" + folder, "-c", "port=5432"])
-        { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        await RunAsync(asOwner[0], [.. asOwner[1..], Path.Combine(programs, "initdb"), "-D", Path.Combine(folder, "d"), "-U", "keyreeve", "-A", "trust", "-E", "UTF8", "--locale=C"]);
+        var process = Children.Start(new ProcessStartInfo(asOwner[0],
+            [.. asOwner[1..], Path.Combine(programs, "postgres"), "-D", Path.Combine(folder, "d"), "-c", "listen_addresses=", "-c", "unix_socket_directories=" + folder, "-c", "port=5432"])
+        { RedirectStandardError = true, RedirectStandardOutput = true });
         process.ErrorDataReceived += (_, _) => { };
         process.BeginErrorReadLine();
         process.BeginOutputReadLine();

@@ -73,6 +73,36 @@ public sealed record AuditEntry
                 json.WriteString(name, value);
         }
     }
+
+    /// <summary>Reads a line back; null for what we never wrote.</summary>
+    public static AuditEntry? TryRead(ReadOnlySpan<byte> canonicalJson)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(canonicalJson);
+            using var document = JsonDocument.ParseValue(ref reader);
+            var root = document.RootElement;
+            return new AuditEntry
+            {
+                Kind = root.GetProperty("kind").GetString() ?? "",
+                Outcome = Enum.Parse<AuditOutcome>(root.GetProperty("outcome").GetString() ?? ""),
+                At = root.GetProperty("at").GetInt64(),
+                Actor = Text("actor"),
+                ClientId = Text("clientId"),
+                Subject = Text("subject"),
+                Detail = Text("detail"),
+                Source = Text("source"),
+                CorrelationId = Text("correlationId"),
+            };
+
+            string? Text(string name) => root.TryGetProperty(name, out var value) ? value.GetString() : null;
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
+        {
+            // Whoever wrote it, it was not the server; that the chain is broken there is said by the walk.
+            return null;
+        }
+    }
 }
 
 /// <summary>

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Telemetry;
 
 namespace Keyreeve.Core.Audit;
 
@@ -27,10 +28,27 @@ public sealed class AuditQueue(TimeProvider clock)
 
     private ConcurrentDictionary<(string Source, string Kind, RefusalCode Code), int> _counts = new();
 
+    /// <summary>How long an entry may wait for the store at most; then nothing more is granted. Our choice: a busy disk passes, a hanging one does not.</summary>
+    private static readonly TimeSpan MaxLag = TimeSpan.FromSeconds(5);
+
     private volatile bool _failing;
 
-    /// <summary>Queues an entry. False when the queue is full or the store does not take entries: then the caller refuses the request, because what is not audited is not done.</summary>
-    public bool TryAdd(AuditEntry entry) => !_failing && _waiting.Writer.TryWrite(entry);
+    /// <summary>When everything that had been queued was written, by the clock that is never set; 0 until the writing begins.</summary>
+    private long _writtenUntil;
+
+    /// <summary>Queues an entry. False when the queue is full or the store does not take entries, or not in time: then the caller refuses the request, because what is not audited is not done.</summary>
+    public bool TryAdd(AuditEntry entry)
+    {
+        if (!_failing && !IsLate && _waiting.Writer.TryWrite(entry))
+            return true;
+        CoreTelemetry.AuditRefused();
+        return false;
+    }
+
+    /// <summary>Entries that wait to be written.</summary>
+    public int Waiting => _waiting.Reader.Count;
+
+    private bool IsLate => Interlocked.Read(ref _writtenUntil) is var since and not 0 && clock.GetElapsedTime(since) > MaxLag;
 
     /// <summary>Counts a refusal of a peer who proved nothing.</summary>
     public void Count(string? source, string kind, RefusalCode code)
@@ -44,7 +62,7 @@ public sealed class AuditQueue(TimeProvider clock)
     public async Task RunAsync(IAuditStore store, Action<Exception> failed, CancellationToken cancel)
     {
         var batch = new List<AuditEntry>();
-        var minute = clock.GetUtcNow();
+        var minute = clock.GetTimestamp();
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(250), clock);
         while (true)
         {
@@ -58,9 +76,9 @@ public sealed class AuditQueue(TimeProvider clock)
                 more = false;
             }
             // While the store is away the counts go on where they are, in their bounded table, instead of making the batch longer every minute.
-            if (!more || batch.Count < BatchSize && clock.GetUtcNow() - minute >= TimeSpan.FromMinutes(1))
+            if (!more || batch.Count < BatchSize && clock.GetElapsedTime(minute) >= TimeSpan.FromMinutes(1))
             {
-                minute = clock.GetUtcNow();
+                minute = clock.GetTimestamp();
                 batch.AddRange(TakeCounts());
             }
             // What comes after the last look would never be written: it is refused.
@@ -71,7 +89,10 @@ public sealed class AuditQueue(TimeProvider clock)
                 while (batch.Count < BatchSize && _waiting.Reader.TryRead(out var entry))
                     batch.Add(entry);
                 if (batch.Count == 0)
+                {
+                    Interlocked.Exchange(ref _writtenUntil, clock.GetTimestamp());
                     break;
+                }
                 try
                 {
                     await store.AppendAsync(batch, CancellationToken.None);

@@ -149,7 +149,7 @@ public interface IGrantStore
     /// <summary>The families of a user that live at a time (Unix milliseconds).</summary>
     Task<IReadOnlyList<RefreshFamily>> ListFamiliesAsync(string subject, long now, CancellationToken cancel);
 
-    /// <summary>The consents of a user, in the order of the client.</summary>
+    /// <summary>The consents of a user, in no order.</summary>
     Task<IReadOnlyList<Consent>> ListConsentsAsync(string subject, CancellationToken cancel);
 
     /// <summary>

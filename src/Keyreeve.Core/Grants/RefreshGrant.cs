@@ -46,7 +46,8 @@ public static class RefreshGrant
             // no accident either, and its 128 random bits are known to the client and the thief alone.
             return Refuse(RefusalCode.RefreshReplayed, "a refresh token that was replaced long ago came back: the grant is ended");
         }
-        if (previous && (milliseconds - family.RotatedAt > (long)policy.RefreshGrace.TotalMilliseconds || family.Reuses >= policy.RefreshReuseLimit))
+        // The distance, to either side: a clock that was set back must not open the grace again.
+        if (previous && (Math.Abs(milliseconds - family.RotatedAt) > (long)policy.RefreshGrace.TotalMilliseconds || family.Reuses >= policy.RefreshReuseLimit))
             return Refuse(RefusalCode.RefreshReplayed, "a replaced refresh token came back after the grace or too often: the grant is ended");
         if (user is null || user.Disabled)
             return Refuse(RefusalCode.UserUnavailable, $"user {family.Subject} is disabled or removed");

@@ -106,10 +106,10 @@ public static class ClientAuthentication
 
     /// <summary>
     /// Unknown client, wrong secret and wrong method are one refusal with one text, after the same work. <paramref name="firstUse"/>
-    /// remembers an assertion's jti until its exp and says whether it was new.
+    /// remembers an assertion's jti until its exp and says whether it was new; it is asked last, of an assertion that holds.
     /// </summary>
-    public static Outcome<AuthenticatedClient> Decide(PresentedCredential presented, Client? client, string issuer, string tokenEndpoint,
-        Func<string, string, long, bool> firstUse, DateTimeOffset now)
+    public static async ValueTask<Outcome<AuthenticatedClient>> DecideAsync(PresentedCredential presented, Client? client, string issuer, string tokenEndpoint,
+        Func<string, string, long, ValueTask<bool>> firstUse, DateTimeOffset now)
     {
         var secretMatches = presented.SecretHash is not null
             && ClientSecret.AnyMatches(client is { Secrets.Length: > 0 } ? client.Secrets : [new ClientSecret { Hash = NobodysHash, CreatedAt = 0 }], presented.SecretHash);
@@ -126,13 +126,13 @@ public static class ClientAuthentication
             ClientAuthMethod.SecretBasic or ClientAuthMethod.SecretPost => secretMatches
                 ? new AuthenticatedClient(client, presented.Method)
                 : Failed($"client {client.ClientId} presented a wrong secret"),
-            ClientAuthMethod.PrivateKeyJwt => DecideAssertion(presented, client, issuer, tokenEndpoint, firstUse, now),
+            ClientAuthMethod.PrivateKeyJwt => await DecideAssertionAsync(presented, client, issuer, tokenEndpoint, firstUse, now),
         };
     }
 
     [Spec("RFC 7523", "3")]
-    private static Outcome<AuthenticatedClient> DecideAssertion(PresentedCredential presented, Client client, string issuer, string tokenEndpoint,
-        Func<string, string, long, bool> firstUse, DateTimeOffset now)
+    private static async ValueTask<Outcome<AuthenticatedClient>> DecideAssertionAsync(PresentedCredential presented, Client client, string issuer, string tokenEndpoint,
+        Func<string, string, long, ValueTask<bool>> firstUse, DateTimeOffset now)
     {
         var claims = presented.AssertionClaims!;
         var jws = presented.Assertion!;
@@ -151,7 +151,7 @@ public static class ClientAuthentication
             return Failed("the assertion is from the future: check the client's clock");
         if (claims.JwtId is not { Length: > 0 and <= 256 } jti)
             return Failed("the assertion has no jti");
-        return firstUse(client.ClientId, jti, expires) ? new AuthenticatedClient(client, ClientAuthMethod.PrivateKeyJwt) : Failed("the assertion was used before");
+        return await firstUse(client.ClientId, jti, expires) ? new AuthenticatedClient(client, ClientAuthMethod.PrivateKeyJwt) : Failed("the assertion was used before");
     }
 
     private static bool VerifiesByOneOf(JsonWebKeySet? keys, JwsCompact jws)

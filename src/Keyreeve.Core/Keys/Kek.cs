@@ -1,104 +1,104 @@
+using System.Collections.Frozen;
 using System.Diagnostics.CodeAnalysis;
-using System.Security.Cryptography;
-using System.Text;
 
 namespace Keyreeve.Core.Keys;
 
 /// <summary>
-/// The key-encryption key: everything private that the store holds is sealed by it, and it is never in the store.
-/// <code>
-///  sealed := version(1) | kek id(8) | nonce(12) | ciphertext | tag(16)       AES-256-GCM
-///  AAD    := version | kek id | purpose (UTF-8)
-/// </code>
-/// The purpose names table and row, so that a sealed value moved to another row does not open. Safe to use by many threads.
+/// The key-encryption key as the server uses it: seals with the current key, opens with every key it was given, found by the id in the
+/// sealed value's head (see <see cref="SealingKey"/>). The keys are one immutable set, swapped whole by a rotation; safe to use by many threads.
 /// </summary>
 public sealed class Kek : IDisposable
 {
-    /// <summary>Octets of the key.</summary>
-    public const int KeySize = 32;
+    /// <summary>Octets of a key.</summary>
+    public const int KeySize = SealingKey.KeySize;
 
-    private const byte FormatVersion = 1;
-    private const int HeadSize = 1 + 8;
-    private const int NonceSize = 12;
-    private const int TagSize = 16;
+    private Keys _keys;
+    private long _seals;
 
-    // One AesGcm is one cipher context: two threads in it at once give ciphertext that never opens again, and worse.
-    private readonly Lock _oneAtATime = new();
-    private readonly AesGcm _aes;
-    private readonly byte[] _id;
+    /// <summary>Takes the keys over. An id that comes twice is one key.</summary>
+    public Kek(SealingKey current, IEnumerable<SealingKey> others) => _keys = new(current, others);
 
-    private Kek(ReadOnlySpan<byte> key)
-    {
-        _aes = new AesGcm(key, TagSize);
-        Span<byte> labelled = stackalloc byte[KeySize + 15];
-        "keyreeve kek id"u8.CopyTo(labelled);
-        key.CopyTo(labelled[15..]);
-        _id = SHA256.HashData(labelled)[..8];
-        CryptographicOperations.ZeroMemory(labelled);
-    }
+    /// <summary>The id of the key that seals.</summary>
+    public string Id => Volatile.Read(ref _keys).Current.Id;
 
-    /// <summary>Names the key without telling it; a restore says which KEK it needs by this.</summary>
-    public string Id => Convert.ToHexStringLower(_id);
+    /// <summary>The ids of the other keys, which only open, in ordinal order.</summary>
+    public IReadOnlyList<string> OtherIds => Volatile.Read(ref _keys).OtherIds;
 
-    /// <summary>Takes the key; the caller zeroes its copy.</summary>
-    public static Kek FromBytes(ReadOnlySpan<byte> key)
-    {
-        if (key.Length != KeySize)
-            throw new ArgumentException("a KEK has 32 octets", nameof(key));
-        return new(key);
-    }
+    /// <summary>Seals since this process started.</summary>
+    public long Seals => Interlocked.Read(ref _seals);
 
-    /// <summary>Seals for one purpose. The nonce is random: one KEK is good for 2^32 seals.</summary>
+    /// <summary>A single key; the caller zeroes its copy.</summary>
+    public static Kek FromBytes(ReadOnlySpan<byte> key) => new(SealingKey.FromBytes(key), []);
+
+    /// <summary>Seals for one purpose with the current key.</summary>
     public byte[] Seal(string purpose, ReadOnlySpan<byte> plaintext)
     {
-        var output = new byte[HeadSize + NonceSize + plaintext.Length + TagSize];
-        output[0] = FormatVersion;
-        _id.CopyTo(output, 1);
-        var nonce = output.AsSpan(HeadSize, NonceSize);
-        RandomNumberGenerator.Fill(nonce);
-        var associated = Associated(output, purpose);
-        lock (_oneAtATime)
-            _aes.Encrypt(nonce, plaintext, output.AsSpan(HeadSize + NonceSize, plaintext.Length), output.AsSpan(output.Length - TagSize), associated);
-        return output;
+        Interlocked.Increment(ref _seals);
+        return Volatile.Read(ref _keys).Current.Seal(purpose, plaintext);
     }
 
-    /// <summary>Opens what was sealed for the same purpose by this KEK; false for anything else.</summary>
+    /// <summary>Opens what was sealed for the same purpose by a known key; false for anything else.</summary>
     public bool TryOpen(string purpose, ReadOnlySpan<byte> sealedValue, [NotNullWhen(true)] out byte[]? plaintext)
     {
         plaintext = null;
-        var length = sealedValue.Length - HeadSize - NonceSize - TagSize;
-        if (length < 0 || sealedValue[0] != FormatVersion || !sealedValue.Slice(1, 8).SequenceEqual(_id))
-            return false;
-        var opened = new byte[length];
-        try
-        {
-            var associated = Associated(sealedValue, purpose);
-            lock (_oneAtATime)
-                _aes.Decrypt(sealedValue.Slice(HeadSize, NonceSize), sealedValue.Slice(HeadSize + NonceSize, length), sealedValue[^TagSize..], opened, associated);
-        }
-        catch (AuthenticationTagMismatchException)
-        {
-            return false;
-        }
-        plaintext = opened;
-        return true;
+        // A key looks at the id first, and there are hardly ever two of them.
+        foreach (var key in Volatile.Read(ref _keys).All)
+            if (key.TryOpen(purpose, sealedValue, out plaintext))
+                return true;
+        return false;
+    }
+
+    /// <summary>For the operator: why a value does not open here.</summary>
+    public string WhyNot(ReadOnlySpan<byte> sealedValue) => IdOf(sealedValue) switch
+    {
+        null => "it is no sealed value",
+        { } id when Volatile.Read(ref _keys).ById.ContainsKey(id) => $"it was sealed by KEK {id}, which is known here: the row was changed or moved",
+        { } id => $"it was sealed by KEK {id}, which is not known here",
+    };
+
+    /// <summary>
+    /// From now on has the keys of <paramref name="next"/>, which is used up by this. A key that both have stays as it is, so that nobody who seals or opens
+    /// at this moment is disturbed; one that is not there any more is destroyed.
+    /// </summary>
+    public void Replace(Kek next)
+    {
+        var (before, given) = (Volatile.Read(ref _keys), Volatile.Read(ref next._keys));
+        var all = given.All.Select(key => before.ById.GetValueOrDefault(key.Id) ?? key).ToList();
+        Volatile.Write(ref _keys, new Keys(all[0], all[1..]));
+        foreach (var key in before.All.Concat(given.All).Except(all))
+            key.Dispose();
     }
 
     /// <summary>The id in a sealed value's head, to say which KEK it needs.</summary>
-    public static string? IdOf(ReadOnlySpan<byte> sealedValue) =>
-        sealedValue.Length >= HeadSize && sealedValue[0] == FormatVersion ? Convert.ToHexStringLower(sealedValue.Slice(1, 8)) : null;
+    public static string? IdOf(ReadOnlySpan<byte> sealedValue) => SealingKey.IdOf(sealedValue);
 
     /// <inheritdoc />
-    public void Dispose() => _aes.Dispose();
-
-    /// <inheritdoc />
-    public override string ToString() => $"Kek {Id}";
-
-    private static byte[] Associated(ReadOnlySpan<byte> head, string purpose)
+    public void Dispose()
     {
-        var associated = new byte[HeadSize + Encoding.UTF8.GetByteCount(purpose)];
-        head[..HeadSize].CopyTo(associated);
-        Encoding.UTF8.GetBytes(purpose, associated.AsSpan(HeadSize));
-        return associated;
+        foreach (var key in Volatile.Read(ref _keys).ById.Values)
+            key.Dispose();
+    }
+
+    /// <inheritdoc />
+    public override string ToString() => OtherIds is { Count: > 0 } others ? $"Kek {Id} (and {string.Join(", ", others)})" : $"Kek {Id}";
+
+    private sealed class Keys
+    {
+        public Keys(SealingKey current, IEnumerable<SealingKey> others)
+        {
+            Current = current;
+            All = [.. others.Prepend(current).DistinctBy(k => k.Id, StringComparer.Ordinal)];
+            ById = All.ToFrozenDictionary(k => k.Id, StringComparer.Ordinal);
+            OtherIds = [.. ById.Keys.Where(id => id != current.Id).Order(StringComparer.Ordinal)];
+        }
+
+        public SealingKey Current { get; }
+
+        /// <summary>The current one first.</summary>
+        public SealingKey[] All { get; }
+
+        public FrozenDictionary<string, SealingKey> ById { get; }
+
+        public IReadOnlyList<string> OtherIds { get; }
     }
 }

@@ -30,14 +30,17 @@ public sealed class KeyRing
     /// <summary>Changes with the document.</summary>
     public string ETag { get; }
 
-    /// <summary>The key that signs now: the one activated last.</summary>
+    /// <summary>
+    /// The key that signs now: the one activated last. When a clock was set back behind the time of all of them, the first to come:
+    /// it is published, and a server that cannot sign serves nobody.
+    /// </summary>
     public SigningKey? Current(JwsAlgorithm algorithm, DateTimeOffset now)
     {
         var seconds = now.ToUnixTimeSeconds();
         for (var i = _keys.Length - 1; i >= 0; i--)
             if (_keys[i].Algorithm == algorithm && _keys[i].Row.ActivatesAt <= seconds)
                 return _keys[i];
-        return null;
+        return Array.Find(_keys, k => k.Algorithm == algorithm);
     }
 
     /// <summary>The key a kid names, within this issuer's set only; a kid is opaque, never a path or URL.</summary>

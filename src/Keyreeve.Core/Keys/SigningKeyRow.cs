@@ -34,7 +34,10 @@ public sealed record SigningKeyRow
     public bool Revoked { get; init; }
 
     /// <summary>What the private key is sealed for.</summary>
-    public string Purpose => $"signing_keys/{KeyId}";
+    public string Purpose => PurposeOf(KeyId);
+
+    /// <summary>What the private key of a kid is sealed for.</summary>
+    public static string PurposeOf(string keyId) => $"signing_keys/{keyId}";
 }
 
 /// <summary>Signing keys as the store keeps them.</summary>

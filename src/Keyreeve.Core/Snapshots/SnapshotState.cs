@@ -2,6 +2,8 @@ using System.Runtime.ExceptionServices;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Policy;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
 
 namespace Keyreeve.Core.Snapshots;
@@ -10,7 +12,7 @@ namespace Keyreeve.Core.Snapshots;
 /// The store was not heard of for so long that what was revoked since cannot be known: no token is issued or checked until it is back
 /// (HTTP 503).
 /// </summary>
-public sealed class StaleSnapshotException(TimeSpan age) : Exception($"nothing was heard of the store for {age.TotalSeconds:0} s: what was revoked since is not known");
+public sealed class StaleSnapshotException(TimeSpan age) : TryLaterException($"nothing was heard of the store for {age.TotalSeconds:0} s: what was revoked since is not known");
 
 /// <summary>
 /// The hot data of this node: immutable values swapped whole when the store says that their topic changed. Reading costs a
@@ -119,7 +121,9 @@ public sealed class SnapshotState : IDisposable
                     continue;
                 try
                 {
+                    var began = _clock.GetTimestamp();
                     await LoadAsync(topic, known, cancel);
+                    CoreTelemetry.Reloaded(topic, _clock.GetElapsedTime(began));
                     _seen[topic] = version;
                 }
                 catch (Exception e) when (e is not OperationCanceledException)
@@ -157,7 +161,7 @@ public sealed class SnapshotState : IDisposable
                 Volatile.Write(ref _keys, OpenRing(await _keyStore.LoadAsync(cancel)));
                 break;
             case Topic.Revocations:
-                var now = _clock.GetUtcNow().ToUnixTimeSeconds();
+                var now = (_clock.GetUtcNow() - ClockJumps.Forgiven).ToUnixTimeSeconds();
                 var more = await _revocationStore.LoadAsync(after, now, cancel);
                 Volatile.Write(ref _revocations, after == NeverSeen ? new RevocationList(more) : _revocations.With(more, now));
                 break;

@@ -15,6 +15,12 @@ public sealed record AdminAnswer
     /// <summary>The document, or null.</summary>
     public JsonNode? Body { get; private init; }
 
+    /// <summary>Writes the body piece by piece, or null.</summary>
+    public Func<Stream, CancellationToken, Task>? WriteAsync { get; private init; }
+
+    /// <summary>What the body is.</summary>
+    public string MediaType { get; private init; } = "application/json";
+
     /// <summary>Row version for the ETag, or null.</summary>
     public long? Version { get; private init; }
 
@@ -32,6 +38,9 @@ public sealed record AdminAnswer
 
     /// <summary>200 with a document.</summary>
     public static AdminAnswer Ok(JsonNode body, long? version = null) => new(StatusCodes.Status200OK) { Body = body, Version = version };
+
+    /// <summary>200 with a body that is as long as it is; one that breaks off is cut off.</summary>
+    public static AdminAnswer Stream(string mediaType, Func<Stream, CancellationToken, Task> write) => new(StatusCodes.Status200OK) { WriteAsync = write, MediaType = mediaType };
 
     /// <summary>201 with the new resource.</summary>
     public static AdminAnswer Created(string location, JsonNode body, long? version = null) =>

@@ -36,6 +36,9 @@ public sealed class AdminRequest(HttpContext http, AdminContext admin, Authentic
     /// <summary>A parameter of the query, or null.</summary>
     public string? Query(string name) => http.Request.Query[name] is [var value] ? value : null;
 
+    /// <summary>A parameter of the query that may come several times.</summary>
+    public IReadOnlyList<string?> Queries(string name) => http.Request.Query[name];
+
     /// <summary>The body as an object of the schema.</summary>
     public async Task<Outcome<JsonBody>> ReadAsync(AdminSchema schema)
     {

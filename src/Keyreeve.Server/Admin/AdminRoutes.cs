@@ -1,9 +1,12 @@
 using System.Globalization;
 using System.Text;
+using Keyreeve.Server.Admin.Audit;
 using Keyreeve.Server.Admin.Clients;
 using Keyreeve.Server.Admin.Devices;
+using Keyreeve.Server.Admin.Keks;
 using Keyreeve.Server.Admin.KeyRecords;
 using Keyreeve.Server.Admin.Operators;
+using Keyreeve.Server.Admin.Outbox;
 using Keyreeve.Server.Admin.Services;
 using Keyreeve.Server.Admin.SigningKeys;
 using Keyreeve.Server.Admin.Users;
@@ -23,8 +26,14 @@ public sealed record AdminRoute(string Method, string Pattern, string Operation,
     /// <summary>The body it reads, or null.</summary>
     public AdminSchema? Reads { get; init; }
 
+    /// <summary>Its body may be left out; it makes nothing new, so it answers 200.</summary>
+    public bool ReadsOptional { get; init; }
+
     /// <summary>The document it answers with, or null for 204.</summary>
     public AdminSchema? Answers { get; init; }
+
+    /// <summary>Media type of the answer.</summary>
+    public string MediaType { get; init; } = "application/json";
 
     /// <summary>The answer is a page of such documents.</summary>
     public bool IsPage { get; init; }
@@ -89,6 +98,15 @@ public static class AdminRoutes
         new("POST", "/signing-keys/rotate", "rotateSigningKeys", "Publishes the next key of every algorithm now; it signs after the publish-ahead time.", RotateSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },
         new("DELETE", "/signing-keys/{kid}", "revokeSigningKey", "Emergency: the key neither signs nor verifies from now on, and every token it signed is dead.", RevokeSigningKey.HandleAsync),
 
+        new("GET", "/audit", "listAudit", "Lines of the audit, newest first. Follow 'next', also after a page with few items. 'incomplete' is true while older lines are still being made searchable.", ListAudit.HandleAsync) { Answers = AuditLineJson.Schema, IsPage = true, Query = ListAudit.Filters },
+        new("GET", "/audit/export", "exportAudit", "The audit's chains as lines of JSON, to be verified off-line; after=NODE:SEQ goes on from there, once for each node.", ExportAudit.HandleAsync) { Answers = AuditLineJson.Export, MediaType = "application/x-ndjson", Query = ["node", "after"] },
+
+        new("GET", "/kek", "showKek", "Which KEK seals, and how many rows need which.", ShowKek.HandleAsync) { Answers = KekJson.Status },
+        new("POST", "/kek/rotate", "rotateKek", "From now on a new KEK seals; what is there is sealed anew in the background.", RotateKek.HandleAsync) { Reads = KekJson.Rotation, ReadsOptional = true, Answers = KekJson.Status },
+        new("POST", "/kek/retire", "retireKek", "Forgets a KEK that no row needs any more.", RetireKek.HandleAsync) { Reads = KekJson.Retirement, ReadsOptional = true, Answers = KekJson.Retired },
+        new("GET", "/outbox", "listOutbox", "Receivers of messages, and what waits for them.", ListOutbox.HandleAsync) { Answers = OutboxJson.Schema, IsPage = true },
+        new("DELETE", "/outbox/{receiver}", "dropOutbox", "Throws away what waits for a receiver.", DropOutbox.HandleAsync),
+
         new("GET", "/operators", "listOperators", "Registered operator certificates.", ListOperators.HandleAsync) { Answers = OperatorJson.Schema, IsPage = true },
         new("POST", "/operators", "registerOperator", "Registers a certificate of the Operators CA, or issues one for a request (csr).", RegisterOperator.HandleAsync) { Reads = OperatorJson.New, Answers = OperatorJson.Created },
         new("DELETE", "/operators/{thumbprint}", "removeOperator", "Removes a registration; never the last one.", RemoveOperator.HandleAsync),
@@ -151,10 +169,16 @@ public static class AdminRoutes
             response.Headers.ETag = string.Create(CultureInfo.InvariantCulture, $"\"{version}\"");
         if (answer.Location is { } location)
             response.Headers.Location = location;
+        if (answer.WriteAsync is { } write)
+        {
+            response.ContentType = answer.MediaType;
+            await write(response.Body, context.RequestAborted);
+            return;
+        }
         if (answer.Body is not { } body)
             return;
         var octets = Encoding.UTF8.GetBytes(body.ToJsonString());
-        response.ContentType = "application/json";
+        response.ContentType = answer.MediaType;
         response.ContentLength = octets.Length;
         await response.Body.WriteAsync(octets);
     }

@@ -22,7 +22,7 @@ internal static class EndTokens
 
     /// <summary>All tokens of a user, and those that requests under way are minting at this moment.</summary>
     public static Task OfSubjectAsync(AdminRequest request, string subject, string because) =>
-        RunAsync(request, RevocationKind.Subject, subject, null, subject, (request.Admin.Now + UnderWay).ToUnixTimeSeconds(), because);
+        RunAsync(request, RevocationKind.Subject, subject, null, subject, (request.Admin.NowOrLatest + UnderWay).ToUnixTimeSeconds(), because);
 
     /// <summary>All tokens of a user who is removed. Without an end: the subject is never given again, and a request may be minting at this moment.</summary>
     public static Task OfRemovedSubjectAsync(AdminRequest request, string subject, string because) =>
@@ -30,12 +30,12 @@ internal static class EndTokens
 
     /// <summary>All tokens of a client: those it got for users, and its own (whose subject is the client_id).</summary>
     public static Task OfClientAsync(AdminRequest request, string clientId, string because) =>
-        RunAsync(request, RevocationKind.Client, clientId, clientId, null, (request.Admin.Now + ClientSnapshotAge).ToUnixTimeSeconds(), because);
+        RunAsync(request, RevocationKind.Client, clientId, clientId, null, (request.Admin.NowOrLatest + ClientSnapshotAge).ToUnixTimeSeconds(), because);
 
     private static async Task RunAsync(AdminRequest request, RevocationKind kind, string value, string? clientId, string? subject, long issuedUntil, string because)
     {
         await request.Admin.Parts.Stores.Revocations.AddAsync(
-            [new Revocation(kind, value, issuedUntil, (request.Admin.Now + LongestTokenLife).ToUnixTimeSeconds())],
+            [new Revocation(kind, value, issuedUntil, (request.Admin.NowOrLatest + LongestTokenLife).ToUnixTimeSeconds())],
             request.Entry("tokens.revoked", clientId, subject, because), CancellationToken.None);
         await request.RefreshAsync();
     }

@@ -57,7 +57,7 @@ internal static class OpenApiDocument
         if (parameters.Count > 0)
             operation["parameters"] = parameters;
         if (route.Reads is { } reads)
-            operation["requestBody"] = new JsonObject { ["required"] = true, ["content"] = Content("application/json", Reference(reads.Name)) };
+            operation["requestBody"] = new JsonObject { ["required"] = !route.ReadsOptional, ["content"] = Content("application/json", Reference(reads.Name)) };
         operation["responses"] = Responses(route);
         return operation;
     }
@@ -79,11 +79,12 @@ internal static class OpenApiDocument
                     {
                         ["items"] = new JsonObject { ["type"] = "array", ["items"] = Reference(answers.Name) },
                         ["next"] = new JsonObject { ["type"] = new JsonArray("string", "null") },
+                        ["incomplete"] = new JsonObject { ["type"] = "boolean", ["description"] = "Of the audit only: older lines are not found yet." },
                     },
                 }
                 : Reference(answers.Name);
-            var created = route is { Method: "POST", Reads: not null } && !route.Pattern.EndsWith("/password", StringComparison.Ordinal);
-            responses[created ? "201" : "200"] = new JsonObject { ["description"] = created ? "Made." : "Done.", ["content"] = Content("application/json", schema) };
+            var created = route is { Method: "POST", Reads: not null, ReadsOptional: false } && !route.Pattern.EndsWith("/password", StringComparison.Ordinal);
+            responses[created ? "201" : "200"] = new JsonObject { ["description"] = created ? "Made." : "Done.", ["content"] = Content(route.MediaType, schema) };
         }
         responses["default"] = new JsonObject { ["description"] = "Refused.", ["content"] = Content("application/problem+json", Reference("Problem")) };
         return responses;

@@ -8,6 +8,9 @@ internal static class Times
 {
     public static string OfSeconds(long seconds) => DateTimeOffset.FromUnixTimeSeconds(seconds).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
+    /// <summary>With milliseconds.</summary>
+    public static string OfMilliseconds(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+
     /// <summary>Null for 0, which means never.</summary>
     public static JsonNode? OrNull(long seconds) => seconds == 0 ? null : OfSeconds(seconds);
 }

@@ -20,6 +20,9 @@ internal static class AdminCommand
             AdminSigningKeyCommands.Create(tools),
             AdminOperatorCommands.Create(tools),
             AdminStoreCommands.Create(connection.Data, json),
+            AdminKekCommands.Create(tools),
+            AdminAuditCommands.Create(tools),
+            AdminOutboxCommands.Create(tools),
         };
         foreach (var option in connection.All)
             command.Options.Add(option);

@@ -217,6 +217,19 @@ internal static class AdminFiles
     /// <summary>More is no key, certificate or registration.</summary>
     private const int MaxLength = 1024 * 1024;
 
+    /// <summary>A new file, readable by its owner only.</summary>
+    public static FileStream Create(string flag, string file)
+    {
+        try
+        {
+            return new FileStream(file, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw AdminFailure.Usage($"{flag} {file}: {e.Message}");
+        }
+    }
+
     /// <summary>The text of a file, or of standard input for "-".</summary>
     public static string ReadText(string flag, string file)
     {

@@ -121,6 +121,27 @@ internal sealed class AdminServer : IDisposable
     public Task<AdminReply> SendAsync(HttpMethod method, string path, JsonNode? body, string? etag, IReadOnlyDictionary<string, string>? flags) =>
         SendOrExplainAsync(method, path, body, etag, flags);
 
+    /// <summary>GET of a body of any length, written as it comes.</summary>
+    public async Task CopyAsync(string path, Stream output, CancellationToken cancel)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        try
+        {
+            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+            if (!response.IsSuccessStatusCode)
+                throw AdminFailure.Refused(Explain(response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync(cancel)) as JsonObject ?? [], null));
+            await response.Content.CopyToAsync(output, cancel);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or JsonException)
+        {
+            throw AdminFailure.Refused($"{_http.BaseAddress!.Authority}: {e.Message}; {_cure}");
+        }
+        catch (TaskCanceledException)
+        {
+            throw AdminFailure.Refused($"{_http.BaseAddress!.Authority} did not answer within 30 s, or the command was ended");
+        }
+    }
+
     public void Dispose()
     {
         _http.Dispose();

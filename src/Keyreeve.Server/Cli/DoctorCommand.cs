@@ -131,7 +131,7 @@ internal static class DoctorCommand
             yield return (Verdict.Note, $"there is no data folder {data} yet", "the first 'keyreeve serve' makes it");
             yield break;
         }
-        foreach (var name in (string[])["kek", "admin.key", "demo.json"])
+        foreach (var name in (string[])["kek", "kek.old", "admin.key", "demo.json"])
         {
             var file = Path.Combine(data, name);
             if (!File.Exists(file))

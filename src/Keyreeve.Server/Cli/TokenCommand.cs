@@ -2,8 +2,6 @@ using System.CommandLine;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Keyreeve.Server.Hosting;
-using Keyreeve.Storage;
 using Keyreeve.Wire.Jose;
 
 namespace Keyreeve.Server.Cli;
@@ -90,32 +88,6 @@ internal static class TokenCommand
     private static int Fail(string line)
     {
         Console.Error.WriteLine("keyreeve: " + line);
-        return 1;
-    }
-}
-
-/// <summary><c>keyreeve audit verify</c></summary>
-internal static class AuditCommand
-{
-    public static Command Create()
-    {
-        var data = new Option<string>("--data") { Description = "the data folder", DefaultValueFactory = _ => "./data" };
-        var config = new Option<string?>("--config") { Description = "a JSON file with settings, when it names a PostgreSQL database" };
-        var verify = new Command("verify", "Walk the hash chain of the audit; the server may run or be stopped.") { data, config };
-        verify.SetAction((parse, cancel) => VerifyAsync(parse.GetValue(data)!, parse.GetValue(config), cancel));
-        return new Command("audit", "Check the audit.") { verify };
-    }
-
-    private static async Task<int> VerifyAsync(string data, string? config, CancellationToken cancel)
-    {
-        await using var database = await StoreStart.OpenBesideAsync(ServeCommand.ReadSettings(config, null, []), data, "verify", cancel);
-        var walk = await Core.Audit.AuditVerification.WalkAsync(new Stores(database).Audit, cancel);
-        if (walk.BrokenAt is null)
-        {
-            Console.WriteLine($"the chain holds: {walk.Lines} lines");
-            return 0;
-        }
-        Console.Error.WriteLine($"keyreeve: THE CHAIN IS BROKEN at {walk.BrokenAt} (after {walk.Lines} lines that hold)");
         return 1;
     }
 }

@@ -1,19 +1,20 @@
 using System.Runtime.CompilerServices;
 using Keyreeve.Core.Audit;
+using Keyreeve.Seal;
 using Keyreeve.Storage;
 using Keyreeve.Web.Login;
 using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Hosting;
 
-/// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, server certificate, sweeping.</summary>
-public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, Readiness readiness, ILogger<BackgroundWork> log) : BackgroundService
+/// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, server certificate.</summary>
+public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, IReplayMemory replays, Readiness readiness, ILogger<BackgroundWork> log) : BackgroundService
 {
     private static readonly TimeSpan PollEvery = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan TendEvery = TimeSpan.FromMinutes(1);
 
     /// <summary>Rows deleted in one transaction: short enough that no request waits for it.</summary>
-    private const int SweepBatch = 500;
+    private const int ForgetBatch = 500;
 
     private readonly StrongBox<long> _auditFailedAt = new();
 
@@ -24,7 +25,7 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
         // Each apart: one that fails does not keep the others from their work.
         EveryAsync(TendEvery, "key rotation", () => RotateAsync(stoppingToken), stoppingToken),
         EveryAsync(TendEvery, "renewing the server certificate", RenewAsync, stoppingToken),
-        EveryAsync(TendEvery, "sweeping", () => SweepAsync(stoppingToken), stoppingToken),
+        EveryAsync(TendEvery, "forgetting key requests", () => ForgetAsync(stoppingToken), stoppingToken),
         FillAsync(stoppingToken));
 
     private Task RenewAsync()
@@ -39,17 +40,10 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
             await parts.State.RefreshAsync(cancel);
     }
 
-    private async Task SweepAsync(CancellationToken cancel)
+    private async Task ForgetAsync(CancellationToken cancel)
     {
-        var now = parts.Clock.GetUtcNow();
-        while (await parts.Stores.Grants.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
-            await Task.Yield();
-        while (await parts.Stores.Sessions.DeleteExpiredAsync(now.ToUnixTimeMilliseconds(), SweepBatch, cancel) == SweepBatch)
-            await Task.Yield();
-        while (await parts.Stores.Credentials.DeleteExpiredAsync(now.ToUnixTimeMilliseconds(), SweepBatch, cancel) == SweepBatch)
-            await Task.Yield();
-        while (await parts.Stores.Revocations.DeleteExpiredAsync(now.ToUnixTimeSeconds(), SweepBatch, cancel) == SweepBatch)
-            await Task.Yield();
+        if (replays is SharedReplays shared && await parts.Stores.Database.LeadsAsync("forgetting key requests", cancel))
+            await shared.SweepAsync(ForgetBatch, cancel);
     }
 
     /// <summary>Runs what a newer schema left to fill in. Nothing to do is the rule.</summary>

@@ -1,5 +1,3 @@
-using System.Buffers.Text;
-using System.Security.Cryptography;
 using System.Text;
 using Keyreeve.Core.Keys;
 
@@ -39,6 +37,9 @@ public sealed class DataFolder : IDisposable
     /// <summary>The demo's secrets and names.</summary>
     public string Demo => Path("demo.json");
 
+    /// <summary>True when the server before this one stopped in order, or there was none: everything it did is written down.</summary>
+    public bool EndedInOrder { get; private set; }
+
     private string DemoMark => Path("demo.folder");
 
     /// <summary>Opens or makes the folder. A demo runs only in a folder that was made for a demo, and a demo folder only in a demo.</summary>
@@ -53,6 +54,7 @@ public sealed class DataFolder : IDisposable
         if (!Directory.Exists(folder.Root))
             Directory.CreateDirectory(folder.Root, OwnerFolder);
         folder.Lock();
+        folder.Begin();
         if (demo)
             folder.MarkDemo();
         return folder;
@@ -79,6 +81,13 @@ public sealed class DataFolder : IDisposable
     /// <summary>The KEK of a store that exists somewhere: null when there is none, and none is made.</summary>
     public Kek? FindKek() => Environment.GetEnvironmentVariable("KEYREEVE_KEK") is { Length: > 0 } || File.Exists(Path("kek")) ? OpenKek() : null;
 
+    /// <summary>Tells the next server that this one wrote down everything.</summary>
+    public void EndInOrder()
+    {
+        _lock?.SetLength(0);
+        _lock?.Flush(flushToDisk: true);
+    }
+
     /// <summary>Lets another server use the folder.</summary>
     public void Dispose() => _lock?.Dispose();
 
@@ -90,29 +99,14 @@ public sealed class DataFolder : IDisposable
     /// <summary>A file in the folder.</summary>
     public string Path(string name) => System.IO.Path.Combine(Root, name);
 
-    /// <summary>
-    /// The KEK: from the environment variable KEYREEVE_KEK, or from the file "kek", made on the first start. Never made for a database
-    /// that exists: what it sealed could not be opened.
-    /// </summary>
+    /// <summary>The KEK and those before it. Never made for a database that exists: what it sealed could not be opened.</summary>
     /// <param name="sealedElsewhere">When other nodes sealed the database: what says so.</param>
-    public Kek OpenKek(string? sealedElsewhere = null)
-    {
-        var file = Path("kek");
-        if (Environment.GetEnvironmentVariable("KEYREEVE_KEK") is { Length: > 0 } text)
-            return FromText(text, "the environment variable KEYREEVE_KEK");
-        if (!File.Exists(file))
-        {
-            if (File.Exists(Database))
-                throw new DataFolderException($"{file} is missing, but {Database} exists and is sealed by it. Put the file back (it is never part of a backup), or set KEYREEVE_KEK");
-            if (sealedElsewhere is not null)
-                throw new DataFolderException($"{file} is missing, and {sealedElsewhere}. Copy the file kek of another node there (chmod 600), or set KEYREEVE_KEK");
-            Write("kek", Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(Kek.KeySize)) + "\n");
-        }
-        var mode = File.GetUnixFileMode(file);
-        if ((mode & ~OwnerOnly) != UnixFileMode.None)
-            throw new DataFolderException($"{file} can be read by others; run: chmod 600 {file}");
-        return FromText(File.ReadAllText(file).Trim(), file);
-    }
+    public Kek OpenKek(string? sealedElsewhere = null) => new KekFiles(this).Open(
+        File.Exists(Database) ? $"{Database} exists and is sealed by it. Put the file back (it is never part of a backup)"
+        : sealedElsewhere is null ? null : $"{sealedElsewhere}. Copy the file kek of another node there (chmod 600)");
+
+    /// <summary>True when nobody but its owner can read a file.</summary>
+    public static bool IsPrivate(string file) => (File.GetUnixFileMode(file) & ~OwnerOnly) == UnixFileMode.None;
 
     /// <summary>Writes a file whole or not at all, readable by the owner only.</summary>
     public void Write(string name, string content) => Write(name, content, OwnerOnly);
@@ -123,15 +117,27 @@ public sealed class DataFolder : IDisposable
     private void Write(string name, string content, UnixFileMode mode)
     {
         var temporary = Path(name + ".new");
-        using (var stream = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = mode }))
+        File.Delete(temporary); // what a crash left would keep its own mode
+        using (var stream = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = mode }))
         {
             stream.Write(Encoding.UTF8.GetBytes(content));
             stream.Flush(flushToDisk: true);
         }
         File.Move(temporary, Path(name), overwrite: true);
+        FolderSync.Flush(Root);
     }
 
-    /// <summary>One server a folder: a second one would not know which key requests the first has seen. The kernel forgets the lock with the process.</summary>
+    /// <summary>Takes a file away, for good.</summary>
+    public void Delete(string name)
+    {
+        File.Delete(Path(name));
+        FolderSync.Flush(Root);
+    }
+
+    /// <summary>
+    /// One server a folder: a second one would not know which key requests the first has seen. The kernel forgets the lock with the
+    /// process; the word in the file stays when the process did not end in order.
+    /// </summary>
     private void Lock()
     {
         try
@@ -144,18 +150,11 @@ public sealed class DataFolder : IDisposable
         }
     }
 
-    private static Kek FromText(string text, string source)
+    private void Begin()
     {
-        var octets = new byte[Kek.KeySize];
-        try
-        {
-            if (Base64Url.IsValid(text) && Base64Url.TryDecodeFromChars(text, octets, out var written) && written == Kek.KeySize)
-                return Kek.FromBytes(octets);
-            throw new DataFolderException($"{source} is not a KEK: 32 octets in base64url, 43 characters");
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(octets);
-        }
+        EndedInOrder = _lock!.Length == 0;
+        _lock.Write("running\n"u8);
+        _lock.SetLength(_lock.Position);
+        _lock.Flush(flushToDisk: true);
     }
 }

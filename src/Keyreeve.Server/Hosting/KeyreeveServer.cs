@@ -2,11 +2,13 @@ using System.Net;
 using System.Text.Json;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Certificates;
+using Keyreeve.Core.Events;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Seal;
 using Keyreeve.Server.Demo;
 using Keyreeve.Server.Settings;
+using Keyreeve.Server.Telemetry;
 using Keyreeve.Storage;
 using Microsoft.Extensions.Logging;
 
@@ -23,6 +25,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
 
     private readonly List<object> _owned = [];
     private BackgroundWork? _background;
+    private TelemetryExport? _telemetry;
 
     private KeyreeveServer(DataFolder folder) => Folder = Own(folder);
 
@@ -59,9 +62,17 @@ public sealed class KeyreeveServer : IAsyncDisposable
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
+        // The collector gets its last report in the same time as the audit its last lines.
+        var told = _telemetry?.StopAsync(LastLines) ?? Task.CompletedTask;
         // The last audit lines are written before the store goes, also when a slow peer used up the time for stopping.
         if (_background?.ExecuteTask is { } work)
+        {
             await Task.WhenAny(work, Task.Delay(LastLines));
+            if (work.IsCompletedSuccessfully)
+                Folder.EndInOrder();
+            _background = null;
+        }
+        await told;
         for (var i = _owned.Count - 1; i >= 0; i--)
         {
             if (_owned[i] is IAsyncDisposable later)
@@ -75,6 +86,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
     private async Task RunUpAsync(ServerOptions options, TimeProvider clock, Action<string> report, CancellationToken cancel)
     {
         var settings = options.Settings;
+        new KekFiles(Folder).Tidy();
         var kek = Own(await StoreStart.OpenKekAsync(settings, Folder, cancel));
         var sockets = Own(BoundSockets.Bind(settings.Listeners, report));
         EndPoints = sockets.EndPoints;
@@ -83,10 +95,11 @@ public sealed class KeyreeveServer : IAsyncDisposable
         var database = Own(await StoreStart.OpenDatabaseAsync(settings, Folder, clock, cancel));
         // What is made when it is missing is made by one node at a time, up to the last of it: the pages' keys, made as the application starts.
         await using var alone = await database.AloneAsync("start", cancel);
-        var stores = new Stores(database);
+        var stores = new Stores(database, new RevocationEvents(Issuer, settings.EventReceivers));
         await StoreStart.CheckDemoAsync(options, stores, kek, clock, cancel);
-        var previous = await PreviousLifeAsync(stores.Audit, cancel);
+        var previous = await PreviousLifeAsync(stores.Audit, clock, cancel);
         var pki = Own(await Pki.OpenAsync(stores.Sealed, kek, settings.HostName, clock, cancel));
+        await KekKeeper.ClaimAsync(stores.Sealed, kek, clock, cancel);
         Folder.WritePublic("ca.pem", pki.Root.ExportCertificatePem() + "\n");
         await OperatorCertificates.EnsureFirstAsync(Folder, stores.Sealed, kek, pki, isOneOfMany: settings.Postgres is not null, clock, cancel);
 
@@ -98,6 +111,8 @@ public sealed class KeyreeveServer : IAsyncDisposable
         var parts = new ServerParts(options, Folder, Issuer, EndPoints, kek, stores, pki, state, rotator, previous, clock);
         Application = WebHost.Build(parts, sockets);
         Own(Application);
+        if ((_telemetry = TelemetryExport.Start(parts, Application.Services)) is { } telemetry)
+            Own(telemetry);
         if (options.Demo)
             await DemoData.EnsureAsync(parts, Application.Services, cancel);
         _background = Application.Services.GetServices<IHostedService>().OfType<BackgroundWork>().Single();
@@ -106,16 +121,18 @@ public sealed class KeyreeveServer : IAsyncDisposable
         Application.Services.GetRequiredService<Readiness>().Ready();
     }
 
-    /// <summary>When the process before this one last wrote: replays of what it accepted must not pass.</summary>
-    private static async Task<PreviousLife> PreviousLifeAsync(AuditStore audit, CancellationToken cancel)
+    /// <summary>
+    /// When the process before this one may last have accepted a key request: replays of it must not pass. One that ended in order
+    /// wrote down everything it did; what one that was killed did at the last is not in the audit, so it may have been up to now.
+    /// </summary>
+    private async Task<PreviousLife> PreviousLifeAsync(AuditStore audit, TimeProvider clock, CancellationToken cancel)
     {
         var last = 0L;
         foreach (var (node, sequence, _) in await audit.HeadsAsync(cancel))
             foreach (var line in await audit.ReadAsync(node, sequence - 1, 1, cancel))
                 using (var json = JsonDocument.Parse(line.Json))
                     last = Math.Max(last, json.RootElement.GetProperty("at").GetInt64() / 1000);
-        // The audit lags a moment behind what it tells of.
-        return new(last == 0 ? 0 : last + 1);
+        return new(last == 0 ? 0 : Folder.EndedInOrder ? last + 1 : Math.Max(last + 1, clock.GetUtcNow().ToUnixTimeSeconds()));
     }
 
     private void WriteListeners()

@@ -1,4 +1,4 @@
-using Keyreeve.Core.Snapshots;
+using Keyreeve.Core.Refusals;
 using Keyreeve.Storage;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Pages;
@@ -36,7 +36,7 @@ public sealed partial class UnhandledErrors(RequestDelegate next, ILogger<Unhand
             LogAway(log, e.Message, context.Request.Path, context.TraceIdentifier);
             await AnswerAsync(context, StatusCodes.Status503ServiceUnavailable, "Unavailable");
         }
-        catch (Exception e) when (e is (StoreBusyException or StaleSnapshotException) && !context.Response.HasStarted)
+        catch (TryLaterException e) when (!context.Response.HasStarted)
         {
             LogFailed(log, e, context.Request.Path, context.TraceIdentifier);
             await AnswerAsync(context, StatusCodes.Status503ServiceUnavailable, "Busy");
@@ -51,8 +51,11 @@ public sealed partial class UnhandledErrors(RequestDelegate next, ILogger<Unhand
     private static Task AnswerAsync(HttpContext context, int status, string cause)
     {
         context.Response.Clear();
-        if (status == StatusCodes.Status503ServiceUnavailable)
-            context.Response.Headers.RetryAfter = "5";
+        // A client of the token endpoint reads OAuth errors and nothing else.
+        if (status == StatusCodes.Status503ServiceUnavailable && context.GetEndpoint()?.Metadata.GetMetadata<RefusalAnswer>() is { } answer)
+            return answer.WriteAsync(context, new Refusal(RefusalCode.Busy, "please try again", "the store is away"));
+        context.Response.StatusCode = status;
+        RetryLater.Apply(context.Response);
         return context.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.Ordinal)
             ? PostedForm.WriteErrorAsync(context, status, PageText.ServerError)
             : ProblemDocument.WriteAsync(context, status, cause, "the server could not complete the request");

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Security;
 using Keyreeve.Core.Audit;
@@ -6,10 +7,15 @@ using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Core.Tokens;
+using Keyreeve.Engines.Outbound;
 using Keyreeve.Engines.Tls;
 using Keyreeve.OpenId;
 using Keyreeve.Seal;
 using Keyreeve.Server.Admin;
+using Keyreeve.Server.Outbox;
+using Keyreeve.Server.Sweeping;
+using Keyreeve.Server.Telemetry;
+using Keyreeve.Storage;
 using Keyreeve.Web.Account;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Http;
@@ -43,6 +49,8 @@ public static class WebHost
         ConfigureListeners(builder, parts, sockets, certificate);
         AddServices(builder.Services, parts, certificate);
         var app = builder.Build();
+        if (parts.Options.Settings.Telemetry is { Endpoint: not null, TraceSampleRatio: > 0 })
+            app.UseRequestSpans();
         app.UseMiddleware<UnhandledErrors>();
         PageLanguage.UsePageLanguage(app);
         app.UseRouting();
@@ -138,11 +146,11 @@ public static class WebHost
     {
         var (settings, stores) = (parts.Options.Settings, parts.Stores);
         var server = new ServerIdentity(parts.Issuer, parts.MtlsBase);
-        services.AddSingleton(parts).AddSingleton(parts.Clock).AddSingleton(parts.Kek).AddSingleton(parts.State).AddSingleton(certificate)
-            .AddSingleton(server).AddSingleton(settings.Tokens).AddSingleton(parts.PreviousLife).AddSingleton<Readiness>()
+        services.AddSingleton(parts).AddSingleton(parts.Clock).AddSingleton(parts.Kek).AddSingleton(parts.State).AddSingleton(certificate).AddSingleton<KekKeeper>()
+            .AddSingleton(server).AddSingleton(settings.Tokens).AddSingleton(parts.PreviousLife).AddSingleton(new LatestMoment(parts.PreviousLife.LastSeen)).AddSingleton<Readiness>()
             .AddSingleton<IDirectory>(stores.Directory).AddSingleton<IGrantStore>(stores.Grants).AddSingleton<ISessionStore>(stores.Sessions).AddSingleton<ICredentialStore>(stores.Credentials)
             .AddSingleton<IRevocationStore>(stores.Revocations).AddSingleton<IKeyRecordStore>(stores.KeyRecords).AddSingleton<ISealedStore>(stores.Sealed)
-            .AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
+            .AddSingleton<IAssertionStore>(stores.Assertions).AddSingleton<ISeenRequestStore>(stores.SeenRequests).AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
             .AddSingleton(new TokenMinter(parts.Issuer))
             .AddSingleton(new TokenVerifier(parts.Issuer, () => parts.State.Keys, () => parts.State.Revocations, parts.Clock, settings.Tokens.Leeway))
             .AddSingleton(settings.Limits).AddSingleton<RequestLimits>().AddSingleton<AssertionMemory>().AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>()
@@ -154,11 +162,23 @@ public static class WebHost
             SKmsUris = settings.SKmsUris.Count > 0 ? settings.SKmsUris : [parts.Issuer + "/seal/km"],
             SKmsId = settings.SKmsId,
             Window = settings.KmWindow,
-        });
+        }, shared: stores.Database is not SqliteEngine);
         services.AddAdmin();
-        services.AddHostedService<BackgroundWork>();
+        services.AddHostedService<BackgroundWork>().AddHostedService<Custody>();
+        services.Replace(ServiceDescriptor.Singleton<DistributedContextPropagator, NoPropagation>());
+        AddOutboxAndSweeping(services, parts);
         // Stopping takes 10 s at most; what is open after 6 s is cut, so that the rest of the stop has its time.
         services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(6));
+    }
+
+    private static void AddOutboxAndSweeping(IServiceCollection services, ServerParts parts)
+    {
+        var outbound = parts.Options.Settings.Outbound;
+        // The own root is trusted beside what the operator names: resource servers often have certificates of this very authority.
+        services.AddSingleton(_ => new OutboundHttp(outbound with { TrustAnchors = [.. outbound.TrustAnchors, parts.Pki.Root] }, parts.Clock));
+        services.AddSingleton(parts.Stores).AddSingleton<DeliverMessage>().AddHostedService<OutboxDelivery>();
+        services.AddSingleton(provider => new Sweeper(parts.Stores, parts.Clock, provider.GetRequiredService<ILogger<Sweeper>>()) { Swept = ServerTelemetry.SweptRows })
+            .AddHostedService(provider => provider.GetRequiredService<Sweeper>());
     }
 
     private static void AddLogin(IServiceCollection services, ServerParts parts)

@@ -1,5 +1,7 @@
+using Keyreeve.Core.Events;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Policy;
+using Keyreeve.Engines.Outbound;
 using Keyreeve.Seal;
 using Keyreeve.Web.Limits;
 using Microsoft.Extensions.Logging;
@@ -57,8 +59,17 @@ public sealed record ServerSettings
     /// <summary>Built-in scope name to the name used instead.</summary>
     public IReadOnlyDictionary<string, string> ScopeNames { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>What the server may connect to.</summary>
+    public OutboundSettings Outbound { get; init; } = new();
+
+    /// <summary>Who is told of revocations.</summary>
+    public IReadOnlyList<EventReceiver> EventReceivers { get; init; } = [];
+
     /// <summary>Least level that is logged.</summary>
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
+
+    /// <summary>Metrics and traces.</summary>
+    public TelemetrySettings Telemetry { get; init; } = new();
 
     /// <summary>Where the settings came from, for the first screen.</summary>
     public IReadOnlyList<string> Sources { get; init; } = [];

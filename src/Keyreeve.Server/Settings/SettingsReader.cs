@@ -60,7 +60,17 @@ public sealed class SettingsReader
         ("Seal:SKmsUris", "ISSUER/seal/km", "URIs of this SKM-S, separated by spaces"),
         ("Seal:SKmsId", "skms-1", "ID of this SKM-S, 1 to 255 characters"),
         ("Seal:WindowSeconds", "5", "1 to 30"),
+        ("Outbound:AllowedNetworks", "", "networks that may be connected to although they are not public, as 10.1.0.0/16 fd12::/64"),
+        ("Outbound:AllowHttp", "false", "true or false: plain http, to allowed networks alone"),
+        ("Outbound:TrustAnchors", "", "PEM file of roots that receivers' certificates chain to, beside the own root"),
+        ("Events:Receivers:NAME:Url", "", "who is told of revocations: https address that takes Security Event Tokens"),
+        ("Events:Receivers:NAME:Audience", "URL", "their aud"),
         ("Log:Level", "Information", "Trace, Debug, Information, Warning or Error"),
+        ("Telemetry:Otlp:Endpoint", "", "URL of an OpenTelemetry collector, as http://127.0.0.1:4318; empty sends nothing"),
+        ("Telemetry:Otlp:Protocol", "http/protobuf", "http/protobuf or grpc"),
+        ("Telemetry:Otlp:Headers", "", "NAME=VALUE,NAME=VALUE for the collector; secret"),
+        ("Telemetry:TraceSampleRatio", "0.01", "0 to 1, the part of the requests that is traced"),
+        ("Telemetry:MetricSeconds", "60", "1 to 3600"),
     ];
 
     /// <summary>Settings with a free last part: a map from a built-in scope name to another one.</summary>
@@ -150,6 +160,11 @@ public sealed class SettingsReader
             _values[ScopePrefix + scope] = (value, source);
             return;
         }
+        if (OutboundReader.IsReceiver(name))
+        {
+            _values[name] = (value, source);
+            return;
+        }
         if (!Array.Exists(KnownSettings, k => string.Equals(k.Name, name, StringComparison.OrdinalIgnoreCase)))
         {
             var nearest = SettingNames.Nearest(name, KnownSettings.Select(k => k.Name));
@@ -162,6 +177,7 @@ public sealed class SettingsReader
     {
         var listeners = KnownSettings.Where(k => k.Name.StartsWith("Listeners:", StringComparison.Ordinal))
             .ToDictionary(k => k.Name.Split(':')[1], k => ReadAddress(Text(k.Name) ?? k.Default, k.Name), StringComparer.Ordinal);
+        var outbound = OutboundReader.Read(Text("Outbound:AllowedNetworks"), Text("Outbound:AllowHttp"), Text("Outbound:TrustAnchors"));
         var postgres = PostgresOrNull();
         var settings = new ServerSettings
         {
@@ -207,6 +223,17 @@ public sealed class SettingsReader
                 .ToDictionary(v => v.Key[ScopePrefix.Length..], v => v.Value.Value, StringComparer.Ordinal),
             LogLevel = Text("Log:Level") is not { } level ? LogLevel.Information
                 : Enum.TryParse<LogLevel>(level, ignoreCase: true, out var parsed) && !char.IsAsciiDigit(level[0]) ? parsed : throw Wrong("Log:Level"),
+            Telemetry = new TelemetrySettings
+            {
+                Endpoint = CollectorOrNull(),
+                Grpc = (Text("Telemetry:Otlp:Protocol") ?? "http/protobuf") switch { "http/protobuf" => false, "grpc" => true, _ => throw Wrong("Telemetry:Otlp:Protocol") },
+                Headers = CollectorHeaders(),
+                TraceSampleRatio = double.TryParse(Text("Telemetry:TraceSampleRatio") ?? "0.01", NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var ratio) && ratio is >= 0 and <= 1
+                    ? ratio : throw Wrong("Telemetry:TraceSampleRatio"),
+                MetricPeriod = Seconds("Telemetry:MetricSeconds", 1, 3600),
+            },
+            Outbound = outbound,
+            EventReceivers = OutboundReader.ReadReceivers(_values.Select(v => KeyValuePair.Create(v.Key, v.Value.Value)), outbound.AllowHttp),
             Sources = _sources,
         };
         if (settings.Rotation.PublishAhead >= settings.Rotation.Period)
@@ -243,6 +270,28 @@ public sealed class SettingsReader
     /// <summary>Nodes of one database differ in their names; the host's name is one that the operator knows.</summary>
     private string Node(bool isOneOfMany) => (Text("Node") ?? (isOneOfMany ? Environment.MachineName : "node-1")) is var node
         && node.Length <= 255 && node.All(c => c is > ' ' and < (char)0x7f) ? node : throw new SettingsException("Node: write 1 to 255 characters of ASCII without spaces");
+
+    private Uri? CollectorOrNull()
+    {
+        if (Text("Telemetry:Otlp:Endpoint") is not { } text)
+            return null;
+        // Credentials belong into the headers: a URL is printed.
+        return Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.UserInfo.Length == 0 && uri.Query.Length == 0 && uri.Fragment.Length == 0
+            ? uri
+            : throw new SettingsException($"{_values["Telemetry:Otlp:Endpoint"].Source}: Telemetry:Otlp:Endpoint is not right; write http://host:port or https://host:port, without user, query and fragment");
+    }
+
+    /// <summary>Secret: what is wrong with it is said without it.</summary>
+    private CollectorHeaders CollectorHeaders()
+    {
+        if (Text("Telemetry:Otlp:Headers") is not { } text)
+            return Settings.CollectorHeaders.None;
+        if (!Settings.CollectorHeaders.TryRead(text, out var headers))
+            throw new SettingsException($"{_values["Telemetry:Otlp:Headers"].Source}: Telemetry:Otlp:Headers does not read; write NAME=VALUE,NAME=VALUE, with commas inside a value as %2C");
+        if (CollectorOrNull() is { Scheme: "http", IsLoopback: false })
+            throw new SettingsException("Telemetry:Otlp:Headers would travel in the clear: Telemetry:Otlp:Endpoint must be https, or a loopback address");
+        return headers;
+    }
 
     private List<string> Uris(string name)
     {

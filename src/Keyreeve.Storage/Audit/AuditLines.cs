@@ -5,7 +5,9 @@ namespace Keyreeve.Storage;
 /// <summary>Appends to the chain of one node.</summary>
 internal static class AuditLines
 {
-    private static readonly Statement Insert = new("INSERT INTO audit (node, seq, json, hash) VALUES (@Node, @Sequence, @Json, @Hash)", "@Node", "@Sequence", "@Json", "@Hash");
+    private static readonly Statement Insert = new(
+        "INSERT INTO audit (node, seq, json, hash, at, subject, client_id) VALUES (@Node, @Sequence, @Json, @Hash, @At, @Subject, @ClientId)",
+        "@Node", "@Sequence", "@Json", "@Hash", "@At", "@Subject", "@ClientId");
     private static readonly Statement Advance = new("UPDATE audit_heads SET seq = seq + @Count WHERE node = @Node RETURNING seq, hash", "@Count", "@Node");
     private static readonly Statement Close = new("UPDATE audit_heads SET hash = @Hash WHERE node = @Node", "@Hash", "@Node");
 
@@ -29,7 +31,7 @@ internal static class AuditLines
         {
             var json = entry.ToCanonicalJson();
             hash = AuditChain.Next(hash, ++sequence, json);
-            await unit.ExecuteAsync(Insert.In(unit, node, sequence, json, hash));
+            await unit.ExecuteAsync(Insert.In(unit, node, sequence, json, hash, entry.At, entry.Subject, entry.ClientId));
         }
         await unit.ExecuteAsync(Close.In(unit, hash, node));
     }

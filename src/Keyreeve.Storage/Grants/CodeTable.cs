@@ -39,9 +39,9 @@ internal static class CodeTable
     public static async Task<bool> RedeemAsync(UnitOfWork unit, byte[] hash, long now) => await unit.ExecuteAsync(Redeem.In(unit, now, hash)) == 1;
 
     /// <summary>Keeps a code beyond its expiry as long as a replay of it must be known as one.</summary>
-    public static Task<int> DeleteExpiredAsync(UnitOfWork unit, long now, long limit) => unit.ExecuteAsync("""
+    public static Task<int> DeleteExpiredAsync(UnitOfWork unit, long now, long limit) => unit.ExecuteAsync($"""
         DELETE FROM authorization_codes
-        WHERE hash IN (SELECT hash FROM authorization_codes WHERE expires_at <= @Before ORDER BY expires_at LIMIT @Limit)
+        WHERE hash IN (SELECT hash FROM authorization_codes WHERE expires_at <= @Before ORDER BY expires_at LIMIT @Limit {unit.SkipLocked})
         """, new { Before = now - (long)RedeemCode.RememberAfterExpiry.TotalSeconds, Limit = limit });
 
     /// <summary>In the order of <see cref="Columns"/>.</summary>

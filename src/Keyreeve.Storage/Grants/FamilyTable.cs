@@ -17,7 +17,7 @@ internal static class FamilyTable
         VALUES (@FamilyId, @ClientId, @Subject, @Scope, @AuthTime, @Acr, @Amr, @SessionId, @Generation, @CurrentHash,
                 @PreviousHash, @SealedSuccessor, @StartedAt, @RotatedAt, @Reuses, @IdleExpiresAt, @AbsoluteExpiresAt, @EndedAt)
         """, "@FamilyId", "@ClientId", "@Subject", "@Scope", "@AuthTime", "@Acr", "@Amr", "@SessionId", "@Generation", "@CurrentHash",
-        "@PreviousHash", "@SealedSuccessor", "@StartedAt", "@RotatedAt", "@Reuses", "@IdleExpiresAt", "@AbsoluteExpiresAt", "@EndedAt");
+        "@PreviousHash[]", "@SealedSuccessor[]", "@StartedAt", "@RotatedAt", "@Reuses", "@IdleExpiresAt", "@AbsoluteExpiresAt", "@EndedAt");
 
     private static readonly Statement Find = new($"SELECT {Columns} FROM refresh_families WHERE family_id = @FamilyId", "@FamilyId");
 
@@ -28,7 +28,7 @@ internal static class FamilyTable
         UPDATE refresh_families SET generation = @Generation, current_hash = @CurrentHash, previous_hash = @PreviousHash,
             sealed_successor = @SealedSuccessor, rotated_at = @RotatedAt, reuses = @Reuses, idle_expires_at = @IdleExpiresAt
         WHERE family_id = @FamilyId AND generation = @Before AND ended_at = 0
-        """, "@FamilyId", "@Generation", "@Before", "@CurrentHash", "@PreviousHash", "@SealedSuccessor", "@RotatedAt", "@Reuses", "@IdleExpiresAt");
+        """, "@FamilyId", "@Generation", "@Before", "@CurrentHash", "@PreviousHash[]", "@SealedSuccessor[]", "@RotatedAt", "@Reuses", "@IdleExpiresAt");
 
     public static Task AddAsync(UnitOfWork unit, RefreshFamily f) => unit.ExecuteAsync(Add.In(unit,
         f.FamilyId, f.ClientId, f.Subject, f.Scope.Text, f.Authentication.AuthTime, f.Authentication.Acr, f.Authentication.Amr, f.SessionId, f.Generation, f.CurrentHash,
@@ -68,9 +68,9 @@ internal static class FamilyTable
         "UPDATE refresh_families SET ended_at = @Now WHERE family_id = @FamilyId AND ended_at = 0", new { FamilyId = familyId, Now = now });
 
     /// <summary>The idle end never lies after the absolute one, so that one index finds both.</summary>
-    public static Task<int> DeleteExpiredAsync(UnitOfWork unit, long nowMilliseconds, long limit) => unit.ExecuteAsync("""
+    public static Task<int> DeleteExpiredAsync(UnitOfWork unit, long nowMilliseconds, long limit) => unit.ExecuteAsync($"""
         DELETE FROM refresh_families
-        WHERE family_id IN (SELECT family_id FROM refresh_families WHERE idle_expires_at <= @Now ORDER BY idle_expires_at LIMIT @Limit)
+        WHERE family_id IN (SELECT family_id FROM refresh_families WHERE idle_expires_at <= @Now ORDER BY idle_expires_at LIMIT @Limit {unit.SkipLocked})
         """, new { Now = nowMilliseconds, Limit = limit });
 
     private static long IdleEnd(RefreshFamily family) => Math.Min(family.IdleExpiresAt, family.AbsoluteExpiresAt);

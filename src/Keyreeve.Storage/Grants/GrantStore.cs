@@ -7,16 +7,15 @@ namespace Keyreeve.Storage;
 
 /// <summary>
 /// Codes, refresh families and consents. Their writes only compare and set, so several nodes' run side by side; what ends a login or
-/// removes a user or client (and deletes the rows here with it) is written alone, never in between. Sweeping is written alone, too:
-/// its choice of rows and their deletion are two looks at the table.
+/// removes a user or client (and deletes the rows here with it) is written alone, never in between.
 /// </summary>
-public sealed class GrantStore(IDatabase database) : IGrantStore
+public sealed class GrantStore(IDatabase database, OutboxStore outbox) : IGrantStore
 {
     private static readonly Statement FindConsent = new(
         "SELECT subject, client_id, scope, given_at, shown FROM consents WHERE subject = @Subject AND client_id = @ClientId", "@Subject", "@ClientId");
 
     private static readonly Statement ListConsents = new(
-        "SELECT subject, client_id, scope, given_at, shown FROM consents WHERE subject = @Subject ORDER BY client_id", "@Subject");
+        "SELECT subject, client_id, scope, given_at, shown FROM consents WHERE subject = @Subject", "@Subject");
 
     /// <inheritdoc />
     public Task<bool> AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
@@ -68,16 +67,17 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task EndGrantAsync(string grantId, long now, Revocation revocation, AuditEntry entry, CancellationToken cancel)
+    public async Task EndGrantAsync(string grantId, long now, Revocation revocation, AuditEntry entry, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
-        return database.WriteSharedAsync(async unit =>
+        await database.WriteSharedAsync(async unit =>
         {
             await FamilyTable.EndAsync(unit, grantId, now);
-            await RevocationStore.AddAsync(unit, [revocation]);
+            await RevocationStore.AddAsync(unit, [revocation], outbox);
             unit.Audit(entry);
             return true;
         }, cancel);
+        outbox.Wake();
     }
 
     /// <inheritdoc />
@@ -117,20 +117,22 @@ public sealed class GrantStore(IDatabase database) : IGrantStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task<int> EndAccessAsync(string subject, string clientId, long now, Func<string, Revocation> ofFamily, Revocation otherwise, AuditEntry entry, CancellationToken cancel)
+    public async Task<int> EndAccessAsync(string subject, string clientId, long now, Func<string, Revocation> ofFamily, Revocation otherwise, AuditEntry entry, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
         // Written alone: a code that is redeemed in between would leave a family behind.
-        return database.WriteAsync(async unit =>
+        var count = await database.WriteAsync(async unit =>
         {
             var row = new { Subject = subject, ClientId = clientId };
             await unit.ExecuteAsync("DELETE FROM consents WHERE subject = @Subject AND client_id = @ClientId", row);
             await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE subject = @Subject AND client_id = @ClientId AND redeemed_at = 0", row);
             var ended = await FamilyTable.EndOfClientAsync(unit, subject, clientId, now);
-            await RevocationStore.AddAsync(unit, ended.Count > 0 ? [.. ended.Select(ofFamily)] : (Revocation[])[otherwise]);
+            await RevocationStore.AddAsync(unit, ended.Count > 0 ? [.. ended.Select(ofFamily)] : (Revocation[])[otherwise], outbox);
             unit.Audit(entry);
             return ended.Count;
         }, cancel);
+        outbox.Wake();
+        return count;
     }
 
     /// <inheritdoc />

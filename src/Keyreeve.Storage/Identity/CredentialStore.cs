@@ -115,9 +115,11 @@ public sealed class CredentialStore(IDatabase database) : ICredentialStore
         ChangeAsync("INSERT INTO used_marks (mark, expires_at) VALUES (@Mark, @ExpiresAt) ON CONFLICT (mark) DO NOTHING", new { Mark = mark, ExpiresAt = expiresAt }, null, cancel);
 
     /// <inheritdoc />
-    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync("""
-        DELETE FROM used_marks WHERE mark IN (SELECT mark FROM used_marks WHERE expires_at <= @Now ORDER BY expires_at LIMIT @Limit)
-        """, new { Now = now, Limit = (long)limit }), cancel);
+    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteSharedAsync(unit => DeleteExpiredAsync(unit, now, limit), cancel);
+
+    internal static Task<int> DeleteExpiredAsync(UnitOfWork unit, long now, int limit) => unit.ExecuteAsync($"""
+        DELETE FROM used_marks WHERE mark IN (SELECT mark FROM used_marks WHERE expires_at <= @Now ORDER BY expires_at LIMIT @Limit {unit.SkipLocked})
+        """, new { Now = now, Limit = (long)limit });
 
     private static Task ForgetAttemptsAsync(UnitOfWork unit, string subject) =>
         unit.ExecuteAsync("DELETE FROM second_factor_attempts WHERE subject = @Subject", new { Subject = subject });

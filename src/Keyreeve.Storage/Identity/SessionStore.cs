@@ -73,9 +73,11 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
     }, cancel);
 
     /// <inheritdoc />
-    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteAsync(unit => unit.ExecuteAsync("""
-        DELETE FROM login_sessions WHERE hash IN (SELECT hash FROM login_sessions WHERE expires_at <= @Now ORDER BY expires_at LIMIT @Limit)
-        """, new { Now = now, Limit = (long)limit }), cancel);
+    public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteSharedAsync(unit => DeleteExpiredAsync(unit, now, limit), cancel);
+
+    internal static Task<int> DeleteExpiredAsync(UnitOfWork unit, long now, int limit) => unit.ExecuteAsync($"""
+        DELETE FROM login_sessions WHERE hash IN (SELECT hash FROM login_sessions WHERE expires_at <= @Now ORDER BY expires_at LIMIT @Limit {unit.SkipLocked})
+        """, new { Now = now, Limit = (long)limit });
 
     private static Task InsertAsync(UnitOfWork unit, LoginSession session) => unit.ExecuteAsync($"""
         INSERT INTO login_sessions ({Columns})

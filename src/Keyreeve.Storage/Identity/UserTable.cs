@@ -7,7 +7,7 @@ using Keyreeve.Core.Refusals;
 namespace Keyreeve.Storage;
 
 /// <summary>Users, their VAL services, and the subjects that were removed.</summary>
-internal sealed class UserTable(IDatabase database)
+internal sealed class UserTable(IDatabase database, OutboxStore outbox)
 {
     private const string Columns = """
         subject, username, password_hash, security_stamp, display_name, email, val_user_id, val_ue_id,
@@ -129,25 +129,30 @@ internal sealed class UserTable(IDatabase database)
         "UPDATE users SET password_hash = @NewHash WHERE subject = @Subject AND password_hash = @OldHash", new { Subject = subject, OldHash = oldHash, NewHash = newHash }), cancel);
 
     /// <summary>Codes end as well: they were issued to a login that stood on the old password.</summary>
-    public Task<bool> ChangePasswordAsync(PasswordChange change, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public async Task<bool> ChangePasswordAsync(PasswordChange change, AuditEntry entry, CancellationToken cancel)
     {
-        var row = new { change.Subject, change.OldStamp, change.NewHash, change.NewStamp, Keep = change.Keep ?? [] };
-        if (await unit.ExecuteAsync("""
-            UPDATE users SET password_hash = @NewHash, security_stamp = @NewStamp, must_change_password = 0, failed_logins = 0, lock_count = 0, locked_until = 0, version = version + 1
-            WHERE subject = @Subject AND security_stamp = @OldStamp AND disabled = 0
-            """, row) == 0)
-            return false;
-        await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject AND hash <> @Keep", row);
-        await unit.ExecuteAsync("UPDATE login_sessions SET security_stamp = @NewStamp WHERE subject = @Subject AND hash = @Keep", row);
-        await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE subject = @Subject", row);
-        if (change.EndGrants is { } revocation)
+        var done = await database.WriteAsync(async unit =>
         {
-            await unit.ExecuteAsync("DELETE FROM refresh_families WHERE subject = @Subject", row);
-            await RevocationStore.AddAsync(unit, [revocation]);
-        }
-        unit.Audit(entry);
-        return true;
-    }, cancel);
+            var row = new { change.Subject, change.OldStamp, change.NewHash, change.NewStamp, Keep = change.Keep ?? [] };
+            if (await unit.ExecuteAsync("""
+                UPDATE users SET password_hash = @NewHash, security_stamp = @NewStamp, must_change_password = 0, failed_logins = 0, lock_count = 0, locked_until = 0, version = version + 1
+                WHERE subject = @Subject AND security_stamp = @OldStamp AND disabled = 0
+                """, row) == 0)
+                return false;
+            await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject AND hash <> @Keep", row);
+            await unit.ExecuteAsync("UPDATE login_sessions SET security_stamp = @NewStamp WHERE subject = @Subject AND hash = @Keep", row);
+            await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE subject = @Subject", row);
+            if (change.EndGrants is { } revocation)
+            {
+                await unit.ExecuteAsync("DELETE FROM refresh_families WHERE subject = @Subject", row);
+                await RevocationStore.AddAsync(unit, [revocation], outbox);
+            }
+            unit.Audit(entry);
+            return true;
+        }, cancel);
+        outbox.Wake();
+        return done;
+    }
 
     private static async Task<User?> FirstAsync(DbConnection connection, string sql, object parameters) =>
         ToUsers(await connection.QueryAsync<Row>(sql, parameters)).FirstOrDefault();

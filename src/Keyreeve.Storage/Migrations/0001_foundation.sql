@@ -1,5 +1,6 @@
 -- The types are those SQLite and PostgreSQL share: TEXT, BIGINT, BYTEA. Truth values are 0 and 1. Lists are JSON text unless they
--- are looked up. Texts compare octet by octet. A statement ends with a semicolon at the end of a line.
+-- are looked up. Texts compare octet by octet (on PostgreSQL the engine makes each TEXT
+-- of a CREATE or ALTER TABLE a TEXT COLLATE "C", whatever the database's locale is). A statement ends with a semicolon at the end of a line.
 
 CREATE TABLE users (
     subject TEXT NOT NULL PRIMARY KEY,

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using Npgsql;
@@ -52,7 +53,7 @@ public sealed class PostgresAddress
         if (!IsLocal(settings.Host))
         {
             // The library's own default would fall back to plain text when somebody in between says that the server has no TLS.
-            if (!settings.ContainsKey("SSL Mode"))
+            if (!Names(settings, "SSL Mode"))
                 settings.SslMode = SslMode.VerifyFull;
             else if (settings.SslMode < SslMode.Require && !allowPlain)
             {
@@ -84,6 +85,10 @@ public sealed class PostgresAddress
         MaxAutoPrepare = 100,
         AutoPrepareMinUsages = 2,
     };
+
+    /// <summary>True when the text has the setting. Npgsql's own ContainsKey says whether there is a setting of that name at all.</summary>
+    private static bool Names(NpgsqlConnectionStringBuilder settings, string name) =>
+        new DbConnectionStringBuilder { ConnectionString = settings.ConnectionString }.ContainsKey(name);
 
     private static bool IsLocal(string hosts) => hosts.Split(',').Select(host => host.Trim()).All(host =>
         host.Length > 0 && (host[0] is '/' or '@' || host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || IsLoopback(host)));

@@ -22,7 +22,8 @@ internal sealed class PostgresConnections : IAsyncDisposable
 
     public PostgresConnections(PostgresAddress address, string node)
     {
-        _readers = Source(address, node, "-c default_transaction_read_only=on -c statement_timeout=5000", settings =>
+        // A long list may take its time as long as rows come; what says nothing for the command's timeout is given up.
+        _readers = Source(address, node, "-c default_transaction_read_only=on -c statement_timeout=30000", settings =>
         {
             settings.Pooling = true;
             settings.MinPoolSize = 0;

@@ -43,13 +43,13 @@ public sealed class PostgresDoor : StoreDoor
         return transaction;
     }
 
-    /// <summary>Tables that survive a crash: an unlogged one holds nothing that anybody may rely on.</summary>
+    /// <inheritdoc />
     public override async Task<IReadOnlyList<TableShape>> ReadCatalogueAsync(DbTransaction? transaction, CancellationToken cancel)
     {
         var columns = await _connection.QueryAsync<Column>("""
             SELECT c.relname::text AS "table", a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS not_null
             FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-            WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND c.relpersistence = 'p' AND a.attnum > 0 AND NOT a.attisdropped
+            WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
             ORDER BY c.relname, a.attnum
             """, transaction: transaction);
         var references = (await _connection.QueryAsync<Reference>("""

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Keyreeve.Core.Telemetry;
 using Npgsql;
 
 namespace Keyreeve.Storage;
@@ -101,18 +102,27 @@ public sealed class PostgresEngine : IDatabase
     public async Task<T> ReadAsync<T>(Func<DbConnection, Task<T>> work, CancellationToken cancel)
     {
         ObjectDisposedException.ThrowIf(_closed, this);
+        using var span = Spans.Start(Spans.StoreRead);
+        var began = Clock.GetTimestamp();
         try
         {
             await using var connection = await _connections.ReaderAsync(cancel);
             return await work(connection);
         }
-        catch (Exception failure) when (PostgresErrors.Tell(failure) is StoreUnavailableException away && failure is not PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction })
+        catch (Exception failure) when (PostgresErrors.IsReadOutage(failure))
         {
             if (PostgresErrors.IsLost(failure))
                 _connections.ForgetIdle();
-            throw away;
+            throw PostgresErrors.Tell(failure);
+        }
+        finally
+        {
+            StorageTelemetry.Read(Clock.GetElapsedTime(began));
         }
     }
+
+    /// <inheritdoc />
+    public int WaitingWrites => _writer.Waiting;
 
     /// <inheritdoc />
     public Task<T> WriteAsync<T>(Func<UnitOfWork, Task<T>> work, CancellationToken cancel) => _writer.EnqueueAsync(work, alone: true, cancel);
@@ -142,10 +152,14 @@ public sealed class PostgresEngine : IDatabase
     }
 
     /// <summary>Texts compare octet by octet, whatever the database's locale is: order is what the program takes it for, and no index breaks when a locale changes.</summary>
-    internal static string InOctets(string statement) =>
-        statement.StartsWith("CREATE TABLE", StringComparison.Ordinal) || statement.StartsWith("ALTER TABLE", StringComparison.Ordinal)
+    internal static string InOctets(string statement)
+    {
+        statement = statement.Replace("/* UNLOGGED */", "UNLOGGED", StringComparison.Ordinal);
+        // A comment may stand before the statement.
+        return statement.Split('\n').Any(line => line.StartsWith("CREATE TABLE", StringComparison.Ordinal) || line.StartsWith("CREATE UNLOGGED TABLE", StringComparison.Ordinal) || line.StartsWith("ALTER TABLE", StringComparison.Ordinal))
             ? System.Text.RegularExpressions.Regex.Replace(statement, @"\bTEXT\b", "TEXT COLLATE \"C\"", System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(5))
             : statement;
+    }
 
     private static async Task<T> AskAsync<T>(PostgresConnections connections, Func<NpgsqlConnection, Task<T>> ask, CancellationToken cancel)
     {

@@ -16,6 +16,10 @@ internal static class PostgresErrors
     public static bool IsLost(Exception failure) => failure is NpgsqlException and not PostgresException or SocketException or IOException or TimeoutException
         || failure is PostgresException answer && (answer.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction or IdleInTransaction || answer.SqlState[..2] is "08" or "57" or "58");
 
+    /// <summary>An outage that nobody called one yet. In a reader the refusal to write is the caller's mistake.</summary>
+    public static bool IsReadOutage(Exception failure) =>
+        failure is not (StoreUnavailableException or PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction }) && Tell(failure) is StoreUnavailableException;
+
     /// <summary>
     /// What the world outside the database's text is told: an outage as one, everything else (a constraint, a bug) as it is. The text
     /// says what an operator looks at; the cause is for the log.

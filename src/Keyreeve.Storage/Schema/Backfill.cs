@@ -17,7 +17,7 @@ namespace Keyreeve.Storage;
 public sealed record Backfill(int Number, string Name, Func<BackfillBatch, Task<BackfillStep>> RunAsync, Func<DbConnection, Task<long>> EstimateAsync)
 {
     /// <summary>The backfills this program knows, by number.</summary>
-    public static IReadOnlyList<Backfill> Known { get; } = [];
+    public static IReadOnlyList<Backfill> Known { get; } = [AuditColumns.Backfill];
 }
 
 /// <summary>What one batch gets.</summary>

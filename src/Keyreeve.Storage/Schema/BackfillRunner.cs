@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 
 namespace Keyreeve.Storage;
@@ -44,11 +43,11 @@ public sealed class BackfillRunner(IDatabase database, IReadOnlyList<Backfill> k
             while (await StateAsync(backfill, cancel) is { IsFinished: false } state)
             {
                 progress?.Invoke(state);
-                var began = Stopwatch.GetTimestamp();
+                var began = database.Clock.GetTimestamp();
                 if (!await database.WriteSharedAsync(unit => BackfillTable.RunBatchAsync(unit.Connection, unit.Transaction, backfill, database.Node, BatchRows, database.Clock.GetUtcNow(), cancel), cancel))
                     await Task.Delay(AskAgain, cancel);
                 else if (background)
-                    await Task.Delay(3 * Stopwatch.GetElapsedTime(began) + TimeSpan.FromMilliseconds(5), cancel);
+                    await Task.Delay(3 * database.Clock.GetElapsedTime(began) + TimeSpan.FromMilliseconds(5), cancel);
             }
             progress?.Invoke(await StateAsync(backfill, cancel));
         }

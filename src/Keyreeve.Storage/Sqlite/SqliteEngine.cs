@@ -9,6 +9,15 @@ namespace Keyreeve.Storage;
 /// </summary>
 public sealed class SqliteEngine : IDatabase
 {
+    /// <summary>Octets of the write-ahead log that stay when it is begun anew. Our choice: a reader that stood long makes it grow; it need not stay so.</summary>
+    private const int MaxIdleLog = 64 * 1024 * 1024;
+
+    /// <summary>Seconds to wait for another process that holds the file locked; then the callers are told to come again. Our choice.</summary>
+    private const int Patience = 3;
+
+    /// <summary>KiB of pages the writer keeps. Our choice: keys are random, and a batch that touches more pages than fit writes them twice.</summary>
+    private const int WriterCache = 16 * 1024;
+
     private readonly SqliteReaders _readers;
     private readonly BatchWriter _writer;
     private int _disposed;
@@ -16,7 +25,7 @@ public sealed class SqliteEngine : IDatabase
     private SqliteEngine(string path, SqliteConnection writer, TimeProvider clock, string node)
     {
         (Clock, Node) = (clock, node);
-        _readers = new(() => OpenConnectionAsync(path, readOnly: true, CancellationToken.None));
+        _readers = new(() => OpenConnectionAsync(path, readOnly: true, CancellationToken.None), clock);
         _writer = new(this, new SqliteWriting(() => OpenConnectionAsync(path, readOnly: false, CancellationToken.None)), writer);
     }
 
@@ -31,6 +40,9 @@ public sealed class SqliteEngine : IDatabase
 
     /// <inheritdoc />
     public string? Announcement => null;
+
+    /// <inheritdoc />
+    public int WaitingWrites => _writer.Waiting;
 
     /// <summary>Opens the file, makes it if it is not there (readable by its owner only), and brings its schema up to date.</summary>
     /// <param name="path">The file; its folder exists. <c>-wal</c> and <c>-shm</c> lie beside it.</param>
@@ -98,13 +110,14 @@ public sealed class SqliteEngine : IDatabase
 
     private static async Task<SqliteConnection> OpenConnectionAsync(string path, bool readOnly, CancellationToken cancel)
     {
-        var text = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWrite, Pooling = false, ForeignKeys = true };
+        var text = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWrite, Pooling = false, ForeignKeys = true, DefaultTimeout = Patience };
         var connection = new SqliteConnection(text.ConnectionString);
         try
         {
             await connection.OpenAsync(cancel);
             using var pragmas = connection.CreateCommand();
-            pragmas.CommandText = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + (readOnly ? " PRAGMA query_only = ON;" : "");
+            pragmas.CommandText = "PRAGMA busy_timeout = 2500; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                + (readOnly ? " PRAGMA query_only = ON;" : $" PRAGMA journal_size_limit = {MaxIdleLog}; PRAGMA cache_size = -{WriterCache};");
             await pragmas.ExecuteNonQueryAsync(cancel);
             return connection;
         }

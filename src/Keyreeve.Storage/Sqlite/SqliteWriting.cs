@@ -18,7 +18,7 @@ internal sealed class SqliteWriting(Func<Task<SqliteConnection>> open) : IWriteE
     /// <summary>After an error of its own nobody knows what the connection still holds open.</summary>
     public bool IsLost(Exception failure) => failure is SqliteException;
 
-    public Exception Tell(Exception failure) => failure;
+    public Exception Tell(Exception failure) => SqliteErrors.Tell(failure);
 
     /// <summary>Leaves one file with everything in it.</summary>
     public async Task EndAsync(DbConnection connection)

@@ -98,9 +98,9 @@ public sealed class BackupReader : IDisposable
             {
                 await ReadBodyAsync(body, table, attachment, cancel);
             }
-            catch (EndOfStreamException)
+            catch (EndOfStreamException end)
             {
-                throw new InvalidDataException("the backup ends in the middle of a row");
+                throw new InvalidDataException("the backup ends in the middle of a row", end);
             }
         }
         // The decompressor stops at its own end.

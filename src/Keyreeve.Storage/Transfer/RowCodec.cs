@@ -98,9 +98,9 @@ internal static class RowCodec
             var text = Strict.GetString(ReadOctets(input));
             return StoredText.Keeps(text) ? text : throw new InvalidDataException("a text holds NUL");
         }
-        catch (DecoderFallbackException)
+        catch (DecoderFallbackException bad)
         {
-            throw new InvalidDataException("a text is not UTF-8");
+            throw new InvalidDataException("a text is not UTF-8", bad);
         }
     }
 

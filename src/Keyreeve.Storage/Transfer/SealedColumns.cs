@@ -1,32 +1,26 @@
 using System.Data.Common;
 using Dapper;
-using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
-using Keyreeve.Seal;
-using Keyreeve.Wire.Seal;
 
 namespace Keyreeve.Storage;
 
 /// <summary>
-/// The columns that hold what the KEK sealed: which KEKs a store needs, and whether what is in it opens. (<c>refresh_families.sealed_successor</c> is
-/// not among them: it opens for the presenter of the token alone.)
+/// The columns that hold what the KEK sealed (<see cref="SealedColumn.All"/>): which KEKs a store needs, and whether what is in it opens.
 /// </summary>
 public static class SealedColumns
 {
-    private static readonly (string Table, string Column)[] All = [("sealed_values", "value"), ("signing_keys", "sealed_private_key"), ("key_records", "sealed_payload"), ("totp_secrets", "sealed_secret")];
-
     /// <summary>Table and column of each.</summary>
-    public static IReadOnlyList<(string Table, string Column)> Known => All;
+    public static IReadOnlyList<(string Table, string Column)> Known { get; } = [.. SealedColumn.All.Select(c => (c.Table, c.Column))];
 
     /// <summary>True when the KEK opens what the key of this ID sealed.</summary>
-    public static bool Knows(Kek kek, string id) => kek.Id == id;
+    public static bool Knows(Kek kek, string id) => kek.Id == id || kek.OtherIds.Contains(id, StringComparer.Ordinal);
 
     /// <summary>IDs of the KEKs, in order. A value that is not sealed at all counts as sealed by "?".</summary>
     public static async Task<IReadOnlyList<string>> KeksAsync(DbConnection connection, DbTransaction? transaction, CancellationToken cancel)
     {
         var ids = new SortedSet<string>(StringComparer.Ordinal);
-        foreach (var (table, column) in All)
-            foreach (var head in await connection.QueryAsync<byte[]>(new CommandDefinition($"SELECT DISTINCT substr({column}, 1, 9) FROM {table}", transaction: transaction, commandTimeout: 0, cancellationToken: cancel)))
+        foreach (var column in await ThereAsync(connection, transaction))
+            foreach (var head in await connection.QueryAsync<byte[]>(new CommandDefinition($"SELECT DISTINCT substr({column.Column}, 1, 9) FROM {column.Table} WHERE {column.Only}", transaction: transaction, commandTimeout: 0, cancellationToken: cancel)))
                 ids.Add(Kek.IdOf(head) ?? "?");
         return [.. ids];
     }
@@ -34,15 +28,15 @@ public static class SealedColumns
     /// <summary>Opens every value; returns the name of the first that does not open, or null.</summary>
     public static async Task<string?> FirstClosedAsync(DbConnection connection, Kek kek, CancellationToken cancel)
     {
-        foreach (var (sql, purpose) in Statements)
+        foreach (var column in await ThereAsync(connection, null))
         {
             await using var command = connection.CreateCommand();
-            command.CommandText = sql;
+            command.CommandText = $"SELECT {column.Column}, {string.Join(", ", column.Key.Concat(column.Beside))} FROM {column.Table} WHERE {column.Only}";
             command.CommandTimeout = 0;
             await using var rows = await command.ExecuteReaderAsync(cancel);
             while (await rows.ReadAsync(cancel))
             {
-                var name = purpose(rows);
+                var name = column.Purpose([.. Enumerable.Range(1, column.Key.Count + column.Beside.Count).Select(rows.GetValue)]);
                 if (!kek.TryOpen(name, rows.GetFieldValue<byte[]>(0), out var opened))
                     return name;
                 System.Security.Cryptography.CryptographicOperations.ZeroMemory(opened);
@@ -51,12 +45,9 @@ public static class SealedColumns
         return null;
     }
 
-    private static readonly (string Sql, Func<DbDataReader, string> Purpose)[] Statements =
-    [
-        ("SELECT value, name FROM sealed_values", row => row.GetString(1)),
-        ("SELECT sealed_private_key, key_id FROM signing_keys", row => $"signing_keys/{row.GetString(1)}"),
-        ("SELECT sealed_secret, subject FROM totp_secrets", row => TotpSecret.Purpose(row.GetString(1))),
-        ("SELECT sealed_payload, service_id, identity_kind, identity_value FROM key_records",
-            row => KeyRecord.Purpose(row.GetString(1), new KmIdentity((KmIdentityKind)row.GetInt64(2), row.GetString(3)))),
-    ];
+    private static async Task<IEnumerable<SealedColumn>> ThereAsync(DbConnection connection, DbTransaction? transaction)
+    {
+        var steps = (await MigrationRunner.AppliedAsync(connection, transaction)).Select(step => step.Number).ToHashSet();
+        return SealedColumn.All.Where(column => steps.Contains(column.Since));
+    }
 }

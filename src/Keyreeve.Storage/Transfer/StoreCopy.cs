@@ -51,6 +51,7 @@ public static class StoreCopy
         }
         foreach (var (table, tally) in tables.Zip(tallies))
             await StoreFilling.CompareAsync(target, table, tally, progress, cancel);
+        await StoreFilling.LosePassingAsync(target, cancel);
         await StoreMarks.EndFillingAsync(target.Connection, null);
         return tallies;
     }

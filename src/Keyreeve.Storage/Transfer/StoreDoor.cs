@@ -37,7 +37,7 @@ public abstract class StoreDoor(DbConnection connection) : IAsyncDisposable
         var tables = await ReadCatalogueAsync(null, cancel);
         await using var transaction = await Connection.BeginTransactionAsync(cancel);
         // What refers goes before what it refers to. The mark is the last to go.
-        foreach (var table in TableShape.InOrder(tables).Reverse().Select(t => t.Name).Append("schema_migrations").Append(StoreMarks.Table))
+        foreach (var table in TableShape.InOrder(tables).Reverse().Select(t => t.Name).Concat(Migration.PassingTables).Append("schema_migrations").Append(StoreMarks.Table))
             await Connection.ExecuteAsync(new CommandDefinition($"DROP TABLE IF EXISTS {table}", transaction: transaction, cancellationToken: cancel));
         await transaction.CommitAsync(cancel);
     }

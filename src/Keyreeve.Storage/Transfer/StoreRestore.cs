@@ -47,6 +47,7 @@ public static class StoreRestore
             await StoreFilling.CompareAsync(target, table, tally, progress, cancel);
         progress?.Invoke(new("migrating", "schema", 0, 0));
         await MigrationRunner.ApplyAsync(target.Connection, Migration.Known, Backfill.Known, clock, target.Say, cancel);
+        await StoreFilling.LosePassingAsync(target, cancel);
         if (await StoreFilling.ExamineAsync(target, kek, clock, progress, cancel) is { } damage && !choices.AcceptDamage)
             throw new TransferRefusedException($"the store was damaged already when it was backed up: {damage}. Take another backup, or restore it as it is with --accept-damage");
         return await new OneConnection(target.Connection, clock, RestoredState.Node).WriteAsync(async unit =>

@@ -28,11 +28,11 @@ public sealed record TableShape(string Name, IReadOnlyList<ColumnShape> Columns,
     /// <summary>The columns for a statement. Names come from the catalogue, never from a file.</summary>
     public string ColumnList => string.Join(", ", Columns.Select(c => c.Name));
 
-    /// <summary>Those whose rows are moved, each after the tables it refers to.</summary>
+    /// <summary>Those whose rows are moved, each after the tables it refers to. What may be lost at any time is not.</summary>
     /// <exception cref="InvalidDataException">Two tables refer to each other.</exception>
     public static IReadOnlyList<TableShape> InOrder(IEnumerable<TableShape> tables)
     {
-        var waiting = tables.Where(t => !NotMoved.Contains(t.Name, StringComparer.Ordinal)).OrderBy(t => t.Name, StringComparer.Ordinal).ToList();
+        var waiting = tables.Where(t => !NotMoved.Contains(t.Name, StringComparer.Ordinal) && !Migration.PassingTables.Contains(t.Name)).OrderBy(t => t.Name, StringComparer.Ordinal).ToList();
         var ordered = new List<TableShape>(waiting.Count);
         while (waiting.Count > 0)
         {

@@ -81,7 +81,7 @@ public static class AccountPages
             return false;
         var now = request.Now;
         await request.Service<IGrantStore>().EndAccessAsync(request.Subject, clientId, now.ToUnixTimeMilliseconds(), id => Revocation.OfGrant(id, now),
-            Revocation.OfSubject(request.Subject, now), request.Entry("access.ended", $"client {clientId}, by the user") with { ClientId = clientId }, CancellationToken.None);
+            Revocation.OfSubject(request.Subject, request.Service<LatestMoment>().OrLater(now)), request.Entry("access.ended", $"client {clientId}, by the user") with { ClientId = clientId }, CancellationToken.None);
         await request.Service<SnapshotState>().RefreshAsync(CancellationToken.None);
         return true;
     }

@@ -63,7 +63,7 @@ internal static class PasswordPage
         }
         var all = form.Has("end_grants");
         var change = new PasswordChange(user.Subject, user.SecurityStamp, hash, Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(12)), request.User.Session.Hash,
-            all ? Revocation.OfSubject(user.Subject, request.Now) : null);
+            all ? Revocation.OfSubject(user.Subject, request.Service<LatestMoment>().OrLater(request.Now)) : null);
         var done = await request.Service<IDirectory>().ChangePasswordAsync(change, request.Entry("password.changed", all ? "by its owner, with all grants" : "by its owner"), CancellationToken.None);
         if (all)
             await request.Service<SnapshotState>().RefreshAsync(CancellationToken.None);

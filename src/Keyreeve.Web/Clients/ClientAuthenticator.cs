@@ -1,6 +1,7 @@
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
+using Keyreeve.Core.Telemetry;
 using Keyreeve.Web.Limits;
 using Keyreeve.Wire.OAuth;
 using Microsoft.AspNetCore.Http;
@@ -10,9 +11,10 @@ namespace Keyreeve.Web.Clients;
 /// <summary>Finds and checks the client of a request to the token, introspection and revocation endpoints.</summary>
 public sealed class ClientAuthenticator(SnapshotState state, ServerIdentity server, AssertionMemory assertions, RequestLimits limits, TimeProvider clock)
 {
-    /// <summary>The authenticated client, within its rate. Reads the cache; writes nothing.</summary>
+    /// <summary>The authenticated client, within its rate. Reads the cache; writes nothing but a used assertion.</summary>
     public async ValueTask<Outcome<AuthenticatedClient>> AuthenticateAsync(HttpRequest request, ParameterList form)
     {
+        using var span = Spans.Start(Spans.AuthenticateClient);
         var header = request.Headers.Authorization;
         if (header.Count > 1)
             return Refusal.Of(RefusalCode.Malformed, "more than one Authorization header was sent");
@@ -23,7 +25,8 @@ public sealed class ClientAuthenticator(SnapshotState state, ServerIdentity serv
         if (limits.EnterAs(context, presented.ClientId) is { } wait)
             return wait;
         var client = await state.FindClientAsync(presented.ClientId, context.RequestAborted);
-        if (!ClientAuthentication.Decide(presented, client, server.Issuer, server.Issuer + "/token", assertions.FirstUse, clock.GetUtcNow()).Succeeded(out var authenticated, out refusal))
+        var outcome = await ClientAuthentication.DecideAsync(presented, client, server.Issuer, server.Issuer + "/token", assertions.FirstUseAsync, clock.GetUtcNow());
+        if (!outcome.Succeeded(out var authenticated, out refusal))
         {
             limits.Failed(context, presented.ClientId);
             return refusal;

@@ -1,5 +1,6 @@
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Identity;
+using Keyreeve.Web.Telemetry;
 using Microsoft.AspNetCore.Identity;
 
 namespace Keyreeve.Web.Login;
@@ -91,6 +92,7 @@ public sealed class AccountStore(IDirectory directory, ICredentialStore credenti
         if (lockoutEnd is null)
             return Task.CompletedTask;
         user.LockedNow = true;
+        WebTelemetry.Locked();
         var now = clock.GetUtcNow();
         var length = FirstLock * Math.Pow(2, Math.Min(user.User.LockCount, 10));
         var until = now + (length < LongestLock ? length : LongestLock);

@@ -9,6 +9,7 @@ using Keyreeve.Web.Limits;
 using Keyreeve.Web.Login.Methods;
 using Keyreeve.Web.Pages;
 using Keyreeve.Web.Pages.Forms;
+using Keyreeve.Web.Telemetry;
 using Keyreeve.Wire.OAuth;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Builder;
@@ -74,6 +75,7 @@ public static partial class LoginPages
         if (services.GetRequiredService<RequestLimits>().EnterLogin(context) is { } wait)
         {
             form.TrySingle("username", out var typed);
+            WebTelemetry.Refused("login", wait.Code);
             services.GetRequiredService<AuditQueue>().Count(context.Connection.RemoteIpAddress?.ToString(), "login", wait.Code);
             context.Response.StatusCode = StatusCodes.Status429TooManyRequests;
             RetryLater.Apply(context.Response, wait.RetryAfter);
@@ -137,6 +139,7 @@ public static partial class LoginPages
 
     private static Task FailedAsync(HttpContext context, LoginTicket ticket, LoginStanding standing, Refusal refusal, string? username)
     {
+        WebTelemetry.Refused("login", refusal.Code);
         var services = context.RequestServices;
         LogRefused(services.GetRequiredService<ILoggerFactory>().CreateLogger("Keyreeve.Web.Login"), refusal.Operator, context.TraceIdentifier);
         services.GetRequiredService<AuditQueue>().Count(context.Connection.RemoteIpAddress?.ToString(), "login", refusal.Code);

@@ -2,6 +2,8 @@ using System.Threading.RateLimiting;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Login;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Telemetry;
+using Keyreeve.Web.Telemetry;
 using Microsoft.AspNetCore.Identity;
 
 namespace Keyreeve.Web.Login;
@@ -21,7 +23,13 @@ public sealed class PasswordLogin(SignInManager<Account> signIn, UserManager<Acc
     /// <summary>The user, or one generic refusal; <see cref="RefusalCode.Busy"/> when the queue is full.</summary>
     public Task<Outcome<User>> CheckAsync(string? username, string? password, CancellationToken cancel) =>
         // A wrong password of a real account is counted on disk, an unknown name is not: both answer on the same beat.
-        beat.KeepAsync(() => DecideAsync(username, password, cancel), cancel);
+        beat.KeepAsync(async () =>
+        {
+            var outcome = await DecideAsync(username, password, cancel);
+            outcome.Succeeded(out _, out var refusal);
+            WebTelemetry.LoggedIn(refusal);
+            return outcome;
+        }, cancel);
 
     /// <summary>The hash of a new password, in the queue that logins wait in; null when it is full.</summary>
     public async Task<string?> HashAsync(User user, string password, CancellationToken cancel)
@@ -34,6 +42,8 @@ public sealed class PasswordLogin(SignInManager<Account> signIn, UserManager<Acc
     {
         if (string.IsNullOrEmpty(username) || string.IsNullOrEmpty(password) || username.Length > 255 || password.Length > MaxPassword)
             return Failed("user name or password is missing or too long");
+        using var span = Spans.Start(Spans.CheckPassword);
+        var began = clock.GetTimestamp();
         using var lease = await queue.EnterAsync(cancel);
         if (!lease.IsAcquired)
             return new Refusal(RefusalCode.Busy, "too many people sign in at this moment; please try again shortly", "the password queue is full");
@@ -41,11 +51,13 @@ public sealed class PasswordLogin(SignInManager<Account> signIn, UserManager<Acc
         if (account is null || account.PasswordHash is null || account.User.Disabled)
         {
             Waste(password);
+            WebTelemetry.CheckedPassword(clock.GetElapsedTime(began));
             return Failed(account is null ? "no such user" : $"user {account.User.Subject} is disabled or has no password");
         }
         var result = await signIn.CheckPasswordSignInAsync(account, password, lockoutOnFailure: true);
         if (result.IsLockedOut && !account.LockedNow)
             Waste(password);
+        WebTelemetry.CheckedPassword(clock.GetElapsedTime(began));
         return result.Succeeded ? account.User : Failed($"user {account.User.Subject}: {(result.IsLockedOut ? "locked" : "wrong password")}");
     }
 
@@ -71,6 +83,9 @@ public sealed class PasswordQueue : IDisposable
 
     /// <summary>Nobody's.</summary>
     public string DummyHash { get; }
+
+    /// <summary>How many wait for a turn.</summary>
+    public long Waiting => _limiter.GetStatistics()?.CurrentQueuedCount ?? 0;
 
     /// <summary>Waits for a turn; a lease that was not acquired means the queue is full.</summary>
     public ValueTask<RateLimitLease> EnterAsync(CancellationToken cancel) => _limiter.AcquireAsync(1, cancel);

@@ -9,7 +9,7 @@ namespace Keyreeve.Wire.Seal;
 [Spec("TS 33.434", "5.3.3")]
 public enum KmErrorCode
 {
-    /// <summary>01: unspecified error, 500.</summary>
+    /// <summary>01: unspecified error, 500; 503 when it may be asked again.</summary>
     Unspecified = 1,
 
     /// <summary>02: key information not available for the service, client, device or user, 404.</summary>

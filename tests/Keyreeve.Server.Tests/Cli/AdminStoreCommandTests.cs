@@ -120,6 +120,36 @@ public sealed class AdminStoreCommandTests : IDisposable
         Assert.DoesNotContain(Directory.GetFiles(_again.Data), f => f.Contains("unfinished", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task A_migration_that_was_killed_in_the_middle_of_its_long_work_goes_on_where_it_was()
+    {
+        await _folder.StartAndStopAsync();
+        await _folder.GrowAsync(60_000);
+        await using (var engine = await SqliteEngine.OpenAsync(_folder.File("keyreeve.db"), TimeProvider.System, "test", None))
+            await engine.WriteAsync(unit => unit.ExecuteAsync("UPDATE audit SET at = NULL, subject = NULL, client_id = NULL", new { }), None);
+        await using (var killed = KeyreeveProcess.Start(["admin", "db", "migrate", "--again", "--data", _folder.Data]))
+        {
+            await UntilAsync(async () => await ProgressAsync() is { IsFinished: false, RowsDone: > 0 });
+            await killed.SignalAsync("KILL");
+            await killed.ExitAsync(Patience);
+        }
+        var before = await ProgressAsync();
+        Assert.False(before.IsFinished);
+        // The lease of the dead one keeps the next one waiting for half a minute at most.
+        await DoneAsync("admin", "db", "migrate", "--data", _folder.Data);
+        var after = await ProgressAsync();
+        Assert.True(after.IsFinished);
+        await using var door = await SqliteDoor.ReadAsync(_folder.File("keyreeve.db"), None);
+        Assert.Equal((0, after.RowsDone), (await Dapper.SqlMapper.ExecuteScalarAsync<long>(door.Connection, "SELECT count(*) FROM audit WHERE at IS NULL"),
+            await Dapper.SqlMapper.ExecuteScalarAsync<long>(door.Connection, "SELECT count(*) FROM audit")));
+    }
+
+    private async Task<BackfillProgress> ProgressAsync()
+    {
+        await using var door = await SqliteDoor.ReadAsync(_folder.File("keyreeve.db"), None);
+        return (await StoreStatus.ReadAsync(door, [], None)).Backfills.Single(b => b.Number == 1);
+    }
+
     private static async Task<bool> IsMarkedAsync(string connection)
     {
         await using var database = new NpgsqlConnection(connection + ";Pooling=false");

@@ -15,6 +15,7 @@ public sealed class DatabaseOutageTests : IAsyncLifetime
 
     private TestPostgres _postgres = null!;
     private TestServer _server = null!;
+    private int _requests;
 
     private static CancellationToken None => TestContext.Current.CancellationToken;
 
@@ -59,7 +60,7 @@ public sealed class DatabaseOutageTests : IAsyncLifetime
             ["serviceId"] = "pump-control",
             ["userId"] = "sip:alice@val.example",
             ["dateTime"] = _server.Time.GetUtcNow().ToUnixTimeSeconds(),
-            ["requestId"] = "request",
+            ["requestId"] = $"request-{_requests++}",
         }.ToJsonString(), Encoding.UTF8, "application/json"),
     };
 

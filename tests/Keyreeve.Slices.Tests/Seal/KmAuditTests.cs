@@ -95,11 +95,11 @@ public sealed class KmAuditTests
     {
         await WithChangedStoreAsync("DROP TABLE key_records", async door =>
         {
-            var answer = (await door.AskAsync(door.Request(), door.AliceToken)).Refused("01", 500);
+            var answer = (await door.AskAsync(door.Request(), door.AliceToken)).Refused("01", 503);
             Assert.Equal(KmDoor.Alice, (string?)answer.Json["userId"]);
             Assert.DoesNotContain("key_records", answer.Body, StringComparison.Ordinal);
             var audited = (await door.StopAndReadAuditAsync()).Single(l => (string?)l["kind"] == "km.request");
-            Assert.StartsWith("Unavailable", (string?)audited["detail"], StringComparison.Ordinal);
+            Assert.StartsWith("Busy", (string?)audited["detail"], StringComparison.Ordinal);
             Assert.Contains(door.Log.All, l => l.Contains("SqliteException", StringComparison.Ordinal));
         });
     }

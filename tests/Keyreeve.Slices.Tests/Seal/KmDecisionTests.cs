@@ -38,10 +38,10 @@ public sealed class KmDecisionTests : IDisposable
     }
 
     [Fact]
-    public void A_request_that_is_right_is_not_refused_and_is_asked_for_once()
+    public async Task A_request_that_is_right_is_not_refused_and_is_asked_for_once()
     {
         var asked = 0;
-        Assert.Null(KmDecision.Decide(Request(), AliceToken(), Settings, () => ++asked == 1, Now));
+        Assert.Null(await KmDecision.DecideAsync(Request(), AliceToken(), Settings, () => new(++asked == 1), Now));
         Assert.Equal(1, asked);
     }
 
@@ -50,25 +50,25 @@ public sealed class KmDecisionTests : IDisposable
     [InlineData("https://other.example/", 100, RefusalCode.WrongSKmsUri)]
     [InlineData("https://skm.example/", 6, RefusalCode.OutsideTimeWindow)]
     [InlineData("https://skm.example/", -6, RefusalCode.OutsideTimeWindow)]
-    public void What_is_refused_before_the_replay_check_does_not_reach_the_memory(string uri, int off, RefusalCode code)
+    public async Task What_is_refused_before_the_replay_check_does_not_reach_the_memory(string uri, int off, RefusalCode code)
     {
-        var refusal = KmDecision.Decide(Request(uri, off: off), AliceToken(), Settings, () => throw new InvalidOperationException("the memory was asked"), Now);
+        var refusal = await KmDecision.DecideAsync(Request(uri, off: off), AliceToken(), Settings, () => throw new InvalidOperationException("the memory was asked"), Now);
         Assert.Equal(code, refusal?.Code);
     }
 
     [Fact]
-    public void A_replay_of_a_foreign_record_is_refused_as_a_replay() =>
-        Assert.Equal(RefusalCode.Replayed, KmDecision.Decide(Request(value: "bob"), AliceToken(), Settings, () => false, Now)?.Code);
+    public async Task A_replay_of_a_foreign_record_is_refused_as_a_replay() =>
+        Assert.Equal(RefusalCode.Replayed, (await KmDecision.DecideAsync(Request(value: "bob"), AliceToken(), Settings, () => new(false), Now))?.Code);
 
     [Fact]
-    public void All_refusals_say_the_same_to_the_peer()
+    public async Task All_refusals_say_the_same_to_the_peer()
     {
         var refusals = new[]
         {
-            KmDecision.Decide(Request("https://other.example/"), AliceToken(), Settings, () => true, Now),
-            KmDecision.Decide(Request(off: 6), AliceToken(), Settings, () => true, Now),
-            KmDecision.Decide(Request(), AliceToken(), Settings, () => false, Now),
-            KmDecision.Decide(Request(value: "bob"), AliceToken(), Settings, () => true, Now),
+            await KmDecision.DecideAsync(Request("https://other.example/"), AliceToken(), Settings, () => new(true), Now),
+            await KmDecision.DecideAsync(Request(off: 6), AliceToken(), Settings, () => new(true), Now),
+            await KmDecision.DecideAsync(Request(), AliceToken(), Settings, () => new(false), Now),
+            await KmDecision.DecideAsync(Request(value: "bob"), AliceToken(), Settings, () => new(true), Now),
         };
         Assert.Equal([RefusalCode.WrongSKmsUri, RefusalCode.OutsideTimeWindow, RefusalCode.Replayed, RefusalCode.NotOwner], refusals.Select(r => r!.Code));
         Assert.Single(refusals.Select(r => (r!.Peer, r.Param)).Distinct());
@@ -77,13 +77,13 @@ public sealed class KmDecisionTests : IDisposable
     [Theory]
     [InlineData(1)]
     [InlineData(30)]
-    public void The_window_is_the_one_of_the_settings(int seconds)
+    public async Task The_window_is_the_one_of_the_settings(int seconds)
     {
         var settings = Settings with { Window = TimeSpan.FromSeconds(seconds) };
         foreach (var sign in (int[])[-1, 1])
         {
-            Assert.Null(KmDecision.Decide(Request(off: sign * seconds), AliceToken(), settings, () => true, Now));
-            Assert.Equal(RefusalCode.OutsideTimeWindow, KmDecision.Decide(Request(off: sign * (seconds + 1)), AliceToken(), settings, () => true, Now)?.Code);
+            Assert.Null(await KmDecision.DecideAsync(Request(off: sign * seconds), AliceToken(), settings, () => new(true), Now));
+            Assert.Equal(RefusalCode.OutsideTimeWindow, (await KmDecision.DecideAsync(Request(off: sign * (seconds + 1)), AliceToken(), settings, () => new(true), Now))?.Code);
         }
     }
 
@@ -168,7 +168,7 @@ public sealed class KmDecisionTests : IDisposable
             var (error, status) = KmErrors.Of(code);
             Assert.Contains(status, error switch
             {
-                KmErrorCode.Unspecified => (int[])[500],
+                KmErrorCode.Unspecified => (int[])[429, 500, 503],
                 KmErrorCode.NotAvailable => [404],
                 KmErrorCode.Rejected => [401],
                 KmErrorCode.NotValidated => [400, 403],
@@ -179,7 +179,7 @@ public sealed class KmDecisionTests : IDisposable
 
     [Theory]
     [InlineData(RefusalCode.Unavailable, KmErrorCode.Unspecified, 500)]
-    [InlineData(RefusalCode.Busy, KmErrorCode.Unspecified, 500)]
+    [InlineData(RefusalCode.Busy, KmErrorCode.Unspecified, 503)]
     [InlineData(RefusalCode.KeyInformationNotAvailable, KmErrorCode.NotAvailable, 404)]
     [InlineData(RefusalCode.TokenMissing, KmErrorCode.Rejected, 401)]
     [InlineData(RefusalCode.InsufficientScope, KmErrorCode.Rejected, 401)]

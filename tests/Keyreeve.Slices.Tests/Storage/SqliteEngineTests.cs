@@ -116,8 +116,8 @@ public sealed class SqliteEngineTests : IAsyncLifetime
         var writes = Enumerable.Range(0, 9).Select(i => PutAsync($"name {i}", i == 4 ? 4_000_000 : 1)).ToArray();
         release.SetResult();
         var failures = await Task.WhenAll(writes.Select(FailureOf));
-        Assert.Equal(13, Assert.IsType<SqliteException>(failures[4]).SqliteErrorCode); // SQLITE_FULL
-        Assert.All(failures, failure => Assert.True(failure is null || ReferenceEquals(failure, failures[4])));
+        Assert.Equal(13, Assert.IsType<SqliteException>(Assert.IsType<StoreUnavailableException>(failures[4]).InnerException).SqliteErrorCode); // SQLITE_FULL
+        Assert.All(failures, failure => Assert.True(failure is null || ReferenceEquals(failure.InnerException, failures[4]!.InnerException)));
         for (var i = 0; i < writes.Length; i++)
             Assert.Equal(failures[i] is null, await _sealed.FindAsync($"name {i}", None) is not null);
         Assert.Equal(1, await PutAsync("next"));
@@ -188,7 +188,7 @@ public sealed class SqliteEngineTests : IAsyncLifetime
         var settings = await _engine.WriteAsync(async unit => (
             await unit.SingleAsync<string>("PRAGMA journal_mode", new { }), await unit.SingleAsync<long>("PRAGMA synchronous", new { }),
             await unit.SingleAsync<long>("PRAGMA foreign_keys", new { }), await unit.SingleAsync<long>("PRAGMA busy_timeout", new { })), None);
-        Assert.Equal(("wal", 2L, 1L, 5000L), settings);
+        Assert.Equal(("wal", 2L, 1L, 2500L), settings);
     }
 
     [Fact]

@@ -75,7 +75,7 @@ internal static class Samples
     {
         var known = client with { AuthMethods = [ClientAuthMethod.SecretPost], Secrets = [ClientSecret.Of(Secret, Now)] };
         Assert.True(PresentedCredential.Read(null, Form($"client_id={Uri.EscapeDataString(client.ClientId)}&client_secret={Secret}")).Succeeded(out var presented, out _));
-        Assert.True(ClientAuthentication.Decide(presented, known, Issuer, Issuer + "/token", (_, _, _) => true, Now).Succeeded(out var authenticated, out _));
+        Assert.True(ClientAuthentication.DecideAsync(presented, known, Issuer, Issuer + "/token", (_, _, _) => new(true), Now).AsTask().GetAwaiter().GetResult().Succeeded(out var authenticated, out _));
         return authenticated;
     }
 

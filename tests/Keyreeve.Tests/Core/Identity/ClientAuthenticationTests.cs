@@ -251,12 +251,12 @@ public sealed class ClientAuthenticationTests : IDisposable
     {
         if (!PresentedCredential.Read(header, Samples.Form(form)).Succeeded(out var presented, out var refusal))
             return refusal;
-        return ClientAuthentication.Decide(presented, client, Samples.Issuer, TokenEndpoint, (id, jti, until) =>
+        return ClientAuthentication.DecideAsync(presented, client, Samples.Issuer, TokenEndpoint, (id, jti, until) =>
         {
             var isNew = !_seen.Any(s => s.StartsWith($"{id} {jti} ", StringComparison.Ordinal));
             _seen.Add($"{id} {jti} {until}");
-            return isNew;
-        }, Samples.Now);
+            return new(isNew);
+        }, Samples.Now).AsTask().GetAwaiter().GetResult();
     }
 
     private string Assertion((string Claim, string? Value) changed = default, ClientSigningKey? by = null, string header = """{"alg":"ES256","kid":"kid-1"}""")

@@ -23,7 +23,8 @@ public sealed class KeyRingTests
         Assert.Same(current, ring.Current(JwsAlgorithm.ES256, Samples.Now.AddDays(1).AddSeconds(-1)));
         Assert.Same(next, ring.Current(JwsAlgorithm.ES256, Samples.Now.AddDays(1)));
         Assert.Same(old, ring.Current(JwsAlgorithm.ES256, Samples.Now.AddDays(-2)));
-        Assert.Null(ring.Current(JwsAlgorithm.ES256, Samples.Now.AddDays(-31)));
+        // The clock was set back behind them all: better the first one than none.
+        Assert.Same(old, ring.Current(JwsAlgorithm.ES256, Samples.Now.AddDays(-31)));
         Assert.All(new[] { old, current, next, other }, key => Assert.NotNull(ring.Verifying(key.KeyId)));
         Assert.Equal([old.KeyId, current.KeyId, other.KeyId, next.KeyId], ring.Keys.Select(k => k.KeyId));
     }

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace Keyreeve.Bench.Sides;
 
 /// <summary>Everybody who takes part in a run, started.</summary>
-internal sealed class Sides : IDisposable
+internal sealed class AllSides : IDisposable
 {
     private readonly List<Side> _all = [];
     private readonly List<string> _notRun = ["bulk import, log ingest, CAPIF discovery, OSCORE, KMS key set, SIP PUBLISH: not in the product yet"];
@@ -23,9 +23,9 @@ internal sealed class Sides : IDisposable
     /// <summary>Of the parts that are not ours.</summary>
     public string Versions => string.Join(", ", _versions);
 
-    public static async Task<Sides> StartAsync(BenchOptions options, DirectoryInfo folder, TextWriter progress)
+    public static async Task<AllSides> StartAsync(BenchOptions options, DirectoryInfo folder, TextWriter progress)
     {
-        var sides = new Sides();
+        var sides = new AllSides();
         try
         {
             await sides.RunUpAsync(options, folder, progress);

@@ -1,0 +1,26 @@
+using System.Diagnostics.Metrics;
+using Keyreeve.Wire.Seal;
+
+namespace Keyreeve.Seal;
+
+/// <summary>The instruments of this project (docs/operations.md). Tags are from closed sets: nothing that a peer can choose.</summary>
+public static class SealTelemetry
+{
+    /// <summary>The name of the meter.</summary>
+    public const string MeterName = "Keyreeve.Seal";
+
+    private static readonly Meter Meter = new(MeterName);
+
+    private static readonly Counter<long> Requests = Meter.CreateCounter<long>("keyreeve.km.requests", "{request}", "Key requests answered, by the 'ErrorCode' of the answer");
+
+    /// <summary>A key request was answered.</summary>
+    public static void Answered(KmErrorCode? error) => Requests.Add(1, new KeyValuePair<string, object?>("keyreeve.km.error_code", error is { } code ? NameOf(code) : "none"));
+
+    private static string NameOf(KmErrorCode code) => code switch
+    {
+        KmErrorCode.Unspecified => "01",
+        KmErrorCode.NotAvailable => "02",
+        KmErrorCode.Rejected => "03",
+        KmErrorCode.NotValidated => "04",
+    };
+}

@@ -1,0 +1,67 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Keyreeve.Core.Events;
+using Keyreeve.Engines.Outbound;
+
+namespace Keyreeve.Server.Settings;
+
+/// <summary>Reads the settings of outgoing connections and of those who are told of events.</summary>
+internal static class OutboundReader
+{
+    private const string ReceiverPrefix = "Events:Receivers:";
+    private static readonly string[] ReceiverMembers = ["Url", "Audience"];
+
+    /// <summary>True for <c>Events:Receivers:NAME:Url</c> and <c>Events:Receivers:NAME:Audience</c>, whose name is free.</summary>
+    public static bool IsReceiver(string name) => name.StartsWith(ReceiverPrefix, StringComparison.OrdinalIgnoreCase)
+        && name.Split(':') is [_, _, var receiver, var member]
+        && receiver.Length is > 0 and <= 64 && receiver.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
+        && ReceiverMembers.Contains(member, StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>What may be connected to.</summary>
+    public static OutboundSettings Read(string? networks, string? allowHttp, string? trustAnchors) => new()
+    {
+        AllowedNetworks = [.. (networks ?? "").Split((char[])[' ', ','], StringSplitOptions.RemoveEmptyEntries).Select(ReadNetwork)],
+        AllowHttp = allowHttp?.ToUpperInvariant() switch
+        {
+            null or "FALSE" => false,
+            "TRUE" => true,
+            _ => throw new SettingsException($"Outbound:AllowHttp is '{allowHttp}'; it must be true or false"),
+        },
+        TrustAnchors = trustAnchors is null ? [] : ReadAnchors(trustAnchors),
+    };
+
+    /// <summary>Who is told, in the order of names. Their addresses are read here once, so that a typing error ends the start.</summary>
+    public static IReadOnlyList<EventReceiver> ReadReceivers(IEnumerable<KeyValuePair<string, string>> values, bool allowHttp)
+    {
+        var receivers = new List<EventReceiver>();
+        foreach (var of in values.Where(v => IsReceiver(v.Key)).GroupBy(v => v.Key.Split(':')[2], StringComparer.OrdinalIgnoreCase).OrderBy(g => g.Key, StringComparer.OrdinalIgnoreCase))
+        {
+            var members = of.ToDictionary(v => v.Key.Split(':')[3], v => v.Value, StringComparer.OrdinalIgnoreCase);
+            if (!members.TryGetValue("Url", out var url) || url.Length == 0)
+                throw new SettingsException($"{ReceiverPrefix}{of.Key}:Url is missing");
+            if (!OutboundTarget.TryRead(url, allowHttp, out _, out var reason))
+                throw new SettingsException($"{ReceiverPrefix}{of.Key}:Url is '{url}': {reason}");
+            receivers.Add(new(of.Key, url, members.GetValueOrDefault("Audience") is { Length: > 0 } audience ? audience : url));
+        }
+        return receivers;
+    }
+
+    private static IPNetwork ReadNetwork(string text) => IPNetwork.TryParse(text, out var network)
+        ? network
+        : throw new SettingsException($"Outbound:AllowedNetworks: '{text}' is no network; write 10.1.0.0/16 or fd12::/64, with zero bits behind the prefix");
+
+    private static X509Certificate2Collection ReadAnchors(string file)
+    {
+        var anchors = new X509Certificate2Collection();
+        try
+        {
+            anchors.ImportFromPemFile(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
+        {
+            throw new SettingsException($"Outbound:TrustAnchors: {file} cannot be read as PEM certificates");
+        }
+        return anchors.Count > 0 ? anchors : throw new SettingsException($"Outbound:TrustAnchors: {file} holds no certificate");
+    }
+}

@@ -1,0 +1,179 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using Xunit;
+
+namespace Keyreeve.Server.Tests.Keys;
+
+/// <summary>The KEK is changed under load, and the process killed in the middle of it: whatever was sealed opens afterwards.</summary>
+public sealed class KekRotationTests : IDisposable
+{
+    private const int Kills = 10;
+    private const int Records = 600;
+
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Killed_anywhere_in_a_rotation_the_next_start_opens_everything()
+    {
+        string refresh;
+        await using (await _folder.StartDemoAsync("--set", "Tokens:RefreshGraceSeconds=300"))
+        {
+            using var client = new ProgramClient(_folder);
+            refresh = (string)(await client.SignInAsync())["refresh_token"]!;
+            await AddRecordsAsync(Records);
+        }
+        for (var round = 0; round < Kills; round++)
+        {
+            await using (var process = await _folder.StartDemoAsync("--set", "Tokens:RefreshGraceSeconds=300"))
+            {
+                var load = LoadAsync(refresh);
+                var rotations = RotateAsync();
+                // Somewhere in it: before the first file is written, between two of them, while rows are sealed anew, or in the next rotation.
+                await Task.Delay(RandomNumberGenerator.GetInt32(0, 1500), TestContext.Current.CancellationToken);
+                await process.SignalAsync("KILL");
+                await process.ExitAsync(TimeSpan.FromSeconds(30));
+                refresh = await load;
+                await rotations;
+            }
+        }
+        await using (await _folder.StartDemoAsync("--set", "Tokens:RefreshGraceSeconds=300"))
+        {
+            await CheckAllOpensAsync(refresh);
+            await RunAdminAsync("kek", "rotate");
+            var status = await UntilAsync(s => s["tables"]!.AsArray().All(t => (string?)t!["kek"] == (string)s["current"]!));
+            Assert.Empty(status["warnings"]!.AsArray());
+        }
+        // A new process has nothing in flight that was sealed by an old key.
+        await using (await _folder.StartDemoAsync("--set", "Tokens:RefreshGraceSeconds=300"))
+        {
+            var status = await StatusAsync();
+            var old = status["keys"]!.AsArray().Where(k => (string)k!["use"]! == "opens").Select(k => (string)k!["id"]!).ToList();
+            Assert.NotEmpty(old);
+            foreach (var id in old)
+                Assert.Equal(id, (string)JsonNode.Parse(await RunAdminAsync("kek", "retire", id))!["id"]!);
+            Assert.False(File.Exists(_folder.File("kek.old")));
+        }
+        await using (await _folder.StartDemoAsync("--set", "Tokens:RefreshGraceSeconds=300"))
+        {
+            Assert.Single((await StatusAsync())["keys"]!.AsArray());
+            using var client = new ProgramClient(_folder);
+            var tokens = await client.SignInAsync();
+            await client.GetKeysAsync((string)tokens["access_token"]!);
+            var verified = await KeyreeveProcess.RunAsync("audit", "verify", "--data", _folder.Data);
+            Assert.True(verified.Code == 0, verified.Output);
+        }
+    }
+
+    [Fact]
+    public async Task A_new_KEK_out_of_the_environment_takes_over_and_the_old_one_is_needed_until_all_is_sealed_anew()
+    {
+        string first = NewKek(), second = NewKek();
+        await using (await _folder.StartAsync(new Dictionary<string, string> { ["KEYREEVE_KEK"] = first }, "--demo"))
+        {
+            var (code, output) = await KeyreeveProcess.RunAsync("admin", "kek", "rotate", "--data", _folder.Data);
+            Assert.Equal(1, code);
+            Assert.Contains("KEYREEVE_KEK_OLD", output, StringComparison.Ordinal);
+        }
+        var wrong = await KeyreeveProcess.RunAsync(_folder.Serve("--demo"), new Dictionary<string, string> { ["KEYREEVE_KEK"] = second });
+        Assert.Equal(2, wrong.Code);
+        Assert.Contains("it was sealed by KEK ", wrong.Output, StringComparison.Ordinal);
+        await using (await _folder.StartAsync(new Dictionary<string, string> { ["KEYREEVE_KEK"] = second, ["KEYREEVE_KEK_OLD"] = first }, "--demo"))
+            await UntilAsync(s => s["tables"]!.AsArray().All(t => (string?)t!["kek"] == (string)s["current"]!));
+        await using (await _folder.StartAsync(new Dictionary<string, string> { ["KEYREEVE_KEK"] = second }, "--demo"))
+        {
+            using var client = new ProgramClient(_folder);
+            await client.GetKeysAsync((string)(await client.SignInAsync())["access_token"]!);
+        }
+        Assert.False(File.Exists(_folder.File("kek")));
+    }
+
+    private async Task AddRecordsAsync(int count)
+    {
+        using var admin = _folder.Operator();
+        for (var i = 0; i < count; i++)
+            using (var response = await admin.PostAsync("key-records", Json(new JsonObject { ["serviceId"] = "pump-control", ["deviceId"] = $"ue-{i}", ["payload"] = $"payload {i}" })))
+                Assert.Equal(HttpStatusCode.Created, response.StatusCode);
+    }
+
+    /// <summary>Refreshes, asks for keys and signs in until the server is gone; returns the last refresh token that was answered.</summary>
+    private async Task<string> LoadAsync(string refresh)
+    {
+        using var client = new ProgramClient(_folder);
+        try
+        {
+            while (true)
+            {
+                var tokens = await client.RefreshAsync(refresh);
+                refresh = (string)tokens["refresh_token"]!;
+                var (status, body) = await client.AskForKeysAsync((string)tokens["access_token"]!);
+                // Right after a start requests may still be replays of the life before.
+                if (status is not (HttpStatusCode.OK or HttpStatusCode.Forbidden))
+                    throw new InvalidOperationException($"a key request got {status}: {body}");
+            }
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        {
+            return refresh;
+        }
+    }
+
+    private async Task RotateAsync()
+    {
+        using var admin = _folder.Operator();
+        try
+        {
+            for (var i = 0; i < 3; i++)
+                using (var response = await admin.PostAsync("kek/rotate", null))
+                    if (response.StatusCode != HttpStatusCode.OK)
+                        throw new InvalidOperationException(await response.Content.ReadAsStringAsync());
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        {
+            // Killed.
+        }
+    }
+
+    private async Task CheckAllOpensAsync(string refresh)
+    {
+        using var client = new ProgramClient(_folder);
+        var tokens = await client.RefreshAsync(refresh);
+        Assert.True(await client.IsActiveAsync((string)tokens["access_token"]!));
+        var status = await StatusAsync();
+        Assert.Empty(status["warnings"]!.AsArray());
+        Assert.All(status["tables"]!.AsArray(), t => Assert.True((bool)t!["known"]!));
+        Assert.True(status["tables"]!.AsArray().Where(t => (string)t!["table"]! == "key_records").Sum(t => (long)t!["rows"]!) >= Records);
+        for (var deadline = TimeProvider.System.GetTimestamp(); ; await Task.Delay(500, TestContext.Current.CancellationToken))
+        {
+            if ((await client.AskForKeysAsync((string)tokens["access_token"]!)).Status == HttpStatusCode.OK)
+                return;
+            Assert.True(TimeProvider.System.GetElapsedTime(deadline) < TimeSpan.FromSeconds(60), "the key record does not open");
+        }
+    }
+
+    private async Task<JsonObject> StatusAsync() => JsonNode.Parse(await RunAdminAsync("kek", "status"))!.AsObject();
+
+    private async Task<JsonObject> UntilAsync(Func<JsonObject, bool> isSo)
+    {
+        for (var start = TimeProvider.System.GetTimestamp(); ;)
+        {
+            var status = await StatusAsync();
+            if (isSo(status))
+                return status;
+            Assert.True(TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(90), status.ToJsonString());
+        }
+    }
+
+    private async Task<string> RunAdminAsync(params string[] arguments)
+    {
+        var (code, output) = await KeyreeveProcess.RunAsync([.. arguments.Prepend("admin"), "--json", "--data", _folder.Data]);
+        Assert.True(code == 0, output);
+        return output;
+    }
+
+    private static StringContent Json(JsonObject body) => new(body.ToJsonString(), null, "application/json");
+
+    private static string NewKek() => System.Buffers.Text.Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
+}

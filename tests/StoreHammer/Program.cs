@@ -1,0 +1,97 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Keyreeve.Core.Audit;
+using Keyreeve.Core.Grants;
+using Keyreeve.Core.Identity;
+using Keyreeve.Core.Tokens;
+using Keyreeve.Seal;
+using Keyreeve.Storage;
+using Keyreeve.Wire.OAuth;
+using Keyreeve.Wire.Seal;
+
+// Writes to the store with several hands at once and says on its standard output what was acknowledged, until it is killed.
+// Arguments: a SQLite file or a PostgreSQL connection string, and the number of its life.
+
+const int Hands = 6;
+var (place, life) = (args[0], args[1]);
+IDatabase database = place.StartsWith('/')
+    ? await SqliteEngine.OpenAsync(place, TimeProvider.System, "hammer", CancellationToken.None)
+    : PostgresAddress.TryRead(place, allowPlain: true, out var address, out var wrong)
+        ? await PostgresEngine.OpenAsync(address, TimeProvider.System, "hammer", CancellationToken.None)
+        : throw new ArgumentException(wrong);
+var stores = new Stores(database);
+using var output = Console.OpenStandardOutput();
+var oneAtATime = new Lock();
+var now = TimeProvider.System.GetUtcNow();
+Say("ready");
+await Task.WhenAll(Enumerable.Range(0, Hands).Select(hand => Task.Run(() => HammerAsync($"{life}-{hand}"))));
+
+async Task HammerAsync(string name)
+{
+    var family = NewFamily("family-" + name);
+    long version = 0;
+    for (var i = 0; ; i++)
+    {
+        var id = string.Create(CultureInfo.InvariantCulture, $"{name}-{i}");
+        // A code is added, and redeemed: with the first one begins the family that each redemption rotates.
+        await stores.Grants.AddCodeAsync(NewCode(id), Entry("code.added", id), CancellationToken.None);
+        Say("code " + id);
+        await stores.Grants.RedeemCodeAsync(Hash(id), now.ToUnixTimeSeconds(), i == 0 ? family : null, Entry("code.redeemed", id), CancellationToken.None);
+        Say("redeemed " + id);
+        family = family with { Generation = family.Generation + 1, PreviousHash = family.CurrentHash, CurrentHash = Hash(id) };
+        await stores.Grants.RotateAsync(family, Entry("family.rotated", family.FamilyId), CancellationToken.None);
+        Say(string.Create(CultureInfo.InvariantCulture, $"rotated {family.FamilyId} {family.Generation}"));
+        await stores.Revocations.AddAsync([new Revocation(RevocationKind.JwtId, id, long.MaxValue, long.MaxValue)], Entry("token.revoked", id), CancellationToken.None);
+        Say("revoked " + id);
+        var record = new KeyRecord { ServiceId = "record-" + name, Identity = KmIdentity.ServiceOnly, SealedPayload = Hash(id), UpdatedAt = now.ToUnixTimeSeconds() };
+        if (!(await stores.KeyRecords.SaveAsync(record, version, Entry("record.saved", record.ServiceId), CancellationToken.None)).Succeeded(out var saved, out var refusal))
+            throw new InvalidOperationException(refusal.Operator);
+        version = saved.Version;
+        Say(string.Create(CultureInfo.InvariantCulture, $"saved {record.ServiceId} {version} {Convert.ToHexString(record.SealedPayload)}"));
+        await stores.Assertions.AddAsync("client", id, now.ToUnixTimeSeconds() + 300, CancellationToken.None);
+        Say("asserted " + id);
+    }
+}
+
+// One write of one line: a pipe keeps it whole, and keeps it when this process is gone.
+void Say(string line)
+{
+    var octets = Encoding.UTF8.GetBytes(line + "\n");
+    lock (oneAtATime)
+    {
+        output.Write(octets);
+        output.Flush();
+    }
+}
+
+AuditEntry Entry(string kind, string subject) => new() { Kind = kind, Outcome = AuditOutcome.Changed, At = now.ToUnixTimeMilliseconds(), Subject = subject };
+
+AuthorizationCode NewCode(string id) => new()
+{
+    Hash = Hash(id),
+    ClientId = "client",
+    Subject = "subject",
+    RedirectUri = "https://a.example/cb",
+    RedirectUriSent = true,
+    Scope = ScopeList.Empty,
+    Authentication = new Authentication(now.ToUnixTimeMilliseconds(), "acr", "pwd"),
+    GrantId = "grant-" + id,
+    ExpiresAt = now.ToUnixTimeSeconds() + 600,
+};
+
+RefreshFamily NewFamily(string id) => new()
+{
+    FamilyId = id,
+    ClientId = "client",
+    Subject = "subject",
+    Scope = ScopeList.Empty,
+    Authentication = new Authentication(now.ToUnixTimeMilliseconds(), "acr", "pwd"),
+    Generation = 0,
+    CurrentHash = Hash(id),
+    RotatedAt = now.ToUnixTimeMilliseconds(),
+    IdleExpiresAt = now.ToUnixTimeMilliseconds() + 1_000_000,
+    AbsoluteExpiresAt = now.ToUnixTimeMilliseconds() + 1_000_000,
+};
+
+static byte[] Hash(string text) => SHA256.HashData(Encoding.UTF8.GetBytes(text));
