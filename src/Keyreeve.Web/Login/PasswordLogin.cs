@@ -13,7 +13,7 @@ namespace Keyreeve.Web.Login;
 /// and locked accounts cost the same work and get the same answer as a wrong password.
 /// </summary>
 [Spec("TS 33.434", "5.2.1")]
-public sealed class PasswordLogin(SignInManager<Account> signIn, UserManager<Account> users, IPasswordHasher<Account> hasher, PasswordQueue queue, AnswerBeat beat)
+public sealed class PasswordLogin(SignInManager<Account> signIn, UserManager<Account> users, IPasswordHasher<Account> hasher, PasswordQueue queue, AnswerBeat beat, TimeProvider clock)
 {
     /// <summary>Longer passwords are refused before they are hashed. Our choice.</summary>
     public const int MaxPassword = PasswordRules.MaxLength;
