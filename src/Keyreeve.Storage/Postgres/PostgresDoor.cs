@@ -1,6 +1,5 @@
 using System.Data;
 using System.Data.Common;
-using System.Diagnostics;
 using Dapper;
 using Npgsql;
 using NpgsqlTypes;
@@ -11,6 +10,8 @@ namespace Keyreeve.Storage;
 public sealed class PostgresDoor : StoreDoor
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
 
     private readonly NpgsqlConnection _connection;
 
@@ -107,12 +108,11 @@ public sealed class PostgresDoor : StoreDoor
     /// </summary>
     private static async Task DemandNobodyAsync(NpgsqlConnection connection, PostgresAddress address, string schema, CancellationToken cancel)
     {
-        var began = Stopwatch.GetTimestamp();
-        while (await WhoAsync(connection, schema) is { } others)
+        for (var look = 1; await WhoAsync(connection, schema) is { } others; look++)
         {
-            if (Stopwatch.GetElapsedTime(began) > Patience)
+            if (look * Look > Patience)
                 throw new TransferRefusedException($"{address}: {others}. Nothing was changed");
-            await Task.Delay(TimeSpan.FromMilliseconds(250), cancel);
+            await Task.Delay(Look, cancel);
         }
     }
 

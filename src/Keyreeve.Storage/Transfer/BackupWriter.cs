@@ -94,7 +94,7 @@ public static class BackupWriter
             At = origin.At,
             Demo = origin.Demo,
             Schema = [.. steps.Select(s => s.Name)],
-            Keks = await SealedColumns.KeksAsync(door.Connection, tables, snapshot, cancel),
+            Keks = await SealedColumns.KeksAsync(door.Connection, snapshot, cancel),
             Rows = rows,
         };
         // Found out now and not on the day of the restore.
