@@ -32,8 +32,7 @@ internal static partial class FactorPages
     {
         routes.MapMethods(Authenticator, ["GET", "HEAD"], context => ShowAuthenticatorAsync(context, null)).On(Listener.Https);
         routes.MapMethods(Authenticator, ["POST"], AddAuthenticatorAsync).On(Listener.Https);
-        routes.MapMethods(Authenticator + "/remove", ["POST"], context => ChangeAsync(context, (request, _) => request.Service<ICredentialStore>()
-            .RemoveTotpAsync(request.Subject, request.Entry("totp.removed", "by its owner"), CancellationToken.None))).On(Listener.Https);
+        routes.MapMethods(Authenticator + "/remove", ["POST"], context => ChangeAsync(context, RemoveAuthenticatorAsync)).On(Listener.Https);
         routes.MapMethods(Passkey, ["GET", "HEAD"], ShowPasskeyAsync).On(Listener.Https);
         routes.MapMethods(Passkey, ["POST"], context => ChangeAsync(context, AddPasskeyAsync)).On(Listener.Https);
         routes.MapMethods(Passkey + "/rename", ["POST"], context => ChangeAsync(context, RenamePasskeyAsync)).On(Listener.Https);
@@ -93,6 +92,9 @@ internal static partial class FactorPages
         else
             LoginPages.SeeOther(context, AccountPages.Path + "?done=1");
     }
+
+    private static Task<bool> RemoveAuthenticatorAsync(AccountRequest request, ParameterList form) =>
+        request.Service<ICredentialStore>().RemoveTotpAsync(request.Subject, request.Entry("totp.removed", "by its owner"), CancellationToken.None);
 
     private static async Task ShowPasskeyAsync(HttpContext context)
     {
