@@ -65,7 +65,9 @@ public sealed class Visitor : IAsyncDisposable
     public async Task<Callback> ArriveAsync()
     {
         var callback = await Site.NextAsync();
-        await Page.WaitForURLAsync(url => url.StartsWith(Site.RedirectUri, StringComparison.Ordinal), new() { WaitUntil = WaitUntilState.Load });
+        await Page.WaitForURLAsync(url => url.StartsWith(Site.RedirectUri, StringComparison.Ordinal), new() { WaitUntil = WaitUntilState.Commit });
+        // Asked of the page itself: an event that came just before somebody waited for it would never come again.
+        await Page.WaitForFunctionAsync("() => document.readyState === 'complete'");
         return callback;
     }
 
