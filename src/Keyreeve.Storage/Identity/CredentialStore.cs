@@ -121,7 +121,7 @@ public sealed class CredentialStore(IDatabase database) : ICredentialStore
         DELETE FROM used_marks WHERE mark IN (SELECT mark FROM used_marks WHERE expires_at <= @Now ORDER BY expires_at LIMIT @Limit {unit.SkipLocked})
         """, new { Now = now, Limit = (long)limit });
 
-    private static Task ForgetAttemptsAsync(UnitOfWork unit, string subject) =>
+    private static Task<int> ForgetAttemptsAsync(UnitOfWork unit, string subject) =>
         unit.ExecuteAsync("DELETE FROM second_factor_attempts WHERE subject = @Subject", new { Subject = subject });
 
     /// <summary>One statement that compares and sets; audited if it changed something.</summary>

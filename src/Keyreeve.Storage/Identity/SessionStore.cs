@@ -79,7 +79,7 @@ public sealed class SessionStore(IDatabase database) : ISessionStore
         DELETE FROM login_sessions WHERE hash IN (SELECT hash FROM login_sessions WHERE expires_at <= @Now ORDER BY expires_at LIMIT @Limit {unit.SkipLocked})
         """, new { Now = now, Limit = (long)limit });
 
-    private static Task InsertAsync(UnitOfWork unit, LoginSession session) => unit.ExecuteAsync($"""
+    private static Task<int> InsertAsync(UnitOfWork unit, LoginSession session) => unit.ExecuteAsync($"""
         INSERT INTO login_sessions ({Columns})
         VALUES (@Hash, @SessionId, @Subject, @SecurityStamp, @AuthTime, @Acr, @Amr, @ExpiresAt, @Methods, @CreatedAt, @Browser)
         """, new
