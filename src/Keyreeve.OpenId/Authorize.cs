@@ -9,6 +9,7 @@ using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Login;
+using Keyreeve.Web.Pages;
 using Keyreeve.Wire.OAuth;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -55,18 +56,22 @@ public static class Authorize
             await RefusePageAsync(context, target.Client.ClientId, Refusal.Of(RefusalCode.TooLarge, "the request is too long"));
             return;
         }
-        SeeOther(context, ResumePath, services.GetRequiredService<LoginTickets>().Protect(Ticket(target, text, AskedAt(context), asked)));
+        SeeOther(context, ResumePath, services.GetRequiredService<LoginTickets>().ProtectUnbound(Ticket(target, text, AskedAt(context), asked)));
     }
 
     internal static async Task HandleResumeAsync(HttpContext context)
     {
-        if (context.RequestServices.GetRequiredService<LoginTickets>().Read(context.Request.Query["ticket"]) is not { } ticket
-            || !ParameterList.TryRead(Encoding.UTF8.GetBytes(ticket.Parameters), out var asked, out _))
+        var tickets = context.RequestServices.GetRequiredService<LoginTickets>();
+        var text = context.Request.Query["ticket"];
+        var ticket = tickets.Read(context, text);
+        // A request posted from another site begins here, where the browser shows its cookies: whatever was made before counts for nothing.
+        var begins = ticket is null ? tickets.ReadUnbound(text) : null;
+        if ((ticket ?? begins) is not { } waiting || !ParameterList.TryRead(Encoding.UTF8.GetBytes(waiting.Parameters), out var asked, out _))
         {
             await RefusePageAsync(context, null, Refusal.Of(RefusalCode.Malformed, "this sign-in has expired; please start again in the application"));
             return;
         }
-        await GoOnAsync(context, asked, ticket.Parameters, ticket.AskedAt, ticket, denied: context.Request.Query["denied"] == "1");
+        await GoOnAsync(context, asked, waiting.Parameters, ticket?.AskedAt ?? AskedAt(context), ticket, denied: ticket is not null && context.Request.Query["denied"] == "1");
     }
 
     private static async Task GoOnAsync(HttpContext context, ParameterList asked, string text, long askedAt, LoginTicket? ticket, bool denied)
@@ -97,16 +102,21 @@ public static class Authorize
         using (Spans.Start(Spans.DecideAuthorize))
         {
             user = await services.GetRequiredService<BrowserSessions>().FindAsync(context);
-            var consent = await ConsentPages.ConsentOfAsync(context, openId, request, user, ticket);
-            next = AuthorizationStep.Decide(request, user, consent, openId.State.Scopes, askedAt, openId.Now, expected);
+            var (consent, allowed) = await ConsentPages.ConsentOfAsync(context, openId, request, user, ticket);
+            var reachable = user is null ? null : await services.GetRequiredService<LoginFlow>().ReachableAsync(user, context.RequestAborted);
+            next = AuthorizationStep.Decide(request, user, consent, openId.State.Scopes, askedAt, openId.Now, expected, reachable, allowed);
         }
+        var again = Ticket(target, text, askedAt, asked);
         switch (next)
         {
-            case AuthorizationStep.AskLogin:
-                SeeOther(context, LoginPages.Path, services.GetRequiredService<LoginTickets>().Protect(Ticket(target, text, askedAt, asked)));
+            case AuthorizationStep.AskLogin login:
+                SeeOther(context, LoginPages.Path, services.GetRequiredService<LoginTickets>().Protect(context, again with { Acr = login.Acr, Anew = user is not null }));
+                break;
+            case AuthorizationStep.AskMore more:
+                SeeOther(context, LoginPages.Path, services.GetRequiredService<LoginTickets>().Protect(context, again with { Acr = more.Acr }));
                 break;
             case AuthorizationStep.AskConsent:
-                SeeOther(context, "/consent", services.GetRequiredService<LoginTickets>().Protect(Ticket(target, text, askedAt, asked)));
+                SeeOther(context, "/consent", services.GetRequiredService<LoginTickets>().Protect(context, again));
                 break;
             case AuthorizationStep.Refuse refuse:
                 await RefuseAsync(context, openId, target, user, refuse.Reason);
@@ -183,6 +193,7 @@ public static class Authorize
         ClientHost = HostOf(target.RedirectUri),
         RedirectUri = target.RedirectUri,
         LoginHint = asked.TrySingle("login_hint", out var hint) && hint is { Length: <= OAuthLimits.MaxIdentity } ? hint : null,
+        Language = asked.TrySingle("ui_locales", out var locales) ? PageLanguage.FirstOf(locales) : null,
     };
 
     /// <summary>The host for the page, or the scheme for an app: what tells a counterfeit client from the real one (RFC 6819 4.4.1.4).</summary>

@@ -19,13 +19,9 @@ internal static class EndGrant
         await openId.Grants.EndGrantAsync(
             grantId,
             now.ToUnixTimeMilliseconds(),
-            // Without an end: a grant never comes back, and a request that is minting at this moment may be a second ahead of us.
-            new Revocation(RevocationKind.Grant, name, long.MaxValue, (now + LongestTokenLife).ToUnixTimeSeconds()),
+            Revocation.OfGrant(grantId, now),
             openId.Entry(context, "grant.ended", AuditOutcome.Changed, clientId, clientId, subject, $"grant {name}: {because?.Operator ?? "revoked by the client"}"),
             CancellationToken.None);
         await openId.State.RefreshAsync(CancellationToken.None);
     }
-
-    /// <summary>No access token may be registered to live longer; revocations are kept this long.</summary>
-    public static readonly TimeSpan LongestTokenLife = TimeSpan.FromHours(25);
 }

@@ -84,7 +84,7 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         Strings(json, "grant_types_supported", ["authorization_code", "refresh_token", "client_credentials"]);
         Strings(json, "subject_types_supported", ["public"]);
         Strings(json, "id_token_signing_alg_values_supported", ["ES256", "RS256"]);
-        Strings(json, "acr_values_supported", AuthorizationRequest.SupportedAcrValues);
+        Strings(json, "acr_values_supported", AuthenticationClass.Ordered);
         Strings(json, "claims_supported", ["iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "sid", "name", "preferred_username", "email", "val_user_id", "val_service_ids", "val_ue_id"]);
         Strings(json, "code_challenge_methods_supported", ["S256"]);
         foreach (var endpoint in (ReadOnlySpan<string>)["token_endpoint", "introspection_endpoint", "revocation_endpoint"])
@@ -96,7 +96,7 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
             Strings(json, endpoint + "_auth_signing_alg_values_supported", ["ES256", "ES384", "RS256", "PS256"]);
         }
         Strings(json, "prompt_values_supported", ["none", "login", "consent", "select_account"]);
-        Strings(json, "ui_locales_supported", [Web.Pages.PageText.Language]);
+        Strings(json, "ui_locales_supported", Web.Pages.PageLanguage.Supported);
         json.WriteBoolean("authorization_response_iss_parameter_supported", true);
         json.WriteBoolean("claims_parameter_supported", false);
         json.WriteBoolean("request_parameter_supported", false);

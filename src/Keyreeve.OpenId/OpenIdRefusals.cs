@@ -30,6 +30,7 @@ public static class OpenIdRefusals
             or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.UserUnavailable => "invalid_grant",
         RefusalCode.LoginRequired => "login_required",
         RefusalCode.ConsentRequired => "consent_required",
+        RefusalCode.InteractionRequired => "interaction_required",
         RefusalCode.AccessDenied => "access_denied",
         RefusalCode.UnmetAuthentication => "unmet_authentication_requirements",
         RefusalCode.TokenMissing or RefusalCode.TokenInvalid or RefusalCode.TokenExpired or RefusalCode.TokenRevoked

@@ -15,7 +15,7 @@ public static class KmErrors
         RefusalCode.TokenMissing or RefusalCode.TokenInvalid or RefusalCode.TokenExpired or RefusalCode.TokenRevoked
             or RefusalCode.TokenForAnotherAudience or RefusalCode.InsufficientScope or RefusalCode.ClientAuthenticationFailed
             or RefusalCode.UnknownClient or RefusalCode.CertificateNotAccepted or RefusalCode.LoginRequired
-            or RefusalCode.ConsentRequired or RefusalCode.UserUnavailable => (KmErrorCode.Rejected, StatusCodes.Status401Unauthorized),
+            or RefusalCode.ConsentRequired or RefusalCode.InteractionRequired or RefusalCode.UserUnavailable => (KmErrorCode.Rejected, StatusCodes.Status401Unauthorized),
         RefusalCode.Malformed or RefusalCode.MissingParameter or RefusalCode.RepeatedParameter or RefusalCode.InvalidParameter
             or RefusalCode.TooLarge or RefusalCode.UnsupportedMediaType or RefusalCode.Conflict or RefusalCode.RedirectUriNotRegistered
             or RefusalCode.UnsupportedGrantType or RefusalCode.UnsupportedResponseType or RefusalCode.RequestObjectNotSupported

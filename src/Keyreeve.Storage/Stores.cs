@@ -11,7 +11,8 @@ public sealed class Stores
     {
         Database = database;
         Outbox = new(database, events ?? RevocationEvents.None);
-        Directory = new(database);
+        Directory = new(database, Outbox);
+        Credentials = new(database);
         Sessions = new(database);
         Grants = new(database, Outbox);
         SigningKeys = new(database);
@@ -37,6 +38,9 @@ public sealed class Stores
 
     /// <summary>Login sessions.</summary>
     public SessionStore Sessions { get; }
+
+    /// <summary>Second factors and passkeys.</summary>
+    public CredentialStore Credentials { get; }
 
     /// <summary>Codes, refresh families, consents.</summary>
     public GrantStore Grants { get; }

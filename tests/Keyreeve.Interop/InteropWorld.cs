@@ -48,6 +48,23 @@ public sealed class InteropWorld : IAsyncLifetime
         return (row, secret);
     }
 
+    /// <summary>Adds a user of the test's own; returns name and password.</summary>
+    public async Task<(string Name, string Password)> AddUserAsync()
+    {
+        var parts = Server.Server.Application.Services.GetRequiredService<ServerParts>();
+        using var scope = Server.Server.Application.Services.CreateScope();
+        var hasher = scope.ServiceProvider.GetRequiredService<Microsoft.AspNetCore.Identity.IPasswordHasher<Keyreeve.Web.Login.Account>>();
+        var (name, password) = ("user-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6)), "password of a test");
+        var user = new User { Subject = User.NewSubject(), Username = name, SecurityStamp = "1", ValUserId = $"sip:{name}@val.example", ValServiceIds = ["pump-control"] };
+        user = user with { PasswordHash = hasher.HashPassword(new(user), password) };
+        var entry = new AuditEntry { Kind = "user.saved", Outcome = AuditOutcome.Changed, At = parts.Clock.GetUtcNow().ToUnixTimeMilliseconds(), Actor = "system", Subject = user.Subject };
+        Assert.True((await parts.Stores.Directory.SaveUserAsync(user, create: true, null, entry, CancellationToken.None)).Succeeded(out _, out var refusal), refusal?.Operator);
+        return (name, password);
+    }
+
+    /// <summary>What an authenticator app with a secret shows, some steps away from now.</summary>
+    public string CodeOf(byte[] secret, int away = 0) => Keyreeve.Core.Login.Totp.Code(secret, Keyreeve.Core.Login.Totp.StepOf(Server.Time.GetUtcNow()) + away);
+
     /// <summary>A JWK as the peer printed it, as a key set of ours.</summary>
     public static JsonWebKeySet KeySetOf(JsonNode jwk)
     {

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using System.Web;
+using Keyreeve.Core.Login;
 using Keyreeve.Wire.OAuth;
 
 namespace Keyreeve.Testing;
@@ -20,8 +21,17 @@ public sealed partial class SimUser(TestServer server, string username = "alice"
     /// <summary>The value of the consent button pressed.</summary>
     public string ConsentDecision { get; set; } = "allow";
 
+    /// <summary>The secret of the person's authenticator app, base32; null without one.</summary>
+    public string? TotpSecret { get; set; } = (string?)server.User(username)["totpSecret"];
+
+    /// <summary>What the app shows now, or some steps away from now.</summary>
+    public string Code(int away = 0) => Totp.Code(Base32.Decode(TotpSecret!)!, Totp.StepOf(server.Time.GetUtcNow()) + away);
+
     /// <summary>Pages seen on the way, as path of each.</summary>
     public List<string> Seen { get; } = [];
+
+    /// <summary>The browser's languages, or null.</summary>
+    public string? AcceptLanguage { get; set; }
 
     public HttpClient Http => _http;
 
@@ -31,12 +41,25 @@ public sealed partial class SimUser(TestServer server, string username = "alice"
         var address = new Uri(_http.BaseAddress!, request.RequestUri!);
         if (_cookies.GetCookieHeader(address) is { Length: > 0 } cookie)
             request.Headers.Add("Cookie", cookie);
+        if (AcceptLanguage is not null)
+            request.Headers.TryAddWithoutValidation("Accept-Language", AcceptLanguage);
         var response = await _http.SendAsync(request);
         if (response.Headers.TryGetValues("Set-Cookie", out var set))
             foreach (var one in set)
                 _cookies.SetCookies(address, one);
         return response;
     }
+
+    /// <summary>The browser loses a cookie.</summary>
+    public void Forget(string cookie)
+    {
+        foreach (Cookie one in _cookies.GetCookies(_http.BaseAddress!))
+            if (one.Name == cookie)
+                one.Expired = true;
+    }
+
+    /// <summary>The value of a cookie, or null.</summary>
+    public string? CookieOf(string name) => _cookies.GetCookies(_http.BaseAddress!)[name]?.Value;
 
     public Task<HttpResponseMessage> GetAsync(string address) => SendAsync(new(HttpMethod.Get, address));
 
@@ -62,6 +85,11 @@ public sealed partial class SimUser(TestServer server, string username = "alice"
             {
                 form["username"] = username;
                 form["password"] = Password;
+                response = await PostAsync("/login", form);
+            }
+            else if (html.Contains("name=\"code\"", StringComparison.Ordinal) && TotpSecret is not null)
+            {
+                form["code"] = Code();
                 response = await PostAsync("/login", form);
             }
             else if (html.Contains("value=\"allow\"", StringComparison.Ordinal))

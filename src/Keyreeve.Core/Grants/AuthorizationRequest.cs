@@ -30,9 +30,6 @@ public enum Prompt
 [Spec("TS 33.434", "A.4.2.2")]
 public sealed class AuthorizationRequest
 {
-    /// <summary>What this server can do; more methods come by policy.</summary>
-    public static readonly IReadOnlyList<string> SupportedAcrValues = [Authentication.AcrPassword];
-
     private AuthorizationRequest(AuthorizationTarget target, ScopeList scope) => (Target, Scope) = (target, scope);
 
     /// <summary>Client, redirect URI, state, mode.</summary>
@@ -55,6 +52,12 @@ public sealed class AuthorizationRequest
 
     /// <summary>Fills the login form.</summary>
     public string? LoginHint { get; private init; }
+
+    /// <summary>The authentication classes of <c>acr_values</c> that are known here, in the order of preference: wished for, not demanded.</summary>
+    public IReadOnlyList<string> AcrValues { get; private init; } = [];
+
+    /// <summary>The weakest class that an essential <c>acr</c> claim accepts, or null.</summary>
+    public string? EssentialAcr { get; private init; }
 
     /// <summary>
     /// Annex A: "The standard parameters shown in table A.4.2.2-1 are required by this Connect profile." For plain OpenID the
@@ -105,8 +108,8 @@ public sealed class AuthorizationRequest
         var prompts = DecidePrompt(asked);
         if (!prompts.Succeeded(out var prompt, out refusal))
             return refusal;
-        if (DecideAcr(asked, strict) is { } unmet)
-            return unmet;
+        if (!DecideAcr(asked, strict).Succeeded(out var acrValues, out refusal) || !AcrClaim.Read(asked).Succeeded(out var essential, out refusal))
+            return refusal;
         asked.TrySingle("max_age", out var maxAgeText);
         long maxAge = 0;
         if (maxAgeText is not null && (!long.TryParse(maxAgeText, System.Globalization.NumberStyles.None, null, out maxAge) || maxAge > int.MaxValue))
@@ -119,6 +122,8 @@ public sealed class AuthorizationRequest
             Prompt = prompt.Value,
             MaxAge = maxAgeText is null ? null : maxAge,
             LoginHint = hint is { Length: <= OAuthLimits.MaxIdentity } ? hint : null,
+            AcrValues = acrValues,
+            EssentialAcr = essential.Value,
         };
     }
 
@@ -183,18 +188,19 @@ public sealed class AuthorizationRequest
         return new Optional<Prompt>(prompt);
     }
 
-    private static Refusal? DecideAcr(ParameterList asked, bool strict)
+    private static Outcome<List<string>> DecideAcr(ParameterList asked, bool strict)
     {
         asked.TrySingle("acr_values", out var text);
         if (text is null)
-            return strict ? Refusal.About(RefusalCode.MissingParameter, "acr_values", "acr_values is missing (TS 33.434 table A.4.2.2-1)") : null;
+            return strict ? Refusal.About(RefusalCode.MissingParameter, "acr_values", "acr_values is missing (TS 33.434 table A.4.2.2-1)") : new List<string>();
+        var known = text.Split(' ').Where(AuthenticationClass.IsKnown).Distinct(StringComparer.Ordinal).ToList();
         // OIDC makes acr_values voluntary: a plain client gets what there is, and the ID token tells the truth. The strict profile
         // makes it the UE's list of methods; when none of them exists here there is nothing to log in with (docs/spec/choices.md).
-        if (strict && !text.Split(' ').Any(SupportedAcrValues.Contains))
+        if (strict && known.Count == 0)
             return Refusal.About(RefusalCode.UnmetAuthentication, "acr_values", "none of the requested authentication methods is supported");
-        return null;
+        return known;
     }
-
-    /// <summary>An outcome whose value may be "nothing was asked".</summary>
-    private readonly record struct Optional<T>(T Value);
 }
+
+/// <summary>An outcome whose value may be "nothing was asked".</summary>
+internal readonly record struct Optional<T>(T Value);

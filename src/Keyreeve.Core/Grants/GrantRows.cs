@@ -92,6 +92,9 @@ public sealed record RefreshFamily
     /// <summary>The current secret, sealed for the holder of the previous one.</summary>
     public byte[]? SealedSuccessor { get; init; }
 
+    /// <summary>When the family began.</summary>
+    public long StartedAt { get; init; }
+
     /// <summary>When the current token was made.</summary>
     public required long RotatedAt { get; init; }
 
@@ -142,6 +145,25 @@ public interface IGrantStore
 
     /// <summary>Adds or replaces a consent.</summary>
     Task SaveConsentAsync(Consent consent, AuditEntry entry, CancellationToken cancel);
+
+    /// <summary>The families of a user that live at a time (Unix milliseconds).</summary>
+    Task<IReadOnlyList<RefreshFamily>> ListFamiliesAsync(string subject, long now, CancellationToken cancel);
+
+    /// <summary>The consents of a user, in no order.</summary>
+    Task<IReadOnlyList<Consent>> ListConsentsAsync(string subject, CancellationToken cancel);
+
+    /// <summary>
+    /// Ends all that a client has from a user: consent, codes that were not redeemed, families, and by the revocations what stands on
+    /// them. Returns how many families were alive. One transaction.
+    /// </summary>
+    /// <param name="subject">The user.</param>
+    /// <param name="clientId">The client.</param>
+    /// <param name="now">Unix milliseconds.</param>
+    /// <param name="ofFamily">The revocation that ends the access tokens of a family.</param>
+    /// <param name="otherwise">The revocation when no family was alive: access tokens of a client that does not refresh.</param>
+    /// <param name="entry">The audit line.</param>
+    /// <param name="cancel">Ends the waiting.</param>
+    Task<int> EndAccessAsync(string subject, string clientId, long now, Func<string, Revocation> ofFamily, Revocation otherwise, AuditEntry entry, CancellationToken cancel);
 
     /// <summary>Deletes codes and families whose time is over (Unix seconds), oldest first; returns how many.</summary>
     Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel);

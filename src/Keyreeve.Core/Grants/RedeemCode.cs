@@ -88,6 +88,7 @@ public static class RedeemCode
             SessionId = code.SessionId,
             Generation = 0,
             CurrentHash = first.Hash,
+            StartedAt = now.ToUnixTimeMilliseconds(),
             RotatedAt = now.ToUnixTimeMilliseconds(),
             IdleExpiresAt = Earlier(now + policy.RefreshIdle, absolute),
             AbsoluteExpiresAt = absolute.ToUnixTimeMilliseconds(),

@@ -22,6 +22,15 @@ public sealed record LoginSession
 
     /// <summary>End, whatever happens.</summary>
     public required long ExpiresAt { get; init; }
+
+    /// <summary>The login methods that were shown, in order, by their identifiers and separated by spaces.</summary>
+    public string Methods { get; init; } = "password";
+
+    /// <summary>When the browser signed in first; a step-up changes the authentication time only.</summary>
+    public long CreatedAt { get; init; }
+
+    /// <summary>Which browser, in a few words for its owner: "Firefox on Linux".</summary>
+    public string Browser { get; init; } = "";
 }
 
 /// <summary>A user with a live session. Only <see cref="From"/> makes one.</summary>
@@ -60,6 +69,21 @@ public interface ISessionStore
 
     /// <summary>Ends one session.</summary>
     Task RemoveAsync(byte[] hash, Audit.AuditEntry entry, CancellationToken cancel);
+
+    /// <summary>
+    /// Puts a session in the place of another one of the same user: a step-up, or a new hash for a new cookie. False, and nothing is
+    /// written, when the other one is gone.
+    /// </summary>
+    Task<bool> ReplaceAsync(byte[] hash, LoginSession next, Audit.AuditEntry entry, CancellationToken cancel);
+
+    /// <summary>The sessions of a user, newest first.</summary>
+    Task<IReadOnlyList<LoginSession>> ListAsync(string subject, CancellationToken cancel);
+
+    /// <summary>Ends one session of a user by its <see cref="LoginSession.SessionId"/>. False when there is none.</summary>
+    Task<bool> EndAsync(string subject, string sessionId, Audit.AuditEntry entry, CancellationToken cancel);
+
+    /// <summary>Ends all sessions of a user but the one with this hash (null: all); returns how many.</summary>
+    Task<int> EndOthersAsync(string subject, byte[]? keep, Audit.AuditEntry entry, CancellationToken cancel);
 
     /// <summary>Deletes sessions that are over; returns how many.</summary>
     Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel);

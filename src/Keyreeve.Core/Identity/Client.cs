@@ -108,6 +108,9 @@ public sealed record Client
     /// <summary>Access token lifetime in seconds, or null for the server's setting.</summary>
     public int? AccessTokenSeconds { get; init; }
 
+    /// <summary>The weakest authentication class with which users may sign in to it, whatever they ask for; null leaves it to the VAL services.</summary>
+    public string? MinimumAcr { get; init; }
+
     /// <summary>Switched off by an operator.</summary>
     public bool Disabled { get; init; }
 

@@ -36,6 +36,12 @@ public interface IDirectory
     /// <summary>Replaces the password hash only (rehash on login with newer settings), if it still is the old one.</summary>
     Task ReplacePasswordHashAsync(string subject, string oldHash, string newHash, CancellationToken cancel);
 
+    /// <summary>
+    /// A user's own change of the password, if the security stamp still is the one that was read: the session <see cref="PasswordChange.Keep"/>
+    /// goes on, all others end, and with a revocation the refresh families end too. False, and nothing is written, when it is not.
+    /// </summary>
+    Task<bool> ChangePasswordAsync(PasswordChange change, AuditEntry entry, CancellationToken cancel);
+
     /// <summary>The client of an identifier, or null.</summary>
     Task<Client?> FindClientAsync(string clientId, CancellationToken cancel);
 
@@ -72,3 +78,12 @@ public interface IDirectory
     /// <summary>Removes a device.</summary>
     Task<bool> RemoveDeviceAsync(string valUeId, AuditEntry entry, CancellationToken cancel);
 }
+
+/// <summary>A user's own change of the password.</summary>
+/// <param name="Subject">Whose.</param>
+/// <param name="OldStamp">The security stamp as it was read.</param>
+/// <param name="NewHash">The hash of the new password.</param>
+/// <param name="NewStamp">The new stamp.</param>
+/// <param name="Keep">The hash of the session that goes on, or null.</param>
+/// <param name="EndGrants">Ends refresh families, and the access tokens that it covers; null leaves them.</param>
+public sealed record PasswordChange(string Subject, string OldStamp, string NewHash, string NewStamp, byte[]? Keep, Tokens.Revocation? EndGrants);

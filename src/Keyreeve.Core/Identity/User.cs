@@ -19,6 +19,9 @@ public sealed record User
     /// <summary>PBKDF2 hash as ASP.NET Core Identity writes it, or null: no password login.</summary>
     public string? PasswordHash { get; init; }
 
+    /// <summary>The password was set by an operator for one login: that login ends with a new one.</summary>
+    public bool MustChangePassword { get; init; }
+
     /// <summary>Changes whenever credentials change; ends sessions and grants.</summary>
     public required string SecurityStamp { get; init; }
 

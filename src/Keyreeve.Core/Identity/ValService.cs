@@ -1,3 +1,5 @@
+using Keyreeve.Core.Policy;
+
 namespace Keyreeve.Core.Identity;
 
 /// <summary>A VAL service (TS 23.434 clause 7): what scope <c>val:S</c> asks for and which audience its tokens carry.</summary>
@@ -11,6 +13,12 @@ public sealed record ValService
 
     /// <summary>The audience registered for the VAL server.</summary>
     public required string Audience { get; init; }
+
+    /// <summary>
+    /// The authentication classes that are good enough for this service, the preferred one first; a stronger one than any of them is
+    /// good enough too. Never empty.
+    /// </summary>
+    public IReadOnlyList<string> AcrValues { get; init; } = [AuthenticationClass.Password];
 
     /// <summary>Row version, the ETag of the admin API.</summary>
     public long Version { get; init; }

@@ -28,7 +28,11 @@ public enum ScopeKind
 /// <param name="Title">For the consent page.</param>
 /// <param name="Description">For the consent page: what the client will be able to do.</param>
 /// <param name="ServiceId">The VAL service, for that kind.</param>
-public sealed record ScopeDefinition(string Name, ScopeKind Kind, string Audience, string Title, string Description, string? ServiceId = null);
+public sealed record ScopeDefinition(string Name, ScopeKind Kind, string Audience, string Title, string Description, string? ServiceId = null)
+{
+    /// <summary>The authentication classes that are good enough for it, the preferred one first.</summary>
+    public IReadOnlyList<string> AcrValues { get; init; } = [AuthenticationClass.Password];
+}
 
 /// <summary>
 /// All scopes at one moment, immutable. The specification leaves SEAL's names to us (annex A.4.2.2, NOTE); a setting renames each.
@@ -78,7 +82,7 @@ public sealed class ScopeCatalogue
             new(Name("keyreeve.admin"), ScopeKind.Operator, issuer + "/admin", "Administration", "Administer this server."),
             new(Name("keyreeve.audit.read"), ScopeKind.Operator, issuer + "/admin", "Audit", "Read the audit."),
         };
-        all.AddRange(services.Select(s => new ScopeDefinition(ValPrefix + s.ServiceId, ScopeKind.ValService, s.Audience, s.Name, $"Use the service {s.Name} in your name.", s.ServiceId)));
+        all.AddRange(services.Select(s => new ScopeDefinition(ValPrefix + s.ServiceId, ScopeKind.ValService, s.Audience, s.Name, $"Use the service {s.Name} in your name.", s.ServiceId) { AcrValues = s.AcrValues }));
         // A renamed scope may not hide another one.
         _byName = all.GroupBy(s => s.Name, StringComparer.Ordinal).ToFrozenDictionary(g => g.Key, g => g.First(), StringComparer.Ordinal);
         Supported = [.. all.Where(s => s.Kind is ScopeKind.OpenId or ScopeKind.Seal).Select(s => s.Name)];

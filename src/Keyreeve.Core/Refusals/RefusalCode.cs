@@ -75,9 +75,11 @@ public enum RefusalCode
     LoginRequired,
     /// <summary>prompt=none and consent is missing.</summary>
     ConsentRequired,
+    /// <summary>prompt=none and the user would have to show a second factor.</summary>
+    InteractionRequired,
     /// <summary>The user or the policy said no.</summary>
     AccessDenied,
-    /// <summary>None of the requested authentication methods is supported.</summary>
+    /// <summary>The authentication that is demanded is not supported here, or not within this user's reach.</summary>
     UnmetAuthentication,
 
     // access tokens

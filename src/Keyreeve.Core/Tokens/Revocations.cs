@@ -24,7 +24,19 @@ public enum RevocationKind
 /// One entry of the revocation list: tokens of <paramref name="Value"/> issued at or before <paramref name="IssuedUntil"/> are dead.
 /// Kept until <paramref name="KeepUntil"/>, when the last of them has expired. Times Unix seconds.
 /// </summary>
-public sealed record Revocation(RevocationKind Kind, string Value, long IssuedUntil, long KeepUntil);
+public sealed record Revocation(RevocationKind Kind, string Value, long IssuedUntil, long KeepUntil)
+{
+    /// <summary>No access token may be registered to live longer; revocations are kept this long.</summary>
+    public static readonly TimeSpan LongestTokenLife = TimeSpan.FromHours(25);
+
+    /// <summary>Ends a grant. Without an end: a grant never comes back, and a request that is minting at this moment may be a second ahead of us.</summary>
+    public static Revocation OfGrant(string grantId, DateTimeOffset now) =>
+        new(RevocationKind.Grant, RefreshToken.GrantNameOf(grantId), long.MaxValue, (now + LongestTokenLife).ToUnixTimeSeconds());
+
+    /// <summary>Ends the tokens of a user up to now, and those that requests under way are minting within a second.</summary>
+    public static Revocation OfSubject(string subject, DateTimeOffset now) =>
+        new(RevocationKind.Subject, subject, now.ToUnixTimeSeconds() + 1, (now + LongestTokenLife).ToUnixTimeSeconds());
+}
 
 /// <summary>
 /// The revocation list at one moment, immutable; swapped whole when it changes. A large frozen part and a small young one: an entry

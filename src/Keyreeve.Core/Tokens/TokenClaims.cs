@@ -17,7 +17,7 @@ public sealed record ValClaims
 /// <summary>How and when the user authenticated.</summary>
 /// <param name="AuthTime">Unix milliseconds: prompt=login must tell two logins of one second apart.</param>
 /// <param name="Acr">The class that was really met.</param>
-/// <param name="Amr">Methods, RFC 8176.</param>
+/// <param name="Amr">Methods as RFC 8176 names them, separated by spaces.</param>
 public sealed record Authentication(long AuthTime, string Acr, string Amr)
 {
     /// <summary>Password login: mandatory to support (TS 33.434 table A.4.2.2-1).</summary>

@@ -106,7 +106,8 @@ public sealed class TokenMinter(string issuer)
         json.WriteNumber("auth_time"u8, authentication.AuthTime / 1000);
         json.WriteString("acr"u8, authentication.Acr);
         json.WriteStartArray("amr"u8);
-        json.WriteStringValue(authentication.Amr);
+        foreach (var method in authentication.Amr.Split(' '))
+            json.WriteStringValue(method);
         json.WriteEndArray();
     }
 

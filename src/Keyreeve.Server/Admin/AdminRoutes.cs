@@ -64,7 +64,9 @@ public static class AdminRoutes
         new("POST", "/users/{subject}/password", "setUserPassword", "Sets a password, or makes one and returns it once; ends sessions, grants and tokens.", SetUserPassword.HandleAsync) { Reads = SetUserPassword.Schema, Answers = SetUserPassword.Answer },
         new("POST", "/users/{subject}/disable", "disableUser", "No login any more; ends sessions, grants and tokens.", SwitchUser.DisableAsync) { Answers = UserJson.Schema },
         new("POST", "/users/{subject}/enable", "enableUser", "Login again.", SwitchUser.EnableAsync) { Answers = UserJson.Schema },
-        new("POST", "/users/{subject}/unlock", "unlockUser", "Ends a lock after wrong passwords.", UnlockUser.HandleAsync) { Answers = UserJson.Schema },
+        new("POST", "/users/{subject}/unlock", "unlockUser", "Ends a lock after wrong passwords or codes.", UnlockUser.HandleAsync) { Answers = UserJson.Schema },
+        new("GET", "/users/{subject}/second-factors", "listSecondFactors", "What a user has beside a password.", SecondFactorsOfUser.ListAsync) { Answers = SecondFactorsOfUser.Schema, IsPage = true },
+        new("DELETE", "/users/{subject}/second-factors/{factor}", "removeSecondFactor", "Takes one away (totp, recovery, or a passkey by its ID); ends sessions.", SecondFactorsOfUser.RemoveAsync),
 
         new("GET", "/clients", "listClients", "Clients in the order of their identifier.", ListClients.HandleAsync) { Answers = ClientJson.Schema, IsPage = true },
         new("POST", "/clients", "createClient", "Registers a client; the secret made for it is returned once.", CreateClient.HandleAsync) { Reads = ClientJson.New, Answers = ClientJson.Created },

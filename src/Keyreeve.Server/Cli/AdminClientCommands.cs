@@ -23,6 +23,7 @@ internal static class AdminClientCommands
             AdminFlag.Texts("--certificate", "certificates", "a PEM file, or a SHA-256 thumbprint") with { MayBeFile = true },
             AdminFlag.Text("--id-token-algorithm", "idTokenAlgorithm", "ES256 or RS256"),
             new("--access-token-seconds", "accessTokenSeconds", typeof(int), "10 to 86400"),
+            AdminFlag.Text("--minimum-acr", "minimumAcr", "the weakest authentication class of its users"),
             new("--disabled", "disabled", typeof(bool), "true ends its tokens"),
             AdminFlag.Text("--secret-file", "secret", "a file with a secret made elsewhere, or - for standard input; without it one is made") with { IsFile = true, OnlyAdd = true },
         ])

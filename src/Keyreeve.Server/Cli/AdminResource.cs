@@ -24,10 +24,11 @@ internal sealed record AdminFlag(string Name, string Member, Type Type, string D
 /// <summary>A kind of thing the admin API manages, and the five verbs on it: list, show, add, edit, remove.</summary>
 internal sealed record AdminResource(string Noun, string Description, string Path, string IdMember, IReadOnlyList<string> Columns, IReadOnlyList<AdminFlag> Flags)
 {
-    public static readonly AdminResource Services = new("service", "VAL services.", "services", "serviceId", ["serviceId", "name", "audience", "version"],
+    public static readonly AdminResource Services = new("service", "VAL services.", "services", "serviceId", ["serviceId", "name", "audience", "acrValues", "version"],
     [
         AdminFlag.Text("--name", "name", "shown on the consent page"),
         AdminFlag.Text("--audience", "audience", "aud of the tokens for it"),
+        AdminFlag.Texts("--acr", "acrValues", "an authentication class that is good enough, the preferred one first"),
     ]);
 
     public static readonly AdminResource Devices = new("device", "VAL UEs.", "devices", "valUeId", ["valUeId", "valServiceIds", "version"],

@@ -29,7 +29,31 @@ internal static class AdminUserCommands
         command.Subcommands.Add(CreatePassword(tools));
         command.Subcommands.Add(CreateSwitch(tools, "disable", "No login any more; sessions, grants and tokens end.", "disabled"));
         command.Subcommands.Add(CreateSwitch(tools, "enable", "Login again.", "enabled"));
-        command.Subcommands.Add(CreateSwitch(tools, "unlock", "End a lock after wrong passwords.", "unlocked"));
+        command.Subcommands.Add(CreateSwitch(tools, "unlock", "End a lock after wrong passwords or codes.", "unlocked"));
+        command.Subcommands.Add(new Command("second-factor", "What a user has beside a password.") { CreateFactorList(tools), CreateFactorRemove(tools) });
+        return command;
+    }
+
+    private static Command CreateFactorList(AdminTools tools)
+    {
+        var id = Users.IdArgument();
+        var command = new Command("list", "List all: authenticator app, recovery codes, passkeys.") { id };
+        command.SetAction((parse, _) => tools.RunAsync(parse, async (server, output) =>
+            output.List(await server.ListAsync(await Users.PathOfAsync(server, parse.GetValue(id)!) + "/second-factors"), ["factor", "kind", "name", "createdAt", "lastUsedAt", "left"], "second factor")));
+        return command;
+    }
+
+    private static Command CreateFactorRemove(AdminTools tools)
+    {
+        var id = Users.IdArgument();
+        var factor = new Argument<string>("factor") { Description = "totp, recovery, or the ID of a passkey (see: list)" };
+        var command = new Command("remove", "Take one away, as from a user who lost it; sessions end.") { id, factor };
+        command.SetAction((parse, _) => tools.RunAsync(parse, async (server, output) =>
+        {
+            var path = await Users.PathOfAsync(server, parse.GetValue(id)!);
+            await server.SendAsync(HttpMethod.Delete, $"{path}/second-factors/{Uri.EscapeDataString(parse.GetValue(factor)!)}", null, null, null);
+            output.Done($"removed {parse.GetValue(factor)} of {parse.GetValue(id)}", null);
+        }));
         return command;
     }
 
@@ -46,12 +70,15 @@ internal static class AdminUserCommands
     {
         var id = Users.IdArgument();
         var file = new Option<string?>("--password-file") { Description = "a file with the password, or - for standard input; without it one is made" };
-        var command = new Command("password", "Set a password; sessions, grants and tokens end.") { id, file };
+        var temporary = new Option<bool>("--temporary") { Description = "for one login, which ends with a new password" };
+        var command = new Command("password", "Set a password; sessions, grants and tokens end.") { id, file, temporary };
         command.SetAction((parse, _) => tools.RunAsync(parse, async (server, output) =>
         {
             var body = new JsonObject();
             if (parse.GetValue(file) is { } name)
                 body["password"] = AdminFiles.ReadText("--password-file", name).TrimEnd('\r', '\n');
+            if (parse.GetValue(temporary))
+                body["temporary"] = true;
             var path = await Users.PathOfAsync(server, parse.GetValue(id)!);
             var answer = (await server.SendAsync(HttpMethod.Post, path + "/password", body, null, new Dictionary<string, string> { ["password"] = "--password-file" })).Document;
             output.Done($"the password of {parse.GetValue(id)} was set", answer);

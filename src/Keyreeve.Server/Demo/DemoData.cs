@@ -6,6 +6,7 @@ using System.Text.Json.Nodes;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Identity;
+using Keyreeve.Core.Login;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Seal;
 using Keyreeve.Server.Hosting;
@@ -21,7 +22,7 @@ namespace Keyreeve.Server.Demo;
 using Client = Keyreeve.Core.Identity.Client;
 
 /// <summary>
-/// A small world to try everything in: two users with a device and key records each, two VAL services, and one client of every kind.
+/// A small world to try everything in: three users with a device and key records each, the third with an authenticator app, two VAL services, and one client of every kind.
 /// Secrets are random per folder and stand in demo.json alone.
 /// </summary>
 public sealed class DemoData
@@ -36,7 +37,7 @@ public sealed class DemoData
     private DemoData(ServerParts parts, IPasswordHasher<Account> hasher) => (_parts, _hasher) = (parts, hasher);
 
     /// <summary>Shown on the home page; their passwords are in demo.json.</summary>
-    public static IReadOnlyList<string> UserNames { get; } = ["alice", "bob"];
+    public static IReadOnlyList<string> UserNames { get; } = ["alice", "bob", "tina"];
 
     /// <summary>Makes the demo world if the folder has none yet, and writes demo.json with the issuer of this run.</summary>
     public static async Task EnsureAsync(ServerParts parts, IServiceProvider services, CancellationToken cancel)
@@ -78,9 +79,12 @@ public sealed class DemoData
         var records = new JsonArray();
         await AddUserAsync(users, "alice", "Alice Anders", "sip:alice@val.example", "ue-alice-1", [PumpService, FleetService], cancel);
         await AddUserAsync(users, "bob", "Bob Berg", "sip:bob@val.example", "ue-bob-1", [PumpService], cancel);
+        await AddUserAsync(users, "tina", "Tina Thorn", "sip:tina@val.example", "ue-tina-1", [PumpService], cancel);
+        users[^1]!["totpSecret"] = await AddTotpAsync((string)users[^1]!["sub"]!, cancel);
         await AddRecordAsync(records, PumpService, KmIdentity.ServiceOnly, cancel);
         await AddRecordAsync(records, PumpService, new(KmIdentityKind.User, "sip:alice@val.example"), cancel);
         await AddRecordAsync(records, PumpService, new(KmIdentityKind.User, "sip:bob@val.example"), cancel);
+        await AddRecordAsync(records, PumpService, new(KmIdentityKind.User, "sip:tina@val.example"), cancel);
         await AddRecordAsync(records, PumpService, new(KmIdentityKind.Device, "ue-alice-1"), cancel);
         await AddRecordAsync(records, PumpService, new(KmIdentityKind.Client, "seal-client"), cancel);
         await AddRecordAsync(records, FleetService, new(KmIdentityKind.User, "sip:alice@val.example"), cancel);
@@ -149,6 +153,16 @@ public sealed class DemoData
             ["valServiceIds"] = new JsonArray([.. services.Select(s => (JsonNode)s)]),
             ["valUeId"] = valUeId,
         });
+    }
+
+    /// <summary>An authenticator app; its secret in base32, as apps take it.</summary>
+    private async Task<string> AddTotpAsync(string subject, CancellationToken cancel)
+    {
+        var secret = RandomNumberGenerator.GetBytes(Totp.SecretSize);
+        await _parts.Stores.Credentials.AddTotpAsync(
+            new TotpSecret { Subject = subject, Sealed = _parts.Kek.Seal(TotpSecret.Purpose(subject), secret), LastStep = 0, CreatedAt = _parts.Clock.GetUtcNow().ToUnixTimeMilliseconds() },
+            Entry("totp.added", subject), cancel);
+        return Base32.Encode(secret);
     }
 
     private async Task AddRecordAsync(JsonArray records, string serviceId, KmIdentity identity, CancellationToken cancel)

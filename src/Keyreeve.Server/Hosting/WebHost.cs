@@ -16,6 +16,7 @@ using Keyreeve.Server.Outbox;
 using Keyreeve.Server.Sweeping;
 using Keyreeve.Server.Telemetry;
 using Keyreeve.Storage;
+using Keyreeve.Web.Account;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Limits;
@@ -51,6 +52,7 @@ public static class WebHost
         if (parts.Options.Settings.Telemetry is { Endpoint: not null, TraceSampleRatio: > 0 })
             app.UseRequestSpans();
         app.UseMiddleware<UnhandledErrors>();
+        PageLanguage.UsePageLanguage(app);
         app.UseRouting();
         app.UseListenerRouting();
         Map(app, parts);
@@ -63,6 +65,7 @@ public static class WebHost
         HomePages.Map(app, parts);
         app.MapGroup("").On(Listener.Https).MapPageAssets();
         app.MapLogin();
+        app.MapAccount();
         app.MapOpenId();
         app.MapSeal();
         app.MapAdmin();
@@ -145,12 +148,13 @@ public static class WebHost
         var server = new ServerIdentity(parts.Issuer, parts.MtlsBase);
         services.AddSingleton(parts).AddSingleton(parts.Clock).AddSingleton(parts.Kek).AddSingleton(parts.State).AddSingleton(certificate).AddSingleton<KekKeeper>()
             .AddSingleton(server).AddSingleton(settings.Tokens).AddSingleton(parts.PreviousLife).AddSingleton(new LatestMoment(parts.PreviousLife.LastSeen)).AddSingleton<Readiness>()
-            .AddSingleton<IDirectory>(stores.Directory).AddSingleton<IGrantStore>(stores.Grants).AddSingleton<ISessionStore>(stores.Sessions)
+            .AddSingleton<IDirectory>(stores.Directory).AddSingleton<IGrantStore>(stores.Grants).AddSingleton<ISessionStore>(stores.Sessions).AddSingleton<ICredentialStore>(stores.Credentials)
             .AddSingleton<IRevocationStore>(stores.Revocations).AddSingleton<IKeyRecordStore>(stores.KeyRecords).AddSingleton<ISealedStore>(stores.Sealed)
             .AddSingleton<IAssertionStore>(stores.Assertions).AddSingleton<ISeenRequestStore>(stores.SeenRequests).AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
             .AddSingleton(new TokenMinter(parts.Issuer))
             .AddSingleton(new TokenVerifier(parts.Issuer, () => parts.State.Keys, () => parts.State.Revocations, parts.Clock, settings.Tokens.Leeway))
-            .AddSingleton(settings.Limits).AddSingleton<RequestLimits>().AddSingleton<AssertionMemory>().AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>();
+            .AddSingleton(settings.Limits).AddSingleton<RequestLimits>().AddSingleton<AssertionMemory>().AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>()
+            .AddSingleton(settings.Branding).AddSingleton(new PasswordSettings(settings.PasswordMinLength));
         AddLogin(services, parts);
         services.AddOpenId();
         services.AddSeal(new SealSettings
@@ -206,7 +210,8 @@ public static class WebHost
         // Names and passwords are checked where users are made, not when they sign in.
         services.RemoveAll<IUserValidator<Account>>();
         services.RemoveAll<IPasswordValidator<Account>>();
-        services.AddScoped<PasswordLogin>();
+        services.Configure<IdentityPasskeyOptions>(o => PasskeyCeremony.Configure(o, parts.Issuer));
+        services.AddLoginMethods();
         services.AddSingleton<IPasswordHasher<Account>, PasswordHasher<Account>>();
         services.AddSingleton<PasswordQueue>();
     }

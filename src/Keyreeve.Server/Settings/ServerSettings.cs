@@ -41,6 +41,12 @@ public sealed record ServerSettings
     /// <summary>PBKDF2-SHA512 iterations of new password hashes.</summary>
     public int PasswordIterations { get; init; } = 210_000;
 
+    /// <summary>Characters of a password at least.</summary>
+    public int PasswordMinLength { get; init; } = 8;
+
+    /// <summary>The look of the pages.</summary>
+    public Web.Pages.Branding Branding { get; init; } = Web.Pages.Branding.Default;
+
     /// <summary>SKM-S URIs, or none: then issuer + /seal/km.</summary>
     public IReadOnlyList<string> SKmsUris { get; init; } = [];
 

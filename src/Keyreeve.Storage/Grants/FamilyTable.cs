@@ -9,17 +9,20 @@ internal static class FamilyTable
 {
     private const string Columns = """
         family_id, client_id, subject, scope, auth_time, acr, amr, session_id, generation, current_hash,
-        previous_hash, sealed_successor, rotated_at, reuses, idle_expires_at, absolute_expires_at, ended_at
+        previous_hash, sealed_successor, started_at, rotated_at, reuses, idle_expires_at, absolute_expires_at, ended_at
         """;
 
     private static readonly Statement Add = new($"""
         INSERT INTO refresh_families ({Columns})
         VALUES (@FamilyId, @ClientId, @Subject, @Scope, @AuthTime, @Acr, @Amr, @SessionId, @Generation, @CurrentHash,
-                @PreviousHash, @SealedSuccessor, @RotatedAt, @Reuses, @IdleExpiresAt, @AbsoluteExpiresAt, @EndedAt)
+                @PreviousHash, @SealedSuccessor, @StartedAt, @RotatedAt, @Reuses, @IdleExpiresAt, @AbsoluteExpiresAt, @EndedAt)
         """, "@FamilyId", "@ClientId", "@Subject", "@Scope", "@AuthTime", "@Acr", "@Amr", "@SessionId", "@Generation", "@CurrentHash",
-        "@PreviousHash[]", "@SealedSuccessor[]", "@RotatedAt", "@Reuses", "@IdleExpiresAt", "@AbsoluteExpiresAt", "@EndedAt");
+        "@PreviousHash[]", "@SealedSuccessor[]", "@StartedAt", "@RotatedAt", "@Reuses", "@IdleExpiresAt", "@AbsoluteExpiresAt", "@EndedAt");
 
     private static readonly Statement Find = new($"SELECT {Columns} FROM refresh_families WHERE family_id = @FamilyId", "@FamilyId");
+
+    private static readonly Statement List = new(
+        $"SELECT {Columns} FROM refresh_families WHERE subject = @Subject AND ended_at = 0 AND idle_expires_at > @Now ORDER BY client_id, started_at, family_id", "@Subject", "@Now");
 
     private static readonly Statement Rotate = new("""
         UPDATE refresh_families SET generation = @Generation, current_hash = @CurrentHash, previous_hash = @PreviousHash,
@@ -29,10 +32,25 @@ internal static class FamilyTable
 
     public static Task AddAsync(UnitOfWork unit, RefreshFamily f) => unit.ExecuteAsync(Add.In(unit,
         f.FamilyId, f.ClientId, f.Subject, f.Scope.Text, f.Authentication.AuthTime, f.Authentication.Acr, f.Authentication.Amr, f.SessionId, f.Generation, f.CurrentHash,
-        f.PreviousHash, f.SealedSuccessor, f.RotatedAt, (long)f.Reuses, IdleEnd(f), f.AbsoluteExpiresAt, f.EndedAt));
+        f.PreviousHash, f.SealedSuccessor, f.StartedAt, f.RotatedAt, (long)f.Reuses, IdleEnd(f), f.AbsoluteExpiresAt, f.EndedAt));
 
     public static Task<RefreshFamily?> FindAsync(IDatabase database, string familyId, CancellationToken cancel) =>
         database.ReadAsync(connection => Find.FirstAsync(connection, Read, cancel, familyId), cancel);
+
+    public static Task<IReadOnlyList<RefreshFamily>> ListAsync(IDatabase database, string subject, long now, CancellationToken cancel) =>
+        database.ReadAsync<IReadOnlyList<RefreshFamily>>(async connection =>
+        {
+            await using var row = await List.On(connection, subject, now).ExecuteReaderAsync(cancel);
+            var families = new List<RefreshFamily>();
+            while (await row.ReadAsync(cancel))
+                families.Add(Read(row));
+            return families;
+        }, cancel);
+
+    /// <summary>Ends those of a user and client that were not ended; tells which.</summary>
+    public static Task<List<string>> EndOfClientAsync(UnitOfWork unit, string subject, string clientId, long now) => unit.QueryAsync<string>(
+        "UPDATE refresh_families SET ended_at = @Now WHERE subject = @Subject AND client_id = @ClientId AND ended_at = 0 RETURNING family_id",
+        new { Subject = subject, ClientId = clientId, Now = now });
 
     /// <summary>
     /// Only what a rotation changes is written: who, for whom, what and the absolute end are fixed when the family starts, and a
@@ -70,10 +88,11 @@ internal static class FamilyTable
         CurrentHash = row.GetFieldValue<byte[]>(9),
         PreviousHash = row.OctetsOrNull(10),
         SealedSuccessor = row.OctetsOrNull(11),
-        RotatedAt = row.GetInt64(12),
-        Reuses = (int)row.GetInt64(13),
-        IdleExpiresAt = row.GetInt64(14),
-        AbsoluteExpiresAt = row.GetInt64(15),
-        EndedAt = row.GetInt64(16),
+        StartedAt = row.GetInt64(12),
+        RotatedAt = row.GetInt64(13),
+        Reuses = (int)row.GetInt64(14),
+        IdleExpiresAt = row.GetInt64(15),
+        AbsoluteExpiresAt = row.GetInt64(16),
+        EndedAt = row.GetInt64(17),
     };
 }

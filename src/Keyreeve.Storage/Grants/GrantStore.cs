@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Grants;
 using Keyreeve.Core.Tokens;
@@ -11,7 +12,10 @@ namespace Keyreeve.Storage;
 public sealed class GrantStore(IDatabase database, OutboxStore outbox) : IGrantStore
 {
     private static readonly Statement FindConsent = new(
-        "SELECT subject, client_id, scope, given_at FROM consents WHERE subject = @Subject AND client_id = @ClientId", "@Subject", "@ClientId");
+        "SELECT subject, client_id, scope, given_at, shown FROM consents WHERE subject = @Subject AND client_id = @ClientId", "@Subject", "@ClientId");
+
+    private static readonly Statement ListConsents = new(
+        "SELECT subject, client_id, scope, given_at, shown FROM consents WHERE subject = @Subject", "@Subject");
 
     /// <inheritdoc />
     public Task<bool> AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
@@ -78,18 +82,58 @@ public sealed class GrantStore(IDatabase database, OutboxStore outbox) : IGrantS
 
     /// <inheritdoc />
     public Task<Consent?> FindConsentAsync(string subject, string clientId, CancellationToken cancel) => database.ReadAsync(connection =>
-        FindConsent.FirstAsync(connection, row => new Consent(row.GetString(0), row.GetString(1), StoredText.ReadScope(row.GetString(2)), row.GetInt64(3)), cancel, subject, clientId), cancel);
+        FindConsent.FirstAsync(connection, ReadConsent, cancel, subject, clientId), cancel);
 
     /// <inheritdoc />
     public Task SaveConsentAsync(Consent consent, AuditEntry entry, CancellationToken cancel) => database.WriteSharedAsync(async unit =>
     {
         await unit.ExecuteAsync("""
-            INSERT INTO consents (subject, client_id, scope, given_at) VALUES (@Subject, @ClientId, @Scope, @GivenAt)
-            ON CONFLICT (subject, client_id) DO UPDATE SET scope = excluded.scope, given_at = excluded.given_at
-            """, new { consent.Subject, consent.ClientId, Scope = consent.Scope.Text, consent.GivenAt });
+            INSERT INTO consents (subject, client_id, scope, given_at, shown) VALUES (@Subject, @ClientId, @Scope, @GivenAt, @Shown)
+            ON CONFLICT (subject, client_id) DO UPDATE SET scope = excluded.scope, given_at = excluded.given_at, shown = excluded.shown
+            """, new
+        {
+            consent.Subject,
+            consent.ClientId,
+            Scope = consent.Scope.Text,
+            consent.GivenAt,
+            // Name and title in turn: a flat list is what StoredText writes.
+            Shown = StoredText.WriteList(consent.Shown.SelectMany(s => (string[])[s.Name, s.Title])),
+        });
         unit.Audit(entry);
         return true;
     }, cancel);
+
+    /// <inheritdoc />
+    public Task<IReadOnlyList<RefreshFamily>> ListFamiliesAsync(string subject, long now, CancellationToken cancel) => FamilyTable.ListAsync(database, subject, now, cancel);
+
+    /// <inheritdoc />
+    public Task<IReadOnlyList<Consent>> ListConsentsAsync(string subject, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<Consent>>(async connection =>
+    {
+        await using var row = await ListConsents.On(connection, subject).ExecuteReaderAsync(cancel);
+        var consents = new List<Consent>();
+        while (await row.ReadAsync(cancel))
+            consents.Add(ReadConsent(row));
+        return consents;
+    }, cancel);
+
+    /// <inheritdoc />
+    public async Task<int> EndAccessAsync(string subject, string clientId, long now, Func<string, Revocation> ofFamily, Revocation otherwise, AuditEntry entry, CancellationToken cancel)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
+        // Written alone: a code that is redeemed in between would leave a family behind.
+        var count = await database.WriteAsync(async unit =>
+        {
+            var row = new { Subject = subject, ClientId = clientId };
+            await unit.ExecuteAsync("DELETE FROM consents WHERE subject = @Subject AND client_id = @ClientId", row);
+            await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE subject = @Subject AND client_id = @ClientId AND redeemed_at = 0", row);
+            var ended = await FamilyTable.EndOfClientAsync(unit, subject, clientId, now);
+            await RevocationStore.AddAsync(unit, ended.Count > 0 ? [.. ended.Select(ofFamily)] : (Revocation[])[otherwise], outbox);
+            unit.Audit(entry);
+            return ended.Count;
+        }, cancel);
+        outbox.Wake();
+        return count;
+    }
 
     /// <inheritdoc />
     public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteAsync(async unit =>
@@ -97,4 +141,9 @@ public sealed class GrantStore(IDatabase database, OutboxStore outbox) : IGrantS
         var codes = await CodeTable.DeleteExpiredAsync(unit, now, limit);
         return codes + await FamilyTable.DeleteExpiredAsync(unit, now * 1000, limit - codes);
     }, cancel);
+
+    private static Consent ReadConsent(DbDataReader row) => new(row.GetString(0), row.GetString(1), StoredText.ReadScope(row.GetString(2)), row.GetInt64(3))
+    {
+        Shown = [.. StoredText.ReadList(row.GetString(4)).Chunk(2).Select(pair => new ShownScope(pair[0], pair[1]))],
+    };
 }

@@ -12,24 +12,24 @@ internal sealed class ClientRow
 {
     public const string Columns = """
         c.client_id, c.name, c.profile, c.auth_methods, c.secrets, c.jwks, c.redirect_uris, c.grants, c.scopes, c.pkce_optional, c.consent,
-        c.audience, c.owned_services, c.id_token_algorithm, c.access_token_seconds, c.disabled, c.version
+        c.audience, c.owned_services, c.id_token_algorithm, c.access_token_seconds, c.minimum_acr, c.disabled, c.version
         """;
 
     /// <summary>How many these are; what a query adds stands behind them.</summary>
-    public const int ColumnCount = 17;
+    public const int ColumnCount = 18;
 
     public const string Insert = """
         INSERT INTO clients (client_id, name, profile, auth_methods, secrets, jwks, redirect_uris, grants, scopes, pkce_optional, consent,
-                             audience, owned_services, id_token_algorithm, access_token_seconds, disabled, version)
+                             audience, owned_services, id_token_algorithm, access_token_seconds, minimum_acr, disabled, version)
         VALUES (@ClientId, @Name, @Profile, @AuthMethods, @Secrets, @Jwks, @RedirectUris, @Grants, @Scopes, @PkceOptional, @Consent,
-                @Audience, @OwnedServices, @IdTokenAlgorithm, @AccessTokenSeconds, @Disabled, @Version)
+                @Audience, @OwnedServices, @IdTokenAlgorithm, @AccessTokenSeconds, @MinimumAcr, @Disabled, @Version)
         """;
 
     public const string Update = """
         UPDATE clients SET name = @Name, profile = @Profile, auth_methods = @AuthMethods, secrets = @Secrets, jwks = @Jwks,
             redirect_uris = @RedirectUris, grants = @Grants, scopes = @Scopes, pkce_optional = @PkceOptional, consent = @Consent,
             audience = @Audience, owned_services = @OwnedServices, id_token_algorithm = @IdTokenAlgorithm,
-            access_token_seconds = @AccessTokenSeconds, disabled = @Disabled, version = @Version
+            access_token_seconds = @AccessTokenSeconds, minimum_acr = @MinimumAcr, disabled = @Disabled, version = @Version
         WHERE client_id = @ClientId
         """;
 
@@ -48,6 +48,7 @@ internal sealed class ClientRow
     public string OwnedServices { get; init; } = "";
     public string IdTokenAlgorithm { get; init; } = "";
     public long? AccessTokenSeconds { get; init; }
+    public string? MinimumAcr { get; init; }
     public long Disabled { get; init; }
     public long Version { get; init; }
     public string? Thumbprint { get; init; }
@@ -70,8 +71,9 @@ internal sealed class ClientRow
         OwnedServices = row.GetString(12),
         IdTokenAlgorithm = row.GetString(13),
         AccessTokenSeconds = row.NumberOrNull(14),
-        Disabled = row.GetInt64(15),
-        Version = row.GetInt64(16),
+        MinimumAcr = row.TextOrNull(15),
+        Disabled = row.GetInt64(16),
+        Version = row.GetInt64(17),
     };
 
     public static ClientRow Of(Client client, long version) => new()
@@ -91,6 +93,7 @@ internal sealed class ClientRow
         OwnedServices = StoredText.WriteList(client.OwnedServices),
         IdTokenAlgorithm = client.IdTokenAlgorithm.Name(),
         AccessTokenSeconds = client.AccessTokenSeconds,
+        MinimumAcr = client.MinimumAcr,
         Disabled = client.Disabled ? 1 : 0,
         Version = version,
     };
@@ -114,6 +117,7 @@ internal sealed class ClientRow
         CertificateThumbprints = [.. thumbprints.OfType<string>()],
         IdTokenAlgorithm = JwsAlgorithms.TryParse(IdTokenAlgorithm, out var algorithm) ? algorithm : throw StoredText.Broken(IdTokenAlgorithm),
         AccessTokenSeconds = (int?)AccessTokenSeconds,
+        MinimumAcr = MinimumAcr,
         Disabled = Disabled != 0,
         Version = Version,
     };

@@ -5,9 +5,9 @@ using Keyreeve.Core.Refusals;
 namespace Keyreeve.Storage;
 
 /// <summary>Users, clients, VAL services and devices; one class each does the work.</summary>
-public sealed class DirectoryStore(IDatabase database) : IDirectory
+public sealed class DirectoryStore(IDatabase database, OutboxStore outbox) : IDirectory
 {
-    private readonly UserTable _users = new(database);
+    private readonly UserTable _users = new(database, outbox);
     private readonly ClientTable _clients = new(database);
     private readonly ServiceTable _services = new(database);
     private readonly DeviceTable _devices = new(database);
@@ -41,6 +41,9 @@ public sealed class DirectoryStore(IDatabase database) : IDirectory
     /// <inheritdoc />
     public Task ReplacePasswordHashAsync(string subject, string oldHash, string newHash, CancellationToken cancel) =>
         _users.ReplacePasswordHashAsync(subject, oldHash, newHash, cancel);
+
+    /// <inheritdoc />
+    public Task<bool> ChangePasswordAsync(PasswordChange change, AuditEntry entry, CancellationToken cancel) => _users.ChangePasswordAsync(change, entry, cancel);
 
     /// <inheritdoc />
     public Task<Client?> FindClientAsync(string clientId, CancellationToken cancel) => _clients.FindAsync(clientId, cancel);

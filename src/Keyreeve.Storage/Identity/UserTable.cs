@@ -7,16 +7,16 @@ using Keyreeve.Core.Refusals;
 namespace Keyreeve.Storage;
 
 /// <summary>Users, their VAL services, and the subjects that were removed.</summary>
-internal sealed class UserTable(IDatabase database)
+internal sealed class UserTable(IDatabase database, OutboxStore outbox)
 {
     private const string Columns = """
         subject, username, password_hash, security_stamp, display_name, email, val_user_id, val_ue_id,
-        disabled, failed_logins, lock_count, locked_until, version
+        disabled, failed_logins, lock_count, locked_until, must_change_password, version
         """;
 
     private const string Joined = """
         SELECT u.subject, u.username, u.password_hash, u.security_stamp, u.display_name, u.email, u.val_user_id, u.val_ue_id,
-               u.disabled, u.failed_logins, u.lock_count, u.locked_until, u.version, s.service_id
+               u.disabled, u.failed_logins, u.lock_count, u.locked_until, u.must_change_password, u.version, s.service_id
         """;
 
     private static readonly Statement Find = new($"{Joined} FROM users u LEFT JOIN user_services s ON s.subject = u.subject WHERE u.subject = @Subject", "@Subject");
@@ -29,7 +29,7 @@ internal sealed class UserTable(IDatabase database)
         var (user, services) = (Read(row), new List<string?>());
         do
         {
-            services.Add(row.TextOrNull(13));
+            services.Add(row.TextOrNull(14));
         }
         while (await row.ReadAsync(cancel));
         return user.ToUser(services);
@@ -63,14 +63,15 @@ internal sealed class UserTable(IDatabase database)
             await unit.ExecuteAsync(stored is null
                 ? """
                   INSERT INTO users (subject, username, normalized_name, password_hash, security_stamp, display_name, email, val_user_id, val_ue_id,
-                                     disabled, failed_logins, lock_count, locked_until, version)
+                                     disabled, failed_logins, lock_count, locked_until, must_change_password, version)
                   VALUES (@Subject, @Username, @NormalizedName, @PasswordHash, @SecurityStamp, @DisplayName, @Email, @ValUserId, @ValUeId,
-                          @Disabled, @FailedLogins, @LockCount, @LockedUntil, @Version)
+                          @Disabled, @FailedLogins, @LockCount, @LockedUntil, @MustChangePassword, @Version)
                   """
                 : """
                   UPDATE users SET username = @Username, normalized_name = @NormalizedName, password_hash = @PasswordHash,
                       security_stamp = @SecurityStamp, display_name = @DisplayName, email = @Email, val_user_id = @ValUserId, val_ue_id = @ValUeId,
-                      disabled = @Disabled, failed_logins = @FailedLogins, lock_count = @LockCount, locked_until = @LockedUntil, version = @Version
+                      disabled = @Disabled, failed_logins = @FailedLogins, lock_count = @LockCount, locked_until = @LockedUntil,
+                      must_change_password = @MustChangePassword, version = @Version
                   WHERE subject = @Subject
                   """, row);
             var services = StoredText.InOrder(user.ValServiceIds);
@@ -127,6 +128,32 @@ internal sealed class UserTable(IDatabase database)
     public Task ReplacePasswordHashAsync(string subject, string oldHash, string newHash, CancellationToken cancel) => database.WriteSharedAsync(unit => unit.ExecuteAsync(
         "UPDATE users SET password_hash = @NewHash WHERE subject = @Subject AND password_hash = @OldHash", new { Subject = subject, OldHash = oldHash, NewHash = newHash }), cancel);
 
+    /// <summary>Codes end as well: they were issued to a login that stood on the old password.</summary>
+    public async Task<bool> ChangePasswordAsync(PasswordChange change, AuditEntry entry, CancellationToken cancel)
+    {
+        var done = await database.WriteAsync(async unit =>
+        {
+            var row = new { change.Subject, change.OldStamp, change.NewHash, change.NewStamp, Keep = change.Keep ?? [] };
+            if (await unit.ExecuteAsync("""
+                UPDATE users SET password_hash = @NewHash, security_stamp = @NewStamp, must_change_password = 0, failed_logins = 0, lock_count = 0, locked_until = 0, version = version + 1
+                WHERE subject = @Subject AND security_stamp = @OldStamp AND disabled = 0
+                """, row) == 0)
+                return false;
+            await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject AND hash <> @Keep", row);
+            await unit.ExecuteAsync("UPDATE login_sessions SET security_stamp = @NewStamp WHERE subject = @Subject AND hash = @Keep", row);
+            await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE subject = @Subject", row);
+            if (change.EndGrants is { } revocation)
+            {
+                await unit.ExecuteAsync("DELETE FROM refresh_families WHERE subject = @Subject", row);
+                await RevocationStore.AddAsync(unit, [revocation], outbox);
+            }
+            unit.Audit(entry);
+            return true;
+        }, cancel);
+        outbox.Wake();
+        return done;
+    }
+
     private static async Task<User?> FirstAsync(DbConnection connection, string sql, object parameters) =>
         ToUsers(await connection.QueryAsync<Row>(sql, parameters)).FirstOrDefault();
 
@@ -148,7 +175,8 @@ internal sealed class UserTable(IDatabase database)
         FailedLogins = row.GetInt64(9),
         LockCount = row.GetInt64(10),
         LockedUntil = row.GetInt64(11),
-        Version = row.GetInt64(12),
+        MustChangePassword = row.GetInt64(12),
+        Version = row.GetInt64(13),
     };
 
     private sealed class Row
@@ -166,6 +194,7 @@ internal sealed class UserTable(IDatabase database)
         public long FailedLogins { get; init; }
         public long LockCount { get; init; }
         public long LockedUntil { get; init; }
+        public long MustChangePassword { get; init; }
         public long Version { get; init; }
         public string? ServiceId { get; init; }
 
@@ -184,6 +213,7 @@ internal sealed class UserTable(IDatabase database)
             FailedLogins = user.FailedLogins,
             LockCount = user.LockCount,
             LockedUntil = user.LockedUntil,
+            MustChangePassword = user.MustChangePassword ? 1 : 0,
             Version = version,
         };
 
@@ -202,6 +232,7 @@ internal sealed class UserTable(IDatabase database)
             FailedLogins = (int)FailedLogins,
             LockCount = (int)LockCount,
             LockedUntil = LockedUntil,
+            MustChangePassword = MustChangePassword != 0,
             Version = Version,
         };
     }

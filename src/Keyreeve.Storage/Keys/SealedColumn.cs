@@ -1,4 +1,5 @@
 using System.Globalization;
+using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Outbox;
 using Keyreeve.Seal;
@@ -32,6 +33,7 @@ public sealed record SealedColumn(string Table, string Column, IReadOnlyList<str
         new("signing_keys", "sealed_private_key", ["key_id"], key => SigningKeyRow.PurposeOf((string)key[0])),
         new("key_records", "sealed_payload", ["service_id", "identity_kind", "identity_value"],
             key => KeyRecord.Purpose((string)key[0], new KmIdentity((KmIdentityKind)Convert.ToInt32(key[1], CultureInfo.InvariantCulture), (string)key[2]))),
+        new("totp_secrets", "sealed_secret", ["subject"], key => TotpSecret.Purpose((string)key[0])) { Since = 7 },
         new("outbox", "body", ["receiver", "seq"], values => OutboxMessage.PurposeOf((string)values[2])) { Since = 3, Beside = ["message_id"], Only = $"form = {(int)OutboxForm.Sealed}" },
     ];
 
@@ -44,6 +46,10 @@ public sealed record SealedColumn(string Table, string Column, IReadOnlyList<str
         ["refresh_families.sealed_successor"] = "sealed by the refresh token that is presented, not by the KEK; the server alone cannot open it",
         ["used_assertions.jti"] = "a hash of the assertion's name",
         ["login_sessions.hash"] = "a hash of the cookie",
+        ["passkeys.credential_id"] = "a name that the authenticator gave; browsers are told it",
+        ["passkeys.public_key"] = "a public key",
+        ["recovery_codes.hash"] = "a hash of the code",
+        ["used_marks.mark"] = "a hash of what was used",
         ["audit.json"] = "the line as it was hashed",
         ["audit.hash"] = "the chain",
         ["audit_heads.hash"] = "the chain",

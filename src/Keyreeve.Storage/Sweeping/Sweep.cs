@@ -49,6 +49,7 @@ public static class Sweeps
         new("sessions", database, (unit, now, limit) => SessionStore.DeleteExpiredAsync(unit, now, limit)),
         new("revocations", database, (unit, now, limit) => RevocationStore.DeleteExpiredAsync(unit, now / 1000, limit)),
         new("used_assertions", database, (unit, now, limit) => AssertionTable.DeleteExpiredAsync(unit, now / 1000, limit)),
+        new("used_marks", database, (unit, now, limit) => CredentialStore.DeleteExpiredAsync(unit, now, limit)),
         new("outbox", database, (unit, now, limit) => OutboxStore.DeleteExpiredAsync(unit, now, limit), alone: true),
         new("outbox_receivers", database, (unit, now, limit) => OutboxStore.DeleteIdleReceiversAsync(unit, now - ReceiverMilliseconds, limit)),
     ];

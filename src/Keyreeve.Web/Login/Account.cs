@@ -26,7 +26,7 @@ public sealed class Account(User user)
 /// all count; each lock lasts twice as long as the one before, up to an hour.
 /// </summary>
 [Spec("RFC 6819", "5.1.4.2.2")]
-public sealed class AccountStore(IDirectory directory, TimeProvider clock) : IUserPasswordStore<Account>, IUserLockoutStore<Account>
+public sealed class AccountStore(IDirectory directory, ICredentialStore credentials, TimeProvider clock) : IUserPasswordStore<Account>, IUserLockoutStore<Account>, IUserPasskeyStore<Account>
 {
     /// <summary>The first lock.</summary>
     public static readonly TimeSpan FirstLock = TimeSpan.FromMinutes(1);
@@ -114,6 +114,24 @@ public sealed class AccountStore(IDirectory directory, TimeProvider clock) : IUs
             : directory.ClearFailedLoginsAsync(user.User.Subject, cancellationToken);
 
     /// <inheritdoc />
+    public async Task<IList<UserPasskeyInfo>> GetPasskeysAsync(Account user, CancellationToken cancellationToken) =>
+        [.. (await credentials.FindAsync(user.User.Subject, cancellationToken)).Passkeys.Select(ToIdentity)];
+
+    /// <inheritdoc />
+    public async Task<Account?> FindByPasskeyIdAsync(byte[] credentialId, CancellationToken cancellationToken) =>
+        await credentials.FindPasskeyAsync(credentialId, cancellationToken) is { } passkey ? await FindByIdAsync(passkey.Subject, cancellationToken) : null;
+
+    /// <inheritdoc />
+    public async Task<UserPasskeyInfo?> FindPasskeyAsync(Account user, byte[] credentialId, CancellationToken cancellationToken) =>
+        await credentials.FindPasskeyAsync(credentialId, cancellationToken) is { } passkey && passkey.Subject == user.User.Subject ? ToIdentity(passkey) : null;
+
+    /// <inheritdoc />
+    public Task AddOrUpdatePasskeyAsync(Account user, UserPasskeyInfo passkey, CancellationToken cancellationToken) => throw NotIdentitys();
+
+    /// <inheritdoc />
+    public Task RemovePasskeyAsync(Account user, byte[] credentialId, CancellationToken cancellationToken) => throw NotIdentitys();
+
+    /// <inheritdoc />
     public Task SetLockoutEnabledAsync(Account user, bool enabled, CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <inheritdoc />
@@ -133,5 +151,9 @@ public sealed class AccountStore(IDirectory directory, TimeProvider clock) : IUs
     {
     }
 
-    private static NotSupportedException NotIdentitys() => new("users are made and removed by the admin API");
+    private static UserPasskeyInfo ToIdentity(Passkey passkey) => new(passkey.CredentialId, passkey.PublicKey, DateTimeOffset.FromUnixTimeMilliseconds(passkey.CreatedAt),
+        checked((uint)passkey.SignCount), [.. passkey.Transports], passkey.UserVerified, passkey.BackupEligible, passkey.BackedUp, [], [])
+    { Name = passkey.Name };
+
+    private static NotSupportedException NotIdentitys() => new("users and passkeys are made and removed by our own pages and the admin API");
 }

@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Identity;
+using Keyreeve.Core.Login;
 using Keyreeve.Core.Policy;
 using Keyreeve.Core.Tokens;
 using Microsoft.AspNetCore.Http;
@@ -10,9 +11,9 @@ namespace Keyreeve.Web.Login;
 
 /// <summary>
 /// Login sessions in browsers: the cookie holds an opaque token, the store the session under its hash, so that logout and an
-/// operator's "end it" work at once. Every login makes a new session: there is nothing to fixate.
+/// operator's "end it" work at once. Every login and every step-up makes a new token: there is nothing to fixate.
 /// </summary>
-public sealed class BrowserSessions(ISessionStore store, IDirectory directory, TokenPolicy policy, TimeProvider clock)
+public sealed class BrowserSessions(ISessionStore store, IDirectory directory, TokenPolicy policy, LoginAudit audit, TimeProvider clock)
 {
     /// <summary>"__Host-": Secure, this host only, path /.</summary>
     public const string CookieName = "__Host-keyreeve-session";
@@ -29,7 +30,7 @@ public sealed class BrowserSessions(ISessionStore store, IDirectory directory, T
     }
 
     /// <summary>Starts a session after a login, and ends the one this browser had.</summary>
-    public async Task StartAsync(HttpContext context, User user, string acr, string amr)
+    public async Task StartAsync(HttpContext context, User user, LoginProgress.Complete login, string methods)
     {
         await EndAsync(context);
         var token = OpaqueToken.Generate();
@@ -40,11 +41,34 @@ public sealed class BrowserSessions(ISessionStore store, IDirectory directory, T
             SessionId = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16)),
             Subject = user.Subject,
             SecurityStamp = user.SecurityStamp,
-            Authentication = new Authentication(now.ToUnixTimeMilliseconds(), acr, amr),
+            Authentication = new Authentication(now.ToUnixTimeMilliseconds(), login.Acr, login.Amr),
             ExpiresAt = (now + policy.Session).ToUnixTimeMilliseconds(),
+            Methods = methods,
+            CreatedAt = now.ToUnixTimeMilliseconds(),
+            Browser = BrowserName.Of(context.Request.Headers.UserAgent.ToString()),
         };
-        await store.AddAsync(session, Entry(context, "login", AuditOutcome.Granted, user.Subject, acr), context.RequestAborted);
+        await store.AddAsync(session, audit.Entry(context, "login", AuditOutcome.Granted, user.Subject, $"{login.Acr} by {methods}"), context.RequestAborted);
         context.Response.Cookies.Append(CookieName, token.Reveal(), Options());
+    }
+
+    /// <summary>
+    /// Raises the session of this browser after a step-up: new cookie, new time and class, the same <c>sid</c> and the same end.
+    /// False when it ended meanwhile.
+    /// </summary>
+    [Spec("RFC 9470", "5")]
+    public async Task<bool> RaiseAsync(HttpContext context, AuthenticatedUser user, LoginProgress.Complete login, string methods)
+    {
+        var token = OpaqueToken.Generate();
+        var next = user.Session with
+        {
+            Hash = token.Hash,
+            Authentication = new Authentication(clock.GetUtcNow().ToUnixTimeMilliseconds(), login.Acr, login.Amr),
+            Methods = methods,
+        };
+        if (!await store.ReplaceAsync(user.Session.Hash, next, audit.Entry(context, "login.step_up", AuditOutcome.Granted, user.User.Subject, $"{login.Acr} by {methods}"), context.RequestAborted))
+            return false;
+        context.Response.Cookies.Append(CookieName, token.Reveal(), Options());
+        return true;
     }
 
     /// <summary>Ends this browser's session, if there is one.</summary>
@@ -53,21 +77,9 @@ public sealed class BrowserSessions(ISessionStore store, IDirectory directory, T
         if (context.Request.Cookies[CookieName] is not { } cookie || !OpaqueToken.TryRead(cookie, out var token))
             return;
         if (await store.FindAsync(token.Hash, context.RequestAborted) is { } session)
-            await store.RemoveAsync(token.Hash, Entry(context, "session.ended", AuditOutcome.Changed, session.Subject, null), context.RequestAborted);
+            await store.RemoveAsync(token.Hash, audit.Entry(context, "session.ended", AuditOutcome.Changed, session.Subject, null), context.RequestAborted);
         context.Response.Cookies.Delete(CookieName, Options());
     }
 
     private static CookieOptions Options() => new() { Secure = true, HttpOnly = true, SameSite = SameSiteMode.Lax, Path = "/", IsEssential = true };
-
-    private AuditEntry Entry(HttpContext context, string kind, AuditOutcome outcome, string subject, string? detail) => new()
-    {
-        Kind = kind,
-        Outcome = outcome,
-        At = clock.GetUtcNow().ToUnixTimeMilliseconds(),
-        Actor = subject,
-        Subject = subject,
-        Detail = detail,
-        Source = context.Connection.RemoteIpAddress?.ToString(),
-        CorrelationId = context.TraceIdentifier,
-    };
 }

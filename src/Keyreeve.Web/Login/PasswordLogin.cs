@@ -1,5 +1,6 @@
 using System.Threading.RateLimiting;
 using Keyreeve.Core.Identity;
+using Keyreeve.Core.Login;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Telemetry;
 using Keyreeve.Web.Telemetry;
@@ -12,30 +13,29 @@ namespace Keyreeve.Web.Login;
 /// and locked accounts cost the same work and get the same answer as a wrong password.
 /// </summary>
 [Spec("TS 33.434", "5.2.1")]
-public sealed class PasswordLogin(SignInManager<Account> signIn, UserManager<Account> users, IPasswordHasher<Account> hasher, PasswordQueue queue, TimeProvider clock)
+public sealed class PasswordLogin(SignInManager<Account> signIn, UserManager<Account> users, IPasswordHasher<Account> hasher, PasswordQueue queue, AnswerBeat beat, TimeProvider clock)
 {
     /// <summary>Longer passwords are refused before they are hashed. Our choice.</summary>
-    public const int MaxPassword = 512;
-
-    /// <summary>Failed logins are answered at multiples of this. Our choice: longer than a hash and a write together.</summary>
-    private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
+    public const int MaxPassword = PasswordRules.MaxLength;
 
     private static readonly User NobodyRow = new() { Subject = "nobody", Username = "nobody", SecurityStamp = "" };
 
     /// <summary>The user, or one generic refusal; <see cref="RefusalCode.Busy"/> when the queue is full.</summary>
-    public async Task<Outcome<User>> CheckAsync(string? username, string? password, CancellationToken cancel)
-    {
-        var started = clock.GetTimestamp();
-        var outcome = await DecideAsync(username, password, cancel);
-        var succeeded = outcome.Succeeded(out _, out var refusal);
-        WebTelemetry.LoggedIn(refusal);
-        if (!succeeded && refusal!.Code != RefusalCode.Busy)
+    public Task<Outcome<User>> CheckAsync(string? username, string? password, CancellationToken cancel) =>
+        // A wrong password of a real account is counted on disk, an unknown name is not: both answer on the same beat.
+        beat.KeepAsync(async () =>
         {
-            // A wrong password of a real account is counted on disk, an unknown name is not: both answer on the same beat.
-            var elapsed = clock.GetElapsedTime(started);
-            await Task.Delay(Beat - TimeSpan.FromTicks(elapsed.Ticks % Beat.Ticks), clock, cancel);
-        }
-        return outcome;
+            var outcome = await DecideAsync(username, password, cancel);
+            outcome.Succeeded(out _, out var refusal);
+            WebTelemetry.LoggedIn(refusal);
+            return outcome;
+        }, cancel);
+
+    /// <summary>The hash of a new password, in the queue that logins wait in; null when it is full.</summary>
+    public async Task<string?> HashAsync(User user, string password, CancellationToken cancel)
+    {
+        using var lease = await queue.EnterAsync(cancel);
+        return lease.IsAcquired ? hasher.HashPassword(new Account(user), password) : null;
     }
 
     private async Task<Outcome<User>> DecideAsync(string? username, string? password, CancellationToken cancel)

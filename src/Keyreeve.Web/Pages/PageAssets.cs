@@ -1,26 +1,25 @@
 using System.Collections.Frozen;
 using System.Reflection;
-using System.Security.Cryptography;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Keyreeve.Web.Pages;
 
 /// <summary>
-/// The style sheet and the two pictures of our pages. They live inside the assembly and are served under a path that holds
+/// The style sheet, the pictures and the one script file of our pages. They live inside the assembly and are served under a path that holds
 /// the start of their SHA-256, so that a browser may keep them for good and still gets a new one with a new server.
 /// </summary>
 public static class PageAssets
 {
-    private sealed record Asset(string Path, string ContentType, byte[] Content);
+    private static readonly PageAsset Css = Load("app.css", "text/css; charset=utf-8");
+    private static readonly PageAsset Logo = Load("logo.svg", "image/svg+xml");
+    private static readonly PageAsset Favicon = Load("favicon.svg", "image/svg+xml");
+    private static readonly PageAsset Passkey = Load("passkey.js", "text/javascript; charset=utf-8");
 
-    private static readonly Asset Css = Load("app.css", "text/css; charset=utf-8");
-    private static readonly Asset Logo = Load("logo.svg", "image/svg+xml");
-    private static readonly Asset Favicon = Load("favicon.svg", "image/svg+xml");
-
-    private static readonly FrozenDictionary<string, Asset> ByPath =
-        new[] { Css, Logo, Favicon }.ToFrozenDictionary(asset => asset.Path, StringComparer.Ordinal);
+    private static readonly FrozenDictionary<string, PageAsset> ByPath =
+        new[] { Css, Logo, Favicon, Passkey }.ToFrozenDictionary(asset => asset.Path, StringComparer.Ordinal);
 
     /// <summary>Path of the style sheet: <c>/assets/app.{first 8 hex digits of its SHA-256}.css</c>.</summary>
     public static string CssPath => Css.Path;
@@ -30,6 +29,9 @@ public static class PageAssets
 
     /// <summary>Path of the picture in the browser's tab, made like <see cref="CssPath"/>.</summary>
     public static string FaviconPath => Favicon.Path;
+
+    /// <summary>Path of the script that asks the browser for a passkey, made like <see cref="CssPath"/>.</summary>
+    public static string PasskeyScriptPath => Passkey.Path;
 
     /// <summary>
     /// Serves the assets for GET and HEAD; 404 for every other name below <c>/assets/</c>.
@@ -45,7 +47,9 @@ public static class PageAssets
 
     private static Task Serve(HttpContext context)
     {
-        if (ByPath.TryGetValue(context.Request.Path.Value ?? "", out var asset))
+        var path = context.Request.Path.Value ?? "";
+        var branding = context.RequestServices.GetService<Branding>();
+        if (ByPath.TryGetValue(path, out var asset) || (asset = branding?.Logo) is not null && asset.Path == path || (asset = branding?.Css) is not null && asset.Path == path)
             return WriteAsync(asset, "public, max-age=31536000, immutable", context);
 
         // A page of a newer server may ask an older node for its style sheet: that answer must not be kept.
@@ -54,7 +58,7 @@ public static class PageAssets
         return Task.CompletedTask;
     }
 
-    private static Task WriteAsync(Asset asset, string cacheControl, HttpContext context)
+    private static Task WriteAsync(PageAsset asset, string cacheControl, HttpContext context)
     {
         var response = context.Response;
         response.ContentType = asset.ContentType;
@@ -69,15 +73,13 @@ public static class PageAssets
             : response.Body.WriteAsync(asset.Content, context.RequestAborted).AsTask();
     }
 
-    private static Asset Load(string name, string contentType)
+    private static PageAsset Load(string name, string contentType)
     {
         // An embedded file that is missing is a broken build: the server must not start.
         using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream("Keyreeve.Web.Pages." + name)
             ?? throw new InvalidOperationException("The embedded file " + name + " is missing.");
         var content = new byte[stream.Length];
         stream.ReadExactly(content);
-        var hash = Convert.ToHexStringLower(SHA256.HashData(content))[..8];
-        var path = "/assets/" + Path.GetFileNameWithoutExtension(name) + "." + hash + Path.GetExtension(name);
-        return new Asset(path, contentType, content);
+        return PageAsset.Of(name, contentType, content);
     }
 }

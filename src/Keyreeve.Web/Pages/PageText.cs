@@ -1,73 +1,153 @@
+using System.Runtime.CompilerServices;
+
 namespace Keyreeve.Web.Pages;
 
 /// <summary>
-/// Every sentence our pages show to people, in one place, so that a second language is a second copy of this file.
-/// Names of clients, hosts and users are never woven into a sentence (word order differs between languages):
-/// they stand in a line of their own under a label.
+/// Every sentence our pages show to people, by name; the words stand in one file per language (<c>Texts/en.json</c>). Names of
+/// clients, hosts and users are never woven into a sentence (word order differs between languages): they stand in a line of their own
+/// under a label.
 /// </summary>
 public static class PageText
 {
-    /// <summary>BCP 47 tag of the texts below, for the <c>lang</c> attribute.</summary>
-    public const string Language = "en";
+    /// <summary>BCP 47 tag of the texts of this request, for the <c>lang</c> attribute.</summary>
+    public static string Language => PageLanguage.Current.Tag;
 
-    /// <summary>The name in the header of every page.</summary>
-    public const string Product = "Keyreeve";
-
-    internal const string Footer = "Identity and access for application enablement";
-    internal const string SkipToContent = "Skip to content";
-
-    internal const string SignIn = "Sign in";
-    internal const string SignInLead = "Sign in to continue to this application.";
-    internal const string Application = "Application";
-    internal const string UserName = "User name";
-    internal const string Password = "Password";
-    internal const string Cancel = "Cancel";
-    internal const string AfterSignIn = "Your password stays here. The application never sees it.";
-
-    internal const string Consent = "Allow access?";
-    internal const string ConsentLead = "This application asks for access in your name.";
-    internal const string SignedInAs = "Signed in as";
-    internal const string ScopesHeading = "If you allow, it can";
-    internal const string NoScopes = "Know that you signed in, and nothing else.";
-    internal const string Allow = "Allow";
-    internal const string Deny = "Deny";
-    internal const string AfterConsent = "Either way you go back to the application. If you deny, it gets no access.";
-
-    internal const string FormPost = "Going back to the application";
-    internal const string FormPostLead = "This takes a moment. If nothing happens, press the button.";
-    internal const string FormPostWithoutScript = "Scripts are off in this browser: please press the button to go on.";
-    internal const string Continue = "Continue";
-
-    internal const string WhatToDo = "What you can do";
-    internal const string Correlation = "Reference for support";
-    internal const string StatusCode = "Status";
-
-    internal const string Home = "The server is running";
-    internal const string HomeLead = "Applications sign people in and get their access tokens here.";
-    internal const string Issuer = "Issuer";
-    internal const string Documents = "Documents for applications";
-    internal const string OpenIdDiscovery = "OpenID Connect discovery";
-    internal const string OAuthMetadata = "OAuth 2.0 server metadata";
-    internal const string Jwks = "Public keys (JWKS)";
-    internal const string DemoHeading = "Demo mode";
-    internal const string DemoWarning = "This server runs with demo users and with an authority of its own making. Do not use it for anything real.";
-    internal const string DemoUsers = "Demo users";
-    internal const string TryNext = "What to try next";
-
-    internal const string FormExpired = "This form is no longer valid. Please start again in the application.";
-    internal const string SignInExpired = "This sign-in has expired. Please start again in the application.";
-    internal const string RequestRefusedTitle = "This request cannot be completed";
-    internal const string RequestRefusedWhatToDo = "Go back to the application and try again. If it happens again, give the reference below to those who run the application.";
-    internal const string BusyTitle = "Too many people sign in at this moment. Please try again shortly.";
-    internal const string TooManyTries = "Too many tries from your network. Please wait a moment and try again.";
-    internal const string SignInFailed = "User name or password is not right.";
-    internal const string ServerErrorTitle = "Something went wrong on our side";
+    internal static string Footer => Text();
+    internal static string SkipToContent => Text();
+    internal static string Support => Text();
+    internal static string SignIn => Text();
+    internal static string SignInLead => Text();
+    internal static string Application => Text();
+    internal static string UserName => Text();
+    internal static string Password => Text();
+    internal static string Cancel => Text();
+    internal static string AfterSignIn => Text();
+    internal static string PasskeySignIn => Text();
+    internal static string PasskeyConfirm => Text();
+    internal static string PasskeyFailed => Text();
+    internal static string PasskeyRefused => Text();
+    internal static string Or => Text();
+    internal static string SecondStep => Text();
+    internal static string SecondStepLead => Text();
+    internal static string Code => Text();
+    internal static string CodeHint => Text();
+    internal static string Confirm => Text();
+    internal static string LostDevice => Text();
+    internal static string RecoveryCode => Text();
+    internal static string SecondStepFailed => Text();
+    internal static string NewPasswordTitle => Text();
+    internal static string NewPasswordLead => Text();
+    internal static string NewPassword => Text();
+    internal static string RepeatPassword => Text();
+    internal static string CurrentPassword => Text();
+    internal static string PasswordHint => Text();
+    internal static string PasswordTooShort => Text();
+    internal static string PasswordTooLong => Text();
+    internal static string PasswordCommon => Text();
+    internal static string PasswordUserName => Text();
+    internal static string PasswordsDiffer => Text();
+    internal static string PasswordSame => Text();
+    internal static string PasswordWrong => Text();
+    internal static string Consent => Text();
+    internal static string ConsentLead => Text();
+    internal static string SignedInAs => Text();
+    internal static string ScopesHeading => Text();
+    internal static string ScopesHint => Text();
+    internal static string ScopeRequired => Text();
+    internal static string NoScopes => Text();
+    internal static string UseService => Text();
+    internal static string Allow => Text();
+    internal static string Deny => Text();
+    internal static string AfterConsent => Text();
+    internal static string FormPost => Text();
+    internal static string FormPostLead => Text();
+    internal static string FormPostWithoutScript => Text();
+    internal static string Continue => Text();
+    internal static string WhatToDo => Text();
+    internal static string Correlation => Text();
+    internal static string StatusCode => Text();
+    internal static string Home => Text();
+    internal static string HomeLead => Text();
+    internal static string Issuer => Text();
+    internal static string YourAccount => Text();
+    internal static string Documents => Text();
+    internal static string OpenIdDiscovery => Text();
+    internal static string OAuthMetadata => Text();
+    internal static string Jwks => Text();
+    internal static string DemoHeading => Text();
+    internal static string DemoWarning => Text();
+    internal static string DemoUsers => Text();
+    internal static string TryNext => Text();
+    internal static string FormExpired => Text();
+    internal static string SignInExpired => Text();
+    internal static string RequestRefusedTitle => Text();
+    internal static string RequestRefusedWhatToDo => Text();
+    internal static string BusyTitle => Text();
+    internal static string TooManyTries => Text();
+    internal static string SignInFailed => Text();
+    internal static string ServerErrorTitle => Text();
     /// <summary>For the page of an unexpected error.</summary>
-    public const string ServerError = "The request could not be completed. Please try again later.";
+    public static string ServerError => Text();
+    internal static string Error => Text();
+    internal static string AccountLead => Text();
+    internal static string Sessions => Text();
+    internal static string ThisSession => Text();
+    internal static string Since => Text();
+    internal static string UnknownBrowser => Text();
+    internal static string EndSession => Text();
+    internal static string EndOtherSessions => Text();
+    internal static string Access => Text();
+    internal static string NoAccess => Text();
+    internal static string EndAccess => Text();
+    internal static string Connections => Text();
+    internal static string EndConnection => Text();
+    internal static string AllowedOn => Text();
+    internal static string YouAllowed => Text();
+    internal static string Devices => Text();
+    internal static string NoDevices => Text();
+    internal static string DevicesNote => Text();
+    internal static string Passkeys => Text();
+    internal static string NoPasskeys => Text();
+    internal static string PasskeysLead => Text();
+    internal static string AddPasskey => Text();
+    internal static string PasskeyName => Text();
+    internal static string Rename => Text();
+    internal static string Remove => Text();
+    internal static string LastUsed => Text();
+    internal static string NeverUsed => Text();
+    internal static string Authenticator => Text();
+    internal static string AuthenticatorOn => Text();
+    internal static string AuthenticatorOff => Text();
+    internal static string SetUpAuthenticator => Text();
+    internal static string RemoveAuthenticator => Text();
+    internal static string ScanLead => Text();
+    internal static string QrAlt => Text();
+    internal static string SecretLead => Text();
+    internal static string WrongCode => Text();
+    internal static string RecoveryCodes => Text();
+    internal static string RecoveryLead => Text();
+    internal static string CodesLeft => Text();
+    internal static string NewRecoveryCodes => Text();
+    internal static string RecoveryShownOnce => Text();
+    internal static string ChangePassword => Text();
+    internal static string ChangePasswordNote => Text();
+    internal static string EndGrantsToo => Text();
+    internal static string BackToAccount => Text();
+    internal static string Done => Text();
+    internal static string NotDone => Text();
+    internal static string HomePage => Text();
+
+    /// <summary>What the scope catalogue calls a scope, in the language of the page; names that an operator gave stay as they are.</summary>
+    public static string Scope(string english) => PageLanguage.Current.Scopes.GetValueOrDefault(english, english);
+
+    /// <summary>The title of a scope's consent line for a VAL service.</summary>
+    public static string ScopeUseService => UseService;
 
     /// <summary>The text in the browser's tab: the page first, since tabs are cut at the end.</summary>
-    internal static string TabTitle(string title) => title + " \u2013 " + Product;
+    internal static string TabTitle(string title, string product) => title + " \u2013 " + product;
 
     /// <summary>The tab of a page that shows an error, so that a screen reader says it first.</summary>
-    internal static string ErrorTitle(string title) => "Error: " + title;
+    internal static string ErrorTitle(string title) => Error + ": " + title;
+
+    private static string Text([CallerMemberName] string name = "") => PageLanguage.Current.Texts[name];
 }

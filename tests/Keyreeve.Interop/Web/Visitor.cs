@@ -41,10 +41,10 @@ public sealed class Visitor : IAsyncDisposable
     /// <summary>Paths of our pages that were shown, redirects not counted.</summary>
     public IReadOnlyList<string> Pages => [.. _pages];
 
-    public static async Task<Visitor> ComeAsync(InteropWorld world, string clientId = "seal-client", int width = 1280, int height = 800, bool scripts = true)
+    public static async Task<Visitor> ComeAsync(InteropWorld world, string clientId = "seal-client", int width = 1280, int height = 800, bool scripts = true, string locale = "en-US")
     {
         var browser = await world.Chromium.BrowserOrSkipAsync(world.Server);
-        var context = await browser.NewContextAsync(new() { ViewportSize = new() { Width = width, Height = height }, JavaScriptEnabled = scripts });
+        var context = await browser.NewContextAsync(new() { ViewportSize = new() { Width = width, Height = height }, JavaScriptEnabled = scripts, Locale = locale });
         context.SetDefaultTimeout((float)Patience.TotalMilliseconds);
         var visitor = new Visitor(world, context, await context.NewPageAsync(), await CallbackSite.StartAsync(), clientId);
         visitor.Watch();
@@ -65,8 +65,29 @@ public sealed class Visitor : IAsyncDisposable
     public async Task<Callback> ArriveAsync()
     {
         var callback = await Site.NextAsync();
-        await Page.WaitForURLAsync(url => url.StartsWith(Site.RedirectUri, StringComparison.Ordinal), new() { WaitUntil = WaitUntilState.Load });
+        await Page.WaitForURLAsync(url => url.StartsWith(Site.RedirectUri, StringComparison.Ordinal), new() { WaitUntil = WaitUntilState.Commit });
+        // Asked of the page itself: an event that came just before somebody waited for it would never come again.
+        await Page.WaitForFunctionAsync("() => document.readyState === 'complete'");
         return callback;
+    }
+
+    /// <summary>Gives the browser an authenticator with resident keys and user verification, or one whose user never answers yes.</summary>
+    public async Task PretendAuthenticatorAsync(bool answers = true)
+    {
+        var devTools = await _context.NewCDPSessionAsync(Page);
+        await devTools.SendAsync("WebAuthn.enable", new() { ["enableUI"] = false });
+        await devTools.SendAsync("WebAuthn.addVirtualAuthenticator", new()
+        {
+            ["options"] = new Dictionary<string, object>
+            {
+                ["protocol"] = "ctap2",
+                ["transport"] = "internal",
+                ["hasResidentKey"] = true,
+                ["hasUserVerification"] = true,
+                ["isUserVerified"] = answers,
+                ["automaticPresenceSimulation"] = true,
+            },
+        });
     }
 
     public async Task SignInAsync(string username, string? password = null)

@@ -110,7 +110,7 @@ public sealed class ChangeTests(AdminFixture admin) : IClassFixture<AdminFixture
             seen.AddRange(page.Body["items"]!.AsArray().Select(d => (string)d!["valUeId"]!));
             next = (string?)page.Body["next"];
         }
-        Assert.Equal(["page 0", "page 1", "page 2", "page 3", "page 4", "ue-alice-1", "ue-bob-1"], seen);
+        Assert.Equal(["page 0", "page 1", "page 2", "page 3", "page 4", "ue-alice-1", "ue-bob-1", "ue-tina-1"], seen);
         Assert.Equal(HttpStatusCode.BadRequest, (await admin.GetAsync("/devices?limit=0")).Status);
         Assert.Equal(HttpStatusCode.BadRequest, (await admin.GetAsync("/devices?limit=1001")).Status);
         Assert.Equal("aftre", (await admin.GetAsync("/devices?aftre=x")).Param);

@@ -21,7 +21,7 @@ public sealed class OperatorDoorTests(AdminFixture admin) : IClassFixture<AdminF
     {
         var answer = await admin.GetAsync("/users");
         Assert.Equal(HttpStatusCode.OK, answer.Status);
-        Assert.Equal(2, answer.Body["items"]!.AsArray().Count);
+        Assert.Equal(3, answer.Body["items"]!.AsArray().Count);
     }
 
     [Fact]

@@ -61,14 +61,18 @@ public sealed class ConsentTests(OpenIdServer server) : IClassFixture<OpenIdServ
     }
 
     [Fact]
-    public async Task A_consent_ticket_in_a_browser_without_session_leads_to_the_login_and_not_to_a_code()
+    public async Task A_consent_ticket_without_session_leads_to_the_login_and_in_another_browser_nowhere()
     {
-        var form = await ConsentFormAsync(await server.AddUserAsync("kim"));
+        var user = await server.AddUserAsync("kim");
+        var form = await ConsentFormAsync(user);
         var other = server.NewUser("bob");
         var before = await server.TracesAsync();
-        var response = await other.GetAsync("/consent?ticket=" + form["ticket"]);
+        foreach (var path in (string[])["/consent", "/authorize/resume", "/login"])
+            Assert.Equal(HttpStatusCode.BadRequest, (await other.GetAsync($"{path}?ticket={form["ticket"]}")).StatusCode);
+        user.Forget("__Host-keyreeve-session");
+        var response = await user.GetAsync("/consent?ticket=" + form["ticket"]);
         Assert.StartsWith("/authorize/resume?ticket=", response.Headers.Location!.OriginalString, StringComparison.Ordinal);
-        response = await other.GetAsync(response.Headers.Location!.OriginalString);
+        response = await user.GetAsync(response.Headers.Location!.OriginalString);
         Assert.StartsWith("/login?ticket=", response.Headers.Location!.OriginalString, StringComparison.Ordinal);
         Assert.Equal(before, await server.TracesAsync());
     }
@@ -200,18 +204,21 @@ public sealed class ConsentTests(OpenIdServer server) : IClassFixture<OpenIdServ
             RedirectUris = [OpenIdServer.Callback],
             Scopes = ScopeList.Of(["openid"]),
         });
-        // The attacker's application asks in the real one's name, with its own port, and keeps the ticket.
+        // The attacker's application asks in the real one's name, with its own port, in the user's browser, and the ticket waits.
         var attackers = server.NewFlow("public-app");
         attackers.Parameters["scope"] = "openid";
         attackers.Parameters["redirect_uri"] = "http://127.0.0.1:6666/callback";
-        var ticket = (await server.NewUser().GetAsync(attackers.AuthorizeAddress)).Headers.Location!.OriginalString;
-        // The user allows the real application, and is then sent through the attacker's ticket.
         var user = server.NewUser();
+        var ticket = (await user.GetAsync(attackers.AuthorizeAddress)).Headers.Location!.OriginalString;
+        // The user allows the real application, and is then sent through the attacker's ticket.
         var real = server.NewFlow("public-app");
         real.Parameters["scope"] = "openid";
         await real.CodeAsync(user);
         var resumed = await user.GetAsync(ticket.Replace("/login?", "/authorize/resume?", StringComparison.Ordinal));
         Assert.StartsWith("/consent?ticket=", resumed.Headers.Location!.OriginalString, StringComparison.Ordinal);
+        // A ticket that was fetched in the attacker's own browser is none in the user's.
+        var fetched = (await server.NewUser().GetAsync(attackers.AuthorizeAddress)).Headers.Location!.OriginalString;
+        Assert.Equal(HttpStatusCode.BadRequest, (await user.GetAsync(fetched.Replace("/login?", "/authorize/resume?", StringComparison.Ordinal))).StatusCode);
     }
 
     private async Task<string> ConsentPageAsync(SimUser user)

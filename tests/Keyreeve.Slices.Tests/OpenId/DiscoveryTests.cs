@@ -38,7 +38,7 @@ public sealed class DiscoveryTests(OpenIdServer server) : IClassFixture<OpenIdSe
             Assert.Contains("openid", Strings("scopes_supported"));
             Assert.DoesNotContain(Strings("scopes_supported"), s => s.StartsWith("val:", StringComparison.Ordinal) || s.StartsWith("keyreeve", StringComparison.Ordinal));
             Assert.Equal(["S256"], Strings("code_challenge_methods_supported"));
-            Assert.Equal(["3gpp:acr:password"], Strings("acr_values_supported"));
+            Assert.Equal(["3gpp:acr:password", "urn:keyreeve:acr:two-factor", "phr"], Strings("acr_values_supported"));
             Assert.True((bool)json["authorization_response_iss_parameter_supported"]!);
             foreach (var no in (string[])["claims_parameter_supported", "request_parameter_supported", "request_uri_parameter_supported"])
                 Assert.False((bool)json[no]!);

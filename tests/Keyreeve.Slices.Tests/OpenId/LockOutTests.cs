@@ -113,10 +113,10 @@ public sealed partial class LockOutTests(OpenIdServer server) : IClassFixture<Op
         return SimUser.Form(await page.Content.ReadAsStringAsync())!;
     }
 
-    /// <summary>The page without what differs by itself: tokens and the name as typed.</summary>
+    /// <summary>The page without what differs by itself: tokens, challenge, nonce and the name as typed.</summary>
     private static string Neutral(string html, string username) =>
         HiddenValue().Replace(html, "").Replace($"value=\"{username}\"", "", StringComparison.Ordinal);
 
-    [GeneratedRegex("<input type=\"hidden\"[^>]*>")]
+    [GeneratedRegex("<input type=\"hidden\"[^>]*>|data-options=\"[^\"]*\"|nonce=\"[^\"]*\"")]
     private static partial Regex HiddenValue();
 }

@@ -36,6 +36,7 @@ internal static class Samples
         FailedLogins = 3,
         LockCount = 2,
         LockedUntil = Now * 1000,
+        MustChangePassword = true,
         Version = 1,
     };
 
@@ -59,6 +60,7 @@ internal static class Samples
             OwnedServices = ["z", "a"],
             CertificateThumbprints = [Convert.ToHexStringLower(Hash("cert 2")), Convert.ToHexStringLower(Hash("cert 1"))],
             IdTokenAlgorithm = JwsAlgorithm.PS256,
+            MinimumAcr = "phr",
             AccessTokenSeconds = 77,
             Disabled = true,
             Version = 1,
@@ -105,6 +107,7 @@ internal static class Samples
     public static RefreshFamily FullFamily() => Family("full") with
     {
         SessionId = "session",
+        StartedAt = Now * 999,
         Generation = 4,
         PreviousHash = Hash("token 3"),
         SealedSuccessor = [1, 2, 3],
@@ -131,6 +134,8 @@ internal static class Samples
         SecurityStamp = "stamp-1",
         Authentication = Password,
         ExpiresAt = (Now + 60) * 1000,
+        CreatedAt = Now * 1000,
+        Browser = "Firefox on Linux",
     };
 
     public static KeyRecord Record(string service, KmIdentityKind kind = KmIdentityKind.Service, string identity = "") => new()

@@ -140,11 +140,11 @@ public abstract partial class StoreContract
         foreach (var id in new[] { "b", "a", "B" })
             Value(await Stores.Directory.SaveServiceAsync(new() { ServiceId = id, Name = "N " + id, Audience = "aud " + id }, create: true, null, Entry(), None));
         Assert.Equal(["B", "a", "b"], (await Stores.Directory.ListServicesAsync(None)).Select(service => service.ServiceId));
-        var saved = new ValService { ServiceId = "a", Name = "new", Audience = "new audience" };
+        var saved = new ValService { ServiceId = "a", Name = "new", Audience = "new audience", AcrValues = ["phr", "3gpp:acr:password"] };
         Assert.Equal(RefusalCode.Conflict, Code(await Stores.Directory.SaveServiceAsync(saved, create: true, null, Entry(), None)));
         Assert.Equal(RefusalCode.Conflict, Code(await Stores.Directory.SaveServiceAsync(saved, create: false, 3, Entry(), None)));
         Value(await Stores.Directory.SaveServiceAsync(saved, create: false, 1, Entry(), None));
-        Assert.Equal(saved with { Version = 2 }, (await Stores.Directory.ListServicesAsync(None)).Single(service => service.ServiceId == "a"));
+        Assert.Equal(RecordText.Of(saved with { Version = 2 }), RecordText.Of((await Stores.Directory.ListServicesAsync(None)).Single(service => service.ServiceId == "a")));
     }
 
     [Fact]

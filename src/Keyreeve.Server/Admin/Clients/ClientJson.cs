@@ -32,6 +32,7 @@ internal static class ClientJson
         new("certificates", FieldKind.Texts, "Certificates registered for it, as PEM or SHA-256 thumbprint; shown as thumbprints."),
         new("idTokenAlgorithm", FieldKind.Text, "ES256 (default) or RS256."),
         new("accessTokenSeconds", FieldKind.Number, "10 to 86400; the server's setting when absent."),
+        new("minimumAcr", FieldKind.Text, "The weakest authentication class of its users: 3gpp:acr:password, urn:keyreeve:acr:two-factor or phr."),
         new("disabled", FieldKind.Flag, "Authenticates no more, tokens revoked."),
         new("secrets", FieldKind.Objects, "id and createdAt of the live secrets, at most two.", ReadOnly: true),
         new("version", FieldKind.Number, "Row version, the ETag.", ReadOnly: true),
@@ -65,6 +66,7 @@ internal static class ClientJson
         ["certificates"] = Changes.Array(client.CertificateThumbprints),
         ["idTokenAlgorithm"] = client.IdTokenAlgorithm.Name(),
         ["accessTokenSeconds"] = client.AccessTokenSeconds,
+        ["minimumAcr"] = client.MinimumAcr,
         ["disabled"] = client.Disabled,
         ["secrets"] = new JsonArray([.. client.Secrets.Select(s => (JsonNode)WriteSecret(s))]),
         ["version"] = client.Version,
@@ -102,6 +104,7 @@ internal static class ClientJson
             CertificateThumbprints = [.. (body.Texts("certificates", 8, 16 * 1024, lines: true) ?? []).Select(text => ClientCertificates.ThumbprintOf(body, text)).Distinct()],
             IdTokenAlgorithm = ReadAlgorithm(body),
             AccessTokenSeconds = body.Number("accessTokenSeconds", 10, 86400),
+            MinimumAcr = body.Text("minimumAcr"),
             Disabled = body.Flag("disabled", absent: before?.Disabled ?? false),
             Secrets = before?.Secrets ?? [],
         };

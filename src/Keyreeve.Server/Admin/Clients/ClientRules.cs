@@ -23,6 +23,8 @@ internal static class ClientRules
         ?? WhyNotScopes(client, scopes)
         ?? (client.OwnedServices.FirstOrDefault(s => !services.Contains(s, StringComparer.Ordinal)) is { } unknown
             ? Wrong("ownedServices", $"there is no VAL service {JsonBody.Shown(unknown)}{Near(unknown, services)}") : null)
+        ?? (client.MinimumAcr is null || AuthenticationClass.IsKnown(client.MinimumAcr) ? null
+            : Wrong("minimumAcr", $"there is no authentication class {JsonBody.Shown(client.MinimumAcr)}; there are {string.Join(", ", AuthenticationClass.Ordered)}"))
         ?? (algorithms.Contains(client.IdTokenAlgorithm) ? null
             : Wrong("idTokenAlgorithm", $"ID tokens are signed with one of {string.Join(", ", algorithms.Select(a => a.Name()))}"));
 

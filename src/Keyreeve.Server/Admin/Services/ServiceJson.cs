@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Keyreeve.Core.Identity;
+using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Server.Settings;
 using Keyreeve.Wire.OAuth;
@@ -13,6 +14,7 @@ internal static class ServiceJson
         new AdminField("serviceId", FieldKind.Text, "1 to 200 scope characters; the scope is val:S.", Required: true),
         new AdminField("name", FieldKind.Text, "Shown on the consent page.", Required: true),
         new AdminField("audience", FieldKind.Text, "aud of the tokens for it.", Required: true),
+        new AdminField("acrValues", FieldKind.Texts, "Authentication classes that are good enough, the preferred one first: 3gpp:acr:password (default), urn:keyreeve:acr:two-factor, phr. A stronger one always is."),
         new AdminField("version", FieldKind.Number, "Row version, the ETag.", ReadOnly: true));
 
     public static string Path(string serviceId) => $"{AdminRoutes.Base}/services/{Uri.EscapeDataString(serviceId)}";
@@ -22,6 +24,7 @@ internal static class ServiceJson
         ["serviceId"] = service.ServiceId,
         ["name"] = service.Name,
         ["audience"] = service.Audience,
+        ["acrValues"] = Changes.Array(service.AcrValues),
         ["version"] = service.Version,
     };
 
@@ -34,6 +37,10 @@ internal static class ServiceJson
         if (body.Wrong is null && pathId is not null && id != pathId)
             body.Fail("serviceId", "serviceId is the one of the path; an identifier cannot be changed");
         var service = new ValService { ServiceId = id, Name = body.RequiredText("name"), Audience = body.RequiredText("audience", 2000) };
+        if (body.Texts("acrValues", 8, 255) is { Count: > 0 } classes)
+            service = service with { AcrValues = [.. classes.Distinct(StringComparer.Ordinal)] };
+        if (body.Wrong is null && service.AcrValues.FirstOrDefault(c => !AuthenticationClass.IsKnown(c)) is { } unknown)
+            body.Fail("acrValues", $"there is no authentication class {JsonBody.Shown(unknown)}; there are {string.Join(", ", AuthenticationClass.Ordered)}");
         return body.Wrong is { } wrong ? wrong : service;
     }
 

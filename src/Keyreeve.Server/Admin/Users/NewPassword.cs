@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using Keyreeve.Core.Identity;
+using Keyreeve.Core.Login;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Web.Login;
 
@@ -11,9 +12,6 @@ namespace Keyreeve.Server.Admin.Users;
 /// <param name="Generated">The password that was made, to be shown once; null when the operator chose it.</param>
 internal sealed record NewPassword(User User, string? Generated)
 {
-    /// <summary>NIST SP 800-63B 5.1.1.2: at least 8 characters.</summary>
-    private const int MinLength = 8;
-
     /// <summary>120 bits: 20 characters that can be typed from paper.</summary>
     private const int GeneratedOctets = 15;
 
@@ -21,8 +19,9 @@ internal sealed record NewPassword(User User, string? Generated)
     public static async Task<Outcome<NewPassword>> SetAsync(JsonBody body, User user, AdminRequest request)
     {
         var chosen = body.Text("password", PasswordLogin.MaxPassword);
-        if (chosen is { Length: < MinLength })
-            body.Fail("password", $"password has {MinLength} to {PasswordLogin.MaxPassword} characters");
+        var minLength = request.Admin.Parts.Options.Settings.PasswordMinLength;
+        if (chosen is not null && PasswordRules.WhyNot(chosen, user.Username, minLength) is { } fault)
+            body.Fail("password", PasswordRules.RefusalOf(fault, minLength).Peer);
         if (body.Wrong is { } wrong)
             return wrong;
         var password = chosen ?? Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(GeneratedOctets));

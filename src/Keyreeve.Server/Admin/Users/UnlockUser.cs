@@ -9,6 +9,7 @@ internal static class UnlockUser
             user => user with { FailedLogins = 0, LockCount = 0, LockedUntil = 0 });
         if (!saved.Succeeded(out var after, out var refusal))
             return refusal;
+        await request.Admin.Parts.Stores.Credentials.ClearAttemptsAsync(after.Subject, request.Entry("second_factor.unlocked", null, after.Subject, null), CancellationToken.None);
         await request.RefreshAsync();
         return AdminAnswer.Ok(UserJson.Write(after, request.Admin.Now), after.Version);
     }

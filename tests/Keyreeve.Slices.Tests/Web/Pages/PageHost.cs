@@ -28,6 +28,7 @@ public sealed class PageHost : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddRazorComponents();
         builder.Services.AddAntiforgery();
+        builder.Services.AddSingleton(Branding.Default);
         builder.Services.AddSingleton<IDataProtectionProvider>(new EphemeralDataProtectionProvider()); // nothing in the home folder
         builder.Logging.ClearProviders();
         var app = builder.Build();

@@ -96,6 +96,7 @@ internal sealed class MemoryStores : IDirectory, ISigningKeyStore, IRevocationSt
     public Task WaitAsync(TimeSpan atMost, CancellationToken cancel) => throw new NotSupportedException();
 
     // What a snapshot must never do: write, or read anything else.
+    public Task<bool> ChangePasswordAsync(PasswordChange change, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
     public Task<User?> FindUserAsync(string subject, CancellationToken cancel) => throw new NotSupportedException();
     public Task<User?> FindUserByNameAsync(string username, CancellationToken cancel) => throw new NotSupportedException();
     public Task<IReadOnlyList<User>> ListUsersAsync(string? after, int limit, CancellationToken cancel) => throw new NotSupportedException();
