@@ -13,6 +13,7 @@ public static class RecoveryCode
     public const int Count = 10;
 
     private const int Octets = 10;
+    private const int Characters = Octets * 8 / 5;
 
     /// <summary>A whole list: for the user once, and the hashes for the store.</summary>
     public static (IReadOnlyList<string> Texts, IReadOnlyList<byte[]> Hashes) Generate(string subject)
@@ -30,7 +31,8 @@ public static class RecoveryCode
     /// <summary>The hash of a code as typed (case, hyphens and spaces do not matter), bound to its user; null for what cannot be one.</summary>
     public static byte[]? HashOf(string subject, string typed)
     {
-        if (typed.Length > 64 || Base32.Decode(typed.Replace("-", "", StringComparison.Ordinal)) is not { Length: Octets } octets)
+        var code = typed.Length > 64 ? "" : typed.Replace("-", "", StringComparison.Ordinal).Replace(" ", "", StringComparison.Ordinal);
+        if (code.Length != Characters || Base32.Decode(code) is not { } octets)
             return null;
         return SHA256.HashData([.. Encoding.UTF8.GetBytes("keyreeve recovery code " + subject + " "), .. octets]);
     }

@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Globalization;
 using System.Text;
 using Keyreeve.Core.Audit;
+using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
 using Keyreeve.Seal;
 using Keyreeve.Storage;
@@ -15,7 +16,7 @@ namespace Keyreeve.Slices.Tests.Storage.Transfer;
 public sealed class FullStore : IAsyncDisposable
 {
     /// <summary>Their rows must make sense; those of all others are made by type.</summary>
-    private static readonly string[] ByStores = ["audit", "audit_heads", "sealed_values", "signing_keys", "key_records"];
+    private static readonly string[] ByStores = ["audit", "audit_heads", "sealed_values", "signing_keys", "key_records", "totp_secrets"];
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("keyreeve-transfer-");
 
@@ -88,13 +89,15 @@ public sealed class FullStore : IAsyncDisposable
             {
                 { Nullable: true } when row == 0 => DBNull.Value,
                 { Kind: ColumnKind.Number } => row == 1 ? long.MinValue + i : (row * 1000L) + i,
-                { Kind: ColumnKind.Text } => row == 2 ? "" : $"row {row} \u00e9 \u4e2d \U0001f600\t\"'\\",
+                { Kind: ColumnKind.Text } => TextOf(row),
                 _ => (byte[])[(byte)row, 0, 255, (byte)i, .. new byte[row * 100]],
             };
             insert.Parameters.Add(parameter);
         }
         await insert.ExecuteNonQueryAsync(None);
     }
+
+    private static string TextOf(int row) => row == 2 ? "" : $"row {row} \u00e9 \u4e2d \U0001f600\t\"'\\";
 
     private async Task FillByStoresAsync(Stores stores, int rows)
     {
@@ -105,6 +108,8 @@ public sealed class FullStore : IAsyncDisposable
             var (row, key) = SigningKey.Generate(JwsAlgorithm.ES256, i + 1, DateTimeOffset.UnixEpoch.AddSeconds(i), DateTimeOffset.UnixEpoch.AddSeconds(i), Kek);
             key.Dispose();
             await stores.SigningKeys.AddAsync(row, Entry(row.KeyId), None);
+            var totp = new TotpSecret { Subject = TextOf(i), Sealed = Kek.Seal(TotpSecret.Purpose(TextOf(i)), new byte[20]), LastStep = i, CreatedAt = i };
+            Assert.True(await stores.Credentials.AddTotpAsync(totp, Entry(totp.Subject), None));
             var identity = new KmIdentity(KmIdentityKind.User, $"sip:{i}@val.example");
             Assert.True((await stores.KeyRecords.SaveAsync(new KeyRecord
             {
