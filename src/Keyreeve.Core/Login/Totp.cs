@@ -92,7 +92,7 @@ public static class Base32
         return text.ToString();
     }
 
-    /// <summary>Reads it; null for anything but its characters. Case and spaces do not matter.</summary>
+    /// <summary>Reads it; null for anything but its characters, and for a text that <see cref="Encode"/> does not write. Case and spaces do not matter.</summary>
     public static byte[]? Decode(string text)
     {
         var octets = new List<byte>(text.Length * 5 / 8);
@@ -112,6 +112,7 @@ public static class Base32
                 octets.Add((byte)(bits >> held));
             }
         }
-        return [.. octets];
+        // A character too many, or bits that belong to no octet: two texts would be one value.
+        return held < 5 && (bits & ((1u << held) - 1)) == 0 ? [.. octets] : null;
     }
 }

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Diagnostics;
 using System.Security.Cryptography;
 using Dapper;
 using Keyreeve.Core.Keys;
@@ -57,13 +56,13 @@ public sealed class SealedRows(IDatabase database)
                 if (!await goesOn())
                     return progress;
                 page = await ReadAsync(column, page.LastOrDefault()?.Key, cancel);
-                var began = Stopwatch.GetTimestamp();
+                var began = database.Clock.GetTimestamp();
                 var changes = Reseal(column, page, kek, ref progress);
                 if (changes.Count > 0)
                 {
                     progress = progress with { Rewrapped = progress.Rewrapped + await WriteAsync(column, changes, cancel) };
                     // Requests get three quarters of the store at least.
-                    await Task.Delay(3 * Stopwatch.GetElapsedTime(began), cancel);
+                    await Task.Delay(3 * database.Clock.GetElapsedTime(began), cancel);
                 }
                 told(progress);
             }
