@@ -83,7 +83,10 @@ public sealed partial class ProgramClient : IDisposable
                 continue;
             }
             var html = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
-            var form = HiddenInput().Matches(html).ToDictionary(m => Attribute(m.Value, "name"), m => Attribute(m.Value, "value"), StringComparer.Ordinal);
+            // A page may offer several ways in, each a form; _charset_ would say that a browser was there and every unticked box was meant.
+            var forms = html.Split("<form", StringSplitOptions.None)[1..].Select(f => f.Split("</form>")[0]).ToList();
+            var ours = forms.Find(f => f.Contains("name=\"password\"", StringComparison.Ordinal)) ?? forms[0];
+            var form = HiddenInput().Matches(ours).Where(m => Attribute(m.Value, "name") != "_charset_").ToDictionary(m => Attribute(m.Value, "name"), m => Attribute(m.Value, "value"), StringComparer.Ordinal);
             var login = html.Contains("name=\"password\"", StringComparison.Ordinal);
             if (login)
                 (form["username"], form["password"]) = (username, password ?? (string)_folder.Demo["users"]![0]!["password"]!);

@@ -32,7 +32,7 @@ public sealed class AdminStoreCommandTests : IDisposable
             Assert.Equal("SQLite", (string?)status["engine"]);
             Assert.Equal(Migration.Known.Count, (int)status["schemaVersion"]!);
             Assert.Empty(status["pending"]!.AsArray());
-            Assert.Equal(2, (int)status["rows"]!["users"]!);
+            Assert.Equal(3, (int)status["rows"]!["users"]!);
             Assert.True((long)status["octets"]! > 0);
             await RefusedAsync(2, "another server uses", "admin", "db", "migrate", "--data", _folder.Data);
             await RefusedAsync(2, "another server uses", "admin", "db", "copy", "--data", _folder.Data, "--to", _again.Data);
