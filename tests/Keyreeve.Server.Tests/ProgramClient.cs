@@ -85,6 +85,8 @@ public sealed partial class ProgramClient : IDisposable
             var html = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
             // A page may offer several ways in, each a form; _charset_ would say that a browser was there and every unticked box was meant.
             var forms = html.Split("<form", StringSplitOptions.None)[1..].Select(f => f.Split("</form>")[0]).ToList();
+            if (forms.Count == 0)
+                throw new InvalidOperationException($"{(int)response.StatusCode}: a page without a form");
             var ours = forms.Find(f => f.Contains("name=\"password\"", StringComparison.Ordinal)) ?? forms[0];
             var form = HiddenInput().Matches(ours).Where(m => Attribute(m.Value, "name") != "_charset_").ToDictionary(m => Attribute(m.Value, "name"), m => Attribute(m.Value, "value"), StringComparer.Ordinal);
             var login = html.Contains("name=\"password\"", StringComparison.Ordinal);
