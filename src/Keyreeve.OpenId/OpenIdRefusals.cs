@@ -14,7 +14,7 @@ public static class OpenIdRefusals
     public static string ErrorOf(RefusalCode code) => code switch
     {
         RefusalCode.Malformed or RefusalCode.MissingParameter or RefusalCode.RepeatedParameter or RefusalCode.InvalidParameter
-            or RefusalCode.TooLarge or RefusalCode.UnsupportedMediaType or RefusalCode.NotFound or RefusalCode.Conflict
+            or RefusalCode.TooLarge or RefusalCode.UnsupportedMediaType or RefusalCode.NotAcceptable or RefusalCode.NotFound or RefusalCode.Conflict
             or RefusalCode.RedirectUriNotRegistered or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow
             or RefusalCode.Replayed or RefusalCode.NotOwner or RefusalCode.KeyInformationNotAvailable => "invalid_request",
         RefusalCode.ClientAuthenticationFailed or RefusalCode.UnknownClient or RefusalCode.CertificateNotAccepted => "invalid_client",

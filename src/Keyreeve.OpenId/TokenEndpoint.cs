@@ -87,9 +87,14 @@ public static class TokenEndpoint
             await RefuseAsync(context, openId, kind, client, refusal);
             return;
         }
+        if (!RedeemCode.ScopeNow(code, user!, client.Client, openId.State.Scopes).Succeeded(out var scope, out refusal))
+        {
+            await RefuseAsync(context, openId, kind, client, refusal);
+            return;
+        }
         var secret = OpaqueToken.Generate();
         var family = RedeemCode.StartFamily(code, client.Client, secret, openId.Policy, openId.Now);
-        var entry = openId.Entry(context, kind, AuditOutcome.Granted, code.Subject, code.ClientId, code.Subject, $"grant {RefreshToken.GrantNameOf(code.GrantId)} [{code.Scope}] acr {code.Authentication.Acr}");
+        var entry = openId.Entry(context, kind, AuditOutcome.Granted, code.Subject, code.ClientId, code.Subject, $"grant {RefreshToken.GrantNameOf(code.GrantId)} [{scope}] acr {code.Authentication.Acr}");
         if (!await openId.Grants.RedeemCodeAsync(code.Hash, openId.Now.ToUnixTimeSeconds(), family, entry, cancel))
         {
             // Somebody was faster by a moment: the same as a replay, by a client that sent its code twice or lost it.
@@ -103,7 +108,7 @@ public static class TokenEndpoint
             GrantType = GrantType.AuthorizationCode,
             Client = client.Client,
             User = user,
-            Scope = code.Scope,
+            Scope = scope,
             GrantId = code.GrantId,
             Authentication = code.Authentication,
             Nonce = code.Nonce,

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
-using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
@@ -38,12 +37,9 @@ public static class RequestKeyMaterial
             return;
         }
         refusal = malformed ?? await DecideAsync(context, seal, token, request!);
-        // A VAL service that was taken away has no keys any more, whatever tokens and records are left of it.
-        if (refusal is null && scopes.Find(ScopeCatalogue.ValPrefix + request!.ServiceId) is null)
-            refusal = KmDecision.NotOwner(token, request);
         byte[]? payload = null;
         if (refusal is null)
-            (payload, refusal) = await OpenRecordAsync(seal, request!, context.RequestAborted);
+            (payload, refusal) = await OpenKeyRecord.RunAsync(seal, token, request!.ServiceId, request.Identity, context.RequestAborted);
         span?.Stop();
         // What is not audited is not given out.
         var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), refusal);
@@ -89,33 +85,6 @@ public static class RequestKeyMaterial
         return KmRequest.TryRead(body.Memory, out var request, out var error)
             ? (request, null)
             : (null, error.Param is null ? Refusal.Of(RefusalCode.Malformed, error.Reason) : Refusal.About(RefusalCode.InvalidParameter, error.Param, error.Reason));
-    }
-
-    /// <summary>Exact match or nothing: a specific request never falls back to a more general record.</summary>
-    private static async Task<(byte[]? Payload, Refusal? Refusal)> OpenRecordAsync(SealContext seal, KmRequest request, CancellationToken cancel)
-    {
-        var purpose = KeyRecord.Purpose(request.ServiceId, request.Identity);
-        KeyRecord? record;
-        try
-        {
-            record = await seal.Records.FindAsync(request.ServiceId, request.Identity, cancel);
-        }
-        catch (TryLaterException e) when (!cancel.IsCancellationRequested)
-        {
-            return (null, new Refusal(RefusalCode.Busy, "please try again", $"record {purpose} could not be read: {e.Message}"));
-        }
-        catch (Exception e) when (!cancel.IsCancellationRequested)
-        {
-            // "If the SKM-S encounters an error while processing the SEAL KM Request message, an error value ... shall be returned in
-            // the 'ErrorCode' field" (5.3.3): also when the store is what fails. The exception is for the log alone.
-            seal.StoreFailed(purpose, e);
-            return (null, new Refusal(RefusalCode.Busy, "please try again", $"record {purpose} could not be read: the log of this moment says why"));
-        }
-        if (record is null)
-            return (null, new Refusal(RefusalCode.KeyInformationNotAvailable, "no key information is available", $"there is no record {purpose}: provision it with 'keyreeve admin key add'"));
-        return seal.Kek.TryOpen(purpose, record.SealedPayload, out var payload)
-            ? (payload, null)
-            : (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} does not open with {seal.Kek}: {seal.Kek.WhyNot(record.SealedPayload)}"));
     }
 
     /// <summary>A refusal from outside of the operation: nothing of the request is echoed.</summary>

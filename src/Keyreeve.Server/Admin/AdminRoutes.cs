@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Keyreeve.Server.Admin.Audit;
 using Keyreeve.Server.Admin.Clients;
@@ -166,7 +165,7 @@ public static class AdminRoutes
         response.Headers.CacheControl = "no-store";
         response.Headers.XContentTypeOptions = "nosniff";
         if (answer.Version is { } version)
-            response.Headers.ETag = string.Create(CultureInfo.InvariantCulture, $"\"{version}\"");
+            EntityTag.Write(response, version);
         if (answer.Location is { } location)
             response.Headers.Location = location;
         if (answer.WriteAsync is { } write)
