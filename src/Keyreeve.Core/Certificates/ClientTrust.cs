@@ -12,7 +12,8 @@ namespace Keyreeve.Core.Certificates;
 /// True: once there are lists, a certificate whose issuer has none that is up to date is refused. False: an old list goes on being
 /// used, and an issuer without one is believed.
 /// </param>
-public sealed class ClientTrust(X509Certificate2Collection anchors, IReadOnlyList<RevokedSerials> lists, bool refusesUnknown)
+/// <param name="own">The authority among them that is this server: it knows that it has revoked nothing, and has no list.</param>
+public sealed class ClientTrust(X509Certificate2Collection anchors, IReadOnlyList<RevokedSerials> lists, bool refusesUnknown, X509Certificate2? own = null)
 {
     /// <summary>The authorities.</summary>
     public X509Certificate2Collection Anchors { get; } = anchors;
@@ -21,7 +22,7 @@ public sealed class ClientTrust(X509Certificate2Collection anchors, IReadOnlyLis
     public IReadOnlyList<RevokedSerials> Lists { get; } = lists;
 
     /// <summary>The same authorities with newer lists.</summary>
-    public ClientTrust With(IReadOnlyList<RevokedSerials> newer) => new(Anchors, newer, refusesUnknown);
+    public ClientTrust With(IReadOnlyList<RevokedSerials> newer) => new(Anchors, newer, refusesUnknown, own);
 
     /// <summary>Whether a certificate holds: path, time, use, revocation. Whose it is has still to be asked.</summary>
     public PeerCheck Check(ShownCertificate shown, DateTimeOffset now)
@@ -37,9 +38,7 @@ public sealed class ClientTrust(X509Certificate2Collection anchors, IReadOnlyLis
                 if (Lists.Any(l => l.IsOfIssuerOf(certificate) && l.Names(certificate)))
                     revoked.Add(certificate.SerialNumber);
             var check = PeerCertificates.Check(shown.Certificate, intermediates, Anchors, EntityUse.Client, now, revoked);
-            return check.Verified is not null && refusesUnknown && Lists.Count > 0 && !Lists.Any(l => l.IsOfIssuerOf(shown.Certificate) && now < l.NextUpdate)
-                ? new(PeerCertificateRefusal.RevocationUnknown)
-                : check;
+            return check.Verified is not null && refusesUnknown && Lists.Count > 0 && !IsKnown(shown.Certificate, now) ? new(PeerCertificateRefusal.RevocationUnknown) : check;
         }
         catch (System.Security.Cryptography.CryptographicException)
         {
@@ -51,4 +50,7 @@ public sealed class ClientTrust(X509Certificate2Collection anchors, IReadOnlyLis
                 certificate.Dispose();
         }
     }
+
+    private bool IsKnown(X509Certificate2 certificate, DateTimeOffset now) =>
+        Lists.Any(l => l.IsOfIssuerOf(certificate) && now < l.NextUpdate) || own is not null && certificate.IssuerName.RawData.AsSpan().SequenceEqual(own.SubjectName.RawData);
 }

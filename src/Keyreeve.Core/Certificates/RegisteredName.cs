@@ -72,7 +72,8 @@ public sealed record RegisteredName
             case CertificateNameKind.SanDns when !CertificateNames.IsDnsName(value) || value.StartsWith('*'):
                 reason = "san_dns is a DNS name in ASCII, without wildcard and without a dot at the end";
                 break;
-            case CertificateNameKind.SanUri when !CertificateNames.IsVisibleAscii(value) || !Uri.TryCreate(value, UriKind.Absolute, out _):
+            // A path is an absolute URI to the platform.
+            case CertificateNameKind.SanUri when !CertificateNames.IsVisibleAscii(value) || !char.IsAsciiLetter(value[0]) || !Uri.TryCreate(value, UriKind.Absolute, out _):
                 reason = "san_uri is an absolute URI in ASCII";
                 break;
             // The lenient spellings of addresses (1, 0x7f.1) are none.

@@ -24,7 +24,7 @@ public sealed class ClientAuthorities
     public ClientAuthorities(ClientSettings settings, X509Certificate2 builtIn)
     {
         _file = settings.RevocationLists;
-        _trust = new([builtIn, .. settings.TrustAnchors], [], settings.RefusesUnknownRevocation);
+        _trust = new([builtIn, .. settings.TrustAnchors], [], settings.RefusesUnknownRevocation, builtIn);
         ReloadIfChanged();
     }
 

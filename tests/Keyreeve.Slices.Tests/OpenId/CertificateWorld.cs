@@ -104,7 +104,7 @@ public sealed class CertificateWorld : IAsyncLifetime
         var anchors = Path.Combine(_files.FullName, "clients.pem");
         await File.WriteAllTextAsync(anchors, Pinned.Certificate.ExportCertificatePem());
         await File.WriteAllTextAsync(CrlFile, Pinned.Crl(Revoked));
-        Server = await OpenIdServer.StartAsync("Clients:TrustAnchors=" + anchors, "Clients:RevocationLists=" + CrlFile, "Clients:RevocationMode=soft");
+        Server = await OpenIdServer.StartAsync("Clients:TrustAnchors=" + anchors, "Clients:RevocationLists=" + CrlFile);
     }
 
     public async ValueTask DisposeAsync()
