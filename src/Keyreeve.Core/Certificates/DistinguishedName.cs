@@ -21,13 +21,12 @@ public sealed class DistinguishedName : IEquatable<DistinguishedName>
     private const int MaxAttributes = 32;
 
     /// <summary>RFC 4514 section 3, and what certificates hold beside it.</summary>
-    private static readonly Dictionary<string, string> Types = new(StringComparer.OrdinalIgnoreCase)
+    private static readonly Dictionary<string, string> Types = new[]
     {
-        ["CN"] = "2.5.4.3", ["L"] = "2.5.4.7", ["ST"] = "2.5.4.8", ["O"] = "2.5.4.10", ["OU"] = "2.5.4.11", ["C"] = "2.5.4.6",
-        ["STREET"] = "2.5.4.9", ["DC"] = "0.9.2342.19200300.100.1.25", ["UID"] = "0.9.2342.19200300.100.1.1",
-        ["SN"] = "2.5.4.4", ["GN"] = "2.5.4.42", ["givenName"] = "2.5.4.42", ["serialNumber"] = "2.5.4.5", ["title"] = "2.5.4.12",
-        ["organizationIdentifier"] = "2.5.4.97", ["emailAddress"] = "1.2.840.113549.1.9.1",
-    };
+        ("CN", "2.5.4.3"), ("L", "2.5.4.7"), ("ST", "2.5.4.8"), ("O", "2.5.4.10"), ("OU", "2.5.4.11"), ("C", "2.5.4.6"), ("STREET", "2.5.4.9"),
+        ("DC", "0.9.2342.19200300.100.1.25"), ("UID", "0.9.2342.19200300.100.1.1"), ("SN", "2.5.4.4"), ("GN", "2.5.4.42"), ("givenName", "2.5.4.42"),
+        ("serialNumber", "2.5.4.5"), ("title", "2.5.4.12"), ("organizationIdentifier", "2.5.4.97"), ("emailAddress", "1.2.840.113549.1.9.1"),
+    }.ToDictionary(StringComparer.OrdinalIgnoreCase);
 
     private readonly List<List<(string Type, string Value)>> _relative;
 
@@ -161,8 +160,7 @@ public sealed class DistinguishedName : IEquatable<DistinguishedName>
             }
             if (!Rune.TryGetRuneAt(text, i, out var rune))
                 return null;
-            Span<byte> utf8 = stackalloc byte[4];
-            octets.AddRange(utf8[..rune.EncodeToUtf8(utf8)]);
+            octets.AddRange(Strict.GetBytes(rune.ToString()));
             i += rune.Utf16SequenceLength - 1;
             if (c != ' ')
                 significant = octets.Count;

@@ -64,7 +64,9 @@ public sealed class ClientAuthorities
         var (text, found) = (Encoding.ASCII.GetString(content), new List<byte[]>());
         for (var rest = text.AsSpan(); PemEncoding.TryFind(rest, out var fields); rest = rest[fields.Location.End..])
             if (rest[fields.Label].SequenceEqual("X509 CRL"))
+#pragma warning disable RS0030 // PEM is plain base64 with line breaks (RFC 7468)
                 found.Add(Convert.FromBase64String(rest[fields.Base64Data].ToString()));
+#pragma warning restore RS0030
         return found;
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Engines.Outbound;
 using Keyreeve.Wire.Jose;
@@ -15,7 +16,7 @@ using Client = Keyreeve.Core.Identity.Client;
 /// client's.
 /// </summary>
 [Spec("RFC 7591", "2")]
-public sealed partial class RemoteKeys(OutboundHttp outbound, TimeProvider clock, ILogger<RemoteKeys> log)
+public sealed partial class RemoteKeys(OutboundHttp outbound, TimeProvider clock, ILogger<RemoteKeys> log) : IDisposable
 {
     /// <summary>How long a set is used without asking again. OpenID's certification asks for 60 s.</summary>
     public static readonly TimeSpan Fresh = TimeSpan.FromSeconds(30);
@@ -49,12 +50,14 @@ public sealed partial class RemoteKeys(OutboundHttp outbound, TimeProvider clock
         var known = source.Last;
         if (known is not null && AgeOf(known) < Fresh && holds(known.Set))
             return known.Set;
-        var fetch = source.FetchUnlessTooSoon(clock.GetUtcNow(), () => FetchAsync(client, source));
         // A source that failed before is not waited for again while its last set has what is wanted.
-        if (fetch is not null && !(source.IsFailing && IsUsable(known) && holds(known!.Set)))
+        if (source.TryFetch(clock.GetUtcNow(), () => FetchAsync(client, source), out var fetch) && !(source.IsFailing && IsUsable(known) && holds(known!.Set)))
             await fetch.WaitAsync(Patience, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return source.Last is { } now && IsUsable(now) ? now.Set : null;
     }
+
+    /// <inheritdoc />
+    public void Dispose() => _slots.Dispose();
 
     // The clock may be set either way; then the set is as old as it is away.
     private TimeSpan AgeOf(Known known) => (clock.GetUtcNow() - known.At).Duration();
@@ -130,17 +133,15 @@ public sealed partial class RemoteKeys(OutboundHttp outbound, TimeProvider clock
 
         public bool IsFailing => _failing;
 
-        /// <summary>The fetch that is running, or a new one if the last began long enough ago; else null.</summary>
-        public Task? FetchUnlessTooSoon(DateTimeOffset now, Func<Task> fetch)
+        /// <summary>The fetch that is running, or a new one if the last began long enough ago.</summary>
+        public bool TryFetch(DateTimeOffset now, Func<Task> fetch, [NotNullWhen(true)] out Task? running)
         {
             lock (_gate)
             {
-                if (_running is { IsCompleted: false })
-                    return _running;
-                if (_began is { } began && (now - began).Duration() < Between)
-                    return null;
-                _began = now;
-                return _running = fetch();
+                running = _running is { IsCompleted: false } ? _running : null;
+                if (running is null && (_began is not { } began || (now - began).Duration() >= Between))
+                    (_began, running) = (now, _running = fetch());
+                return running is not null;
             }
         }
 
