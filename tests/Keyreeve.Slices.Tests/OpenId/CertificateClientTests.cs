@@ -160,16 +160,28 @@ public sealed class CertificateClientTests(CertificateWorld world) : IClassFixtu
         var issuing = new OutsideAuthority("CN=Issuing, O=Outside", world.Pinned);
         using var certificate = issuing.Issue("CN=deep", n => n.AddDnsName("deep.example"));
         AssertRefused(await world.TokenAsync(certificate, "deep"));
-        Assert.Equal(HttpStatusCode.OK, await WithChainAsync(certificate, issuing.Certificate));
-        Assert.Equal(HttpStatusCode.Unauthorized, await WithChainAsync(certificate, world.Stranger.Certificate));
+        // Here lists are demanded, and nobody has one of the intermediate authority.
+        Assert.Equal(HttpStatusCode.Unauthorized, await WithChainAsync(world.Server, certificate, issuing.Certificate));
+        await using var without = await OpenIdServer.StartAsync("Clients:TrustAnchors=" + world.AnchorsFile);
+        await without.AddClientAsync(new()
+        {
+            ClientId = "deep",
+            Name = "Deep",
+            AuthMethods = [ClientAuthMethod.TlsClientAuth],
+            TlsName = CertificateWorld.Named("san_dns:deep.example"),
+            Grants = [GrantType.ClientCredentials],
+            Scopes = Keyreeve.Wire.OAuth.ScopeList.Of(["val:fleet-tracking"]),
+        });
+        Assert.Equal(HttpStatusCode.OK, await WithChainAsync(without, certificate, issuing.Certificate));
+        Assert.Equal(HttpStatusCode.Unauthorized, await WithChainAsync(without, certificate, world.Stranger.Certificate));
 
-        async Task<HttpStatusCode> WithChainAsync(X509Certificate2 leaf, X509Certificate2 above)
+        static async Task<HttpStatusCode> WithChainAsync(OpenIdServer server, X509Certificate2 leaf, X509Certificate2 above)
         {
             var roots = new X509Certificate2Collection();
-            roots.ImportFromPemFile(world.Server.Server.Folder.CaPem);
+            roots.ImportFromPemFile(server.Server.Folder.CaPem);
             using var handler = TlsProfile.CreateHandler(roots, leaf);
             handler.SslOptions.ClientCertificateContext = SslStreamCertificateContext.Create(leaf, [above], offline: true);
-            using var http = new HttpClient(handler) { BaseAddress = new Uri($"https://localhost:{world.Server.Server.Server.EndPoints["mtls"].Port}") };
+            using var http = new HttpClient(handler) { BaseAddress = new Uri($"https://localhost:{server.Server.Server.EndPoints["mtls"].Port}") };
             return (await http.PostAsync("/token", new FormUrlEncodedContent(new Dictionary<string, string> { ["grant_type"] = "client_credentials", ["client_id"] = "deep" }))).StatusCode;
         }
     }

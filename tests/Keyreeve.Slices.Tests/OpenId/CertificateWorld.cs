@@ -96,15 +96,16 @@ public sealed class CertificateWorld : IAsyncLifetime
 
     public X509Certificate2 Revoked { get; private set; } = null!;
 
+    public string AnchorsFile => Path.Combine(_files.FullName, "clients.pem");
+
     public string CrlFile => Path.Combine(_files.FullName, "clients.crl");
 
     public async ValueTask InitializeAsync()
     {
         Revoked = Pinned.Issue("CN=val", n => n.AddDnsName("val.example"));
-        var anchors = Path.Combine(_files.FullName, "clients.pem");
-        await File.WriteAllTextAsync(anchors, Pinned.Certificate.ExportCertificatePem());
+        await File.WriteAllTextAsync(AnchorsFile, Pinned.Certificate.ExportCertificatePem());
         await File.WriteAllTextAsync(CrlFile, Pinned.Crl(Revoked));
-        Server = await OpenIdServer.StartAsync("Clients:TrustAnchors=" + anchors, "Clients:RevocationLists=" + CrlFile);
+        Server = await OpenIdServer.StartAsync("Clients:TrustAnchors=" + AnchorsFile, "Clients:RevocationLists=" + CrlFile);
     }
 
     public async ValueTask DisposeAsync()
