@@ -127,6 +127,14 @@ public sealed class BoundTokenTests(CertificateWorld world) : IClassFixture<Cert
         Assert.Equal(HttpStatusCode.Unauthorized, status);
         Assert.Contains("error=\"invalid_token\"", challenge, StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.NotFound, (await world.GetAsync("https", _mine, "/admin/v1/users", token)).Status);
+        // What it changes is its doing in the audit.
+        using (var http = world.Server.Server.NewClient("mtls", _mine))
+        {
+            http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            using var made = await http.PostAsync("/admin/v1/services", new StringContent("{\"serviceId\":\"by-robot\",\"name\":\"R\",\"audience\":\"https://r.example\"}", Encoding.UTF8, "application/json"));
+            Assert.Equal(HttpStatusCode.Created, made.StatusCode);
+            Assert.Contains("\"actor\":\"client:robot\"", await http.GetStringAsync("/admin/v1/audit?actor=client:robot"), StringComparison.Ordinal);
+        }
         // A token for something else, of the same client and certificate; and an operator's certificate with a bad token.
         var other = (string)(await world.TokenAsync(_mine, "robot", ("scope", "val:fleet-tracking"))).Json["access_token"]!;
         Assert.Equal(HttpStatusCode.Unauthorized, (await world.GetAsync("mtls", _mine, "/admin/v1/users", other)).Status);

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
 using Keyreeve.Core.Identity;
@@ -140,6 +141,35 @@ public sealed class RemoteKeysTests : IAsyncLifetime
         await strict.AddClientAsync(Registration("inside", inside.Address("/jwks")));
         Assert.Equal(HttpStatusCode.Unauthorized, (await strict.PostAsync("/token", null, Form(strict, "inside", _first, null))).Status);
         Assert.Equal(0, inside.Accepted);
+    }
+
+    [Fact]
+    [Proves("RFC 8705", "2.2")]
+    public async Task A_certificate_in_a_fetched_key_set_authenticates_until_it_is_taken_out()
+    {
+        using var first = OutsideAuthority.SelfSigned("CN=remote");
+        using var second = OutsideAuthority.SelfSigned("CN=remote");
+        await _server.AddClientAsync(Registration("remote-tls", _source.Address("/jwks")) with { AuthMethods = [ClientAuthMethod.SelfSignedTls] });
+        _source.Always("200 OK", "", SetOf(first));
+        Assert.Equal(HttpStatusCode.OK, await ShowAsync(first));
+        Assert.Equal(HttpStatusCode.Unauthorized, await ShowAsync(second));
+        _source.Always("200 OK", "", SetOf(second));
+        _server.Server.Time.Advance(TimeSpan.FromSeconds(31));
+        Assert.Equal(HttpStatusCode.OK, await ShowAsync(second));
+        Assert.Equal(HttpStatusCode.Unauthorized, await ShowAsync(first));
+
+        async Task<HttpStatusCode> ShowAsync(X509Certificate2 certificate)
+        {
+            using var http = _server.Server.NewClient("mtls", certificate);
+            return (await http.PostAsync("/token", new FormUrlEncodedContent(new Dictionary<string, string> { ["grant_type"] = "client_credentials", ["client_id"] = "remote-tls" }))).StatusCode;
+        }
+
+        static string SetOf(X509Certificate2 certificate)
+        {
+            using var key = certificate.GetECDsaPublicKey()!;
+            var q = key.ExportParameters(includePrivateParameters: false).Q;
+            return $$"""{"keys":[{"kty":"EC","crv":"P-256","x":"{{Base64UrlStrict.Encode(q.X!)}}","y":"{{Base64UrlStrict.Encode(q.Y!)}}","x5c":["{{Convert.ToBase64String(certificate.RawData)}}"]}]}""";
+        }
     }
 
     [Fact]
