@@ -93,6 +93,7 @@ internal static class Samples
         Challenge = "challenge",
         Nonce = "nonce",
         Scope = ScopeList.Of(["openid", "val:a"]),
+        Resources = ResourceList.Of(["https://a.example", "https://b.example"]),
         SessionId = "session",
         RedeemedAt = Now + 1,
     };
@@ -113,6 +114,7 @@ internal static class Samples
 
     public static RefreshFamily FullFamily() => Family("full") with
     {
+        Resources = ResourceList.Of(["https://a.example"]),
         SessionId = "session",
         StartedAt = Now * 999,
         Generation = 4,
