@@ -40,6 +40,9 @@ public sealed class ResourceList : IReadOnlyCollection<string>
     /// </summary>
     public static Outcome<ResourceList> Read(ParameterList asked)
     {
+        // The rule: most requests name none.
+        if (!asked.Has("resource"))
+            return None;
         var list = Of(asked.Pairs.Where(p => p.Key == "resource" && p.Value.Length > 0).Select(p => p.Value));
         if (list.Count > MaxCount)
             return Refuse($"at most {MaxCount} resources are named at once", "too many resources");
