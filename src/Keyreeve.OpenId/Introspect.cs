@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Json;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
@@ -36,14 +37,25 @@ public static class Introspect
             await OpenIdRefusals.WriteAsync(context, refusal);
             return;
         }
-        var response = context.Response;
-        OpenIdRefusals.NoStore(response);
-        response.ContentType = "application/json";
         var answer = openId.Verifier.Verify(text, audience: null).Succeeded(out var token, out _)
             ? MayLearn(client.Client, token) ? Describe(token) : Inactive
             : await DescribeRefreshAsync(openId, client.Client, text, context.RequestAborted) ?? Inactive;
-        // With the length said the answer is one TLS record and one write; without it, it is chunked and two of each.
         OpenIdTelemetry.Introspected(!answer.Equals((ReadOnlyMemory<byte>)Inactive));
+        var response = context.Response;
+        response.ContentType = "application/json";
+        if (SignedIntrospection.IsAskedFor(context.Request))
+        {
+            if (!SignedIntrospection.Write(openId, client.Client, answer.Span).Succeeded(out var jwt, out var refusal))
+            {
+                openId.Refused(context, "introspect", client, refusal);
+                await OpenIdRefusals.WriteAsync(context, refusal);
+                return;
+            }
+            answer = Encoding.ASCII.GetBytes(jwt);
+            response.ContentType = SignedIntrospection.MediaType;
+        }
+        OpenIdRefusals.NoStore(response);
+        // With the length said the answer is one TLS record and one write; without it, it is chunked and two of each.
         response.ContentLength = answer.Length;
         await response.Body.WriteAsync(answer);
     }

@@ -75,6 +75,8 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         json.WriteStartObject();
         json.WriteString("issuer", issuer);
         json.WriteString("authorization_endpoint", issuer + "/authorize");
+        json.WriteString("pushed_authorization_request_endpoint", issuer + PushAuthorizationRequest.Path);
+        json.WriteBoolean("require_pushed_authorization_requests", false);
         json.WriteString("token_endpoint", issuer + "/token");
         json.WriteString("userinfo_endpoint", issuer + "/userinfo");
         json.WriteString("jwks_uri", issuer + "/jwks");
@@ -100,6 +102,7 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
             Strings(json, endpoint + "_auth_methods_supported", methods);
             Strings(json, endpoint + "_auth_signing_alg_values_supported", ["ES256", "ES384", "RS256", "PS256"]);
         }
+        Strings(json, "introspection_signing_alg_values_supported", ["ES256", "RS256"]);
         Strings(json, "prompt_values_supported", ["none", "login", "consent", "select_account"]);
         Strings(json, "ui_locales_supported", Web.Pages.PageLanguage.Supported);
         json.WriteBoolean("authorization_response_iss_parameter_supported", true);
@@ -110,6 +113,7 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         {
             json.WriteBoolean("tls_client_certificate_bound_access_tokens", true);
             json.WriteStartObject("mtls_endpoint_aliases");
+            json.WriteString("pushed_authorization_request_endpoint", mtls + PushAuthorizationRequest.Path);
             json.WriteString("token_endpoint", mtls + "/token");
             json.WriteString("introspection_endpoint", mtls + "/introspect");
             json.WriteString("revocation_endpoint", mtls + "/revoke");

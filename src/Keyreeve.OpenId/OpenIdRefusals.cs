@@ -25,6 +25,7 @@ public static class OpenIdRefusals
         RefusalCode.RequestUriNotSupported => "request_uri_not_supported",
         RefusalCode.RegistrationNotSupported => "registration_not_supported",
         RefusalCode.ScopeNotAllowed => "invalid_scope",
+        RefusalCode.InvalidTarget => "invalid_target",
         RefusalCode.CodeUnknown or RefusalCode.CodeExpired or RefusalCode.CodeReplayed or RefusalCode.CodeOfAnotherClient
             or RefusalCode.RedirectUriMismatch or RefusalCode.VerifierMismatch or RefusalCode.RefreshUnknown or RefusalCode.RefreshExpired
             or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.BoundToAnotherKey or RefusalCode.UserUnavailable => "invalid_grant",
@@ -36,11 +37,13 @@ public static class OpenIdRefusals
         RefusalCode.TokenMissing or RefusalCode.TokenInvalid or RefusalCode.TokenExpired or RefusalCode.TokenRevoked
             or RefusalCode.TokenForAnotherAudience => "invalid_token",
         RefusalCode.InsufficientScope => "insufficient_scope",
+        RefusalCode.InsufficientAuthentication => "insufficient_user_authentication",
         RefusalCode.Busy or RefusalCode.TooManyRequests => "temporarily_unavailable",
         RefusalCode.Unavailable => "server_error",
     };
 
-    /// <summary>The status at the token, introspection and revocation endpoints.</summary>
+    /// <summary>The status at the endpoints that clients post to.</summary>
+    [Spec("RFC 9126", "2.3")]
     public static int StatusOf(RefusalCode code) => code switch
     {
         RefusalCode.ClientAuthenticationFailed or RefusalCode.UnknownClient or RefusalCode.CertificateNotAccepted => StatusCodes.Status401Unauthorized,

@@ -31,8 +31,11 @@ public sealed class TokenAnswer(OpenIdContext openId)
         /// <summary>The user, or null: then the client speaks for itself.</summary>
         public User? User { get; init; }
 
-        /// <summary>The access token's scope.</summary>
+        /// <summary>The scope of the request, which decides whether there is an ID token.</summary>
         public required ScopeList Scope { get; init; }
+
+        /// <summary>What of it the access token carries, when that is less: the scopes of the resource servers named.</summary>
+        public ScopeList? TokenScope { get; init; }
 
         /// <summary>The grant it stands on.</summary>
         public string? GrantId { get; init; }
@@ -76,12 +79,13 @@ public sealed class TokenAnswer(OpenIdContext openId)
         }
         OpenIdTelemetry.Issued(granted.GrantType);
         span?.Stop();
-        await SendAsync(context.Response, accessToken, seconds, granted.Scope, idToken, granted.Refresh);
+        await SendAsync(context.Response, accessToken, seconds, granted.TokenScope ?? granted.Scope, idToken, granted.Refresh);
     }
 
     private string MintAccessToken(Granted granted, SigningKey key, DateTimeOffset now, long seconds)
     {
         var scopes = openId.State.Scopes;
+        var scope = granted.TokenScope ?? granted.Scope;
         openId.Latest.See(now);
         var issuedAt = now.ToUnixTimeSeconds();
         return openId.Minter.Mint(
@@ -89,18 +93,18 @@ public sealed class TokenAnswer(OpenIdContext openId)
             {
                 Subject = granted.User?.Subject ?? granted.Client.ClientId,
                 ClientId = granted.Client.ClientId,
-                Scope = granted.Scope.Text,
-                Audience = scopes.AudienceOf(granted.Scope),
+                Scope = scope.Text,
+                Audience = scopes.AudienceOf(scope),
                 IssuedAt = issuedAt,
                 ExpiresAt = issuedAt + seconds,
                 JwtId = TokenMinter.NewJwtId(),
                 GrantId = granted.GrantId is { } grant ? RefreshToken.GrantNameOf(grant) : null,
                 Authentication = granted.Authentication,
-                Val = granted.User is { } user ? scopes.ValClaimsOf(granted.Client, user, granted.Scope)
+                Val = granted.User is { } user ? scopes.ValClaimsOf(granted.Client, user, scope)
                     : granted.Client.OwnedServices.Length > 0 ? new ValClaims { ValServiceIds = granted.Client.OwnedServices }
                     : null,
                 BoundTo = granted.Binding.Certificate,
-                KeyProvisioning = granted.User is null && granted.Scope.Contains(scopes.KeyProvisioning),
+                KeyProvisioning = granted.User is null && scope.Contains(scopes.KeyProvisioning),
             },
             key);
     }

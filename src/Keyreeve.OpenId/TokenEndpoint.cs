@@ -80,7 +80,9 @@ public static class TokenEndpoint
             user = row is null ? null : await openId.Directory.FindUserAsync(row.Subject, cancel);
             outcome = RedeemCode.Decide(asked, client, row, user, openId.Now);
         }
-        if (!outcome.Succeeded(out var code, out refusal))
+        ScopeList? tokenScope = null;
+        if (!outcome.Succeeded(out var code, out refusal)
+            || !ResourceList.Narrow(code.Scope, asked.Resources, code.Resources, openId.State.Scopes).Succeeded(out tokenScope, out refusal))
         {
             if (refusal.Code == RefusalCode.CodeReplayed)
                 await EndGrant.RunAsync(context, openId, row!.GrantId, row.Subject, client.Client.ClientId, refusal);
@@ -105,6 +107,7 @@ public static class TokenEndpoint
             Binding = binding,
             User = user,
             Scope = code.Scope,
+            TokenScope = tokenScope,
             GrantId = code.GrantId,
             Authentication = code.Authentication,
             Nonce = code.Nonce,
@@ -123,6 +126,9 @@ public static class TokenEndpoint
             : !ScopeList.TryRead(scopeText, out asked) ? Refusal.About(RefusalCode.ScopeNotAllowed, "scope", "scope is not a list of scope values")
             : null;
         RefreshToken? presented = null;
+        ResourceList? resources = null;
+        if (refusal is null)
+            ResourceList.Read(form).Succeeded(out resources, out refusal);
         if (refusal is null && !RefreshToken.TryRead(text!, out presented))
             refusal = new Refusal(RefusalCode.RefreshUnknown, "the refresh token is not valid", "it has not the form of a refresh token");
         if (refusal is not null)
@@ -141,7 +147,7 @@ public static class TokenEndpoint
             {
                 family = await openId.Grants.FindFamilyAsync(presented!.FamilyId, cancel);
                 user = family is null ? null : await openId.Directory.FindUserAsync(family.Subject, cancel);
-                outcome = RefreshGrant.Decide(presented, asked!, client, family, user, openId.State.Scopes, openId.Policy, OpaqueToken.Generate(), openId.Now);
+                outcome = RefreshGrant.Decide(presented, asked!, client, family, user, openId.State.Scopes, openId.Policy, OpaqueToken.Generate(), openId.Now, resources);
             }
             if (!outcome.Succeeded(out var decision, out refusal))
             {
@@ -151,7 +157,7 @@ public static class TokenEndpoint
                 return;
             }
             var entry = openId.Entry(context, kind, AuditOutcome.Granted, decision.Family.Subject, client.Client.ClientId, decision.Family.Subject,
-                $"grant {RefreshToken.GrantNameOf(decision.Family.FamilyId)} generation {decision.Family.Generation} [{decision.Scope}]");
+                $"grant {RefreshToken.GrantNameOf(decision.Family.FamilyId)} generation {decision.Family.Generation} [{decision.TokenScope}]");
             var recorded = decision.Rotated
                 ? await openId.Grants.RotateAsync(decision.Family, entry, cancel)
                 : await openId.Grants.CountReuseAsync(decision.Family.FamilyId, decision.Family.Generation, openId.Policy.RefreshReuseLimit, entry, cancel);
@@ -164,6 +170,7 @@ public static class TokenEndpoint
                 Binding = binding,
                 User = user,
                 Scope = decision.Scope,
+                TokenScope = decision.TokenScope,
                 GrantId = decision.Family.FamilyId,
                 Authentication = decision.Family.Authentication,
                 SessionId = decision.Family.SessionId,
@@ -183,7 +190,8 @@ public static class TokenEndpoint
         var span = Spans.Start(Spans.DecideClientCredentials);
         if (!ScopeList.TryRead(text, out var asked))
             refusal = Refusal.About(RefusalCode.ScopeNotAllowed, "scope", "scope is not a list of scope values");
-        else if (ClientCredentials.Decide(asked, client, openId.State.Scopes).Succeeded(out scope, out refusal)
+        else if (ResourceList.Read(form).Succeeded(out var resources, out refusal)
+            && ClientCredentials.Decide(asked, client, openId.State.Scopes, resources).Succeeded(out scope, out refusal)
             && !openId.TryAudit(openId.Entry(context, kind, AuditOutcome.Granted, client.Client.ClientId, client.Client.ClientId, client.Client.ClientId, scope.Text)))
             refusal = new Refusal(RefusalCode.Busy, "please try again", "the audit queue is full: is the disk full?");
         span?.Stop();

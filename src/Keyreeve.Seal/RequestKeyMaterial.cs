@@ -39,8 +39,14 @@ public static class RequestKeyMaterial
         }
         refusal = malformed ?? await DecideAsync(context, seal, token, request!);
         // A VAL service that was taken away has no keys any more, whatever tokens and records are left of it.
-        if (refusal is null && scopes.Find(ScopeCatalogue.ValPrefix + request!.ServiceId) is null)
-            refusal = KmDecision.NotOwner(token, request);
+        var service = refusal is null ? scopes.Find(ScopeCatalogue.ValPrefix + request!.ServiceId) : null;
+        if (refusal is null && service is null)
+            refusal = KmDecision.NotOwner(token, request!);
+        // Last of the checks: how strong the login must be is said only to who may ask.
+        var demand = service is null ? null : new AuthenticationDemand(service.AcrValues);
+        refusal ??= demand!.Judge(token, seal.Now);
+        if (refusal is { Code: RefusalCode.InsufficientAuthentication })
+            BearerToken.Challenge(context.Response, refusal, scopes.KeyManagement, demand);
         byte[]? payload = null;
         if (refusal is null)
             (payload, refusal) = await OpenRecordAsync(seal, request!, context.RequestAborted);

@@ -9,8 +9,13 @@ namespace Keyreeve.Core.Grants;
 [Spec("RFC 6749", "4.4")]
 public static class ClientCredentials
 {
-    /// <summary>The scope to be granted. No refresh token goes with it (TS 33.434 A.5).</summary>
-    public static Outcome<ScopeList> Decide(ScopeList asked, AuthenticatedClient client, ScopeCatalogue catalogue)
+    /// <summary>The scope to be granted, of the resource servers named. No refresh token goes with it (TS 33.434 A.5).</summary>
+    public static Outcome<ScopeList> Decide(ScopeList asked, AuthenticatedClient client, ScopeCatalogue catalogue, ResourceList? resources = null) =>
+        DecideScope(asked, client, catalogue).Succeeded(out var scope, out var refusal)
+            ? ResourceList.Narrow(scope, resources ?? ResourceList.None, ResourceList.None, catalogue)
+            : refusal;
+
+    private static Outcome<ScopeList> DecideScope(ScopeList asked, AuthenticatedClient client, ScopeCatalogue catalogue)
     {
         var registered = client.Client;
         if (asked.Count == 0)

@@ -31,6 +31,9 @@ public sealed record AuthorizationCode
     /// <summary>What was granted.</summary>
     public required ScopeList Scope { get; init; }
 
+    /// <summary>The resource servers of the grant; none: all that the scope opens.</summary>
+    public ResourceList Resources { get; init; } = ResourceList.None;
+
     /// <summary>How and when the user authenticated.</summary>
     public required Authentication Authentication { get; init; }
 
@@ -73,6 +76,9 @@ public sealed record RefreshFamily
 
     /// <summary>What was granted; a refresh may narrow its access token, never the family.</summary>
     public required ScopeList Scope { get; init; }
+
+    /// <summary>The resource servers of the grant; none: all that the scope opens.</summary>
+    public ResourceList Resources { get; init; } = ResourceList.None;
 
     /// <summary>How and when the user authenticated.</summary>
     public required Authentication Authentication { get; init; }

@@ -19,6 +19,9 @@ public static class RedeemCode
     /// <param name="Verifier">Null when not sent.</param>
     public sealed record Request(OpaqueToken Code, string? RedirectUri, string? Verifier)
     {
+        /// <summary>The resource servers that the access token is for.</summary>
+        public ResourceList Resources { get; init; } = ResourceList.None;
+
         /// <summary>Reads the form; presence is checked, nothing is looked up.</summary>
         public static Outcome<Request> Read(ParameterList form, Client client)
         {
@@ -31,8 +34,10 @@ public static class RedeemCode
                 return Refusal.About(RefusalCode.MissingParameter, "redirect_uri", "redirect_uri is missing (TS 33.434 table A.4.2.4-1)");
             if (client.Profile == ClientProfile.Seal && verifier is null)
                 return Refusal.About(RefusalCode.MissingParameter, "code_verifier", "code_verifier is missing (TS 33.434 table A.4.2.4-1)");
+            if (!ResourceList.Read(form).Succeeded(out var resources, out var refusal))
+                return refusal;
             return OpaqueToken.TryRead(code, out var token)
-                ? new Request(token, redirectUri, verifier)
+                ? new Request(token, redirectUri, verifier) { Resources = resources }
                 : Refuse(RefusalCode.CodeUnknown, "the code has not the form of a code");
         }
 
@@ -84,6 +89,7 @@ public static class RedeemCode
             ClientId = code.ClientId,
             Subject = code.Subject,
             Scope = code.Scope,
+            Resources = code.Resources,
             Authentication = code.Authentication,
             SessionId = code.SessionId,
             BoundTo = boundTo,

@@ -45,6 +45,8 @@ public enum RefusalCode
     RegistrationNotSupported,
     /// <summary>A scope is unknown, or not the client's to ask for, or wider than what was granted.</summary>
     ScopeNotAllowed,
+    /// <summary>A resource is unknown, or not within reach of what is granted.</summary>
+    InvalidTarget,
 
     // codes and refresh tokens
     /// <summary>The code is not one of ours, or long gone.</summary>
@@ -99,6 +101,8 @@ public enum RefusalCode
     CertificateMissing,
     /// <summary>The token or grant is bound to a certificate, and the caller showed none or another one (RFC 8705).</summary>
     BoundToAnotherKey,
+    /// <summary>The login behind the token is too weak or too old for the resource.</summary>
+    InsufficientAuthentication,
 
     // key management
     /// <summary>SKmsUri is not ours.</summary>

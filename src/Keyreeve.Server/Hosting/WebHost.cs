@@ -195,6 +195,7 @@ public static class WebHost
         var outbound = parts.Options.Settings.Outbound;
         // The own root is trusted beside what the operator names: resource servers often have certificates of this very authority.
         services.AddSingleton(_ => new OutboundHttp(outbound with { TrustAnchors = [.. outbound.TrustAnchors, parts.Pki.Root] }, parts.Clock));
+        services.AddSingleton<ClientLogos>().AddHostedService(provider => provider.GetRequiredService<ClientLogos>());
         services.AddSingleton(parts.Stores).AddSingleton<DeliverMessage>().AddHostedService<OutboxDelivery>();
         services.AddSingleton(provider => new Sweeper(parts.Stores, parts.Clock, provider.GetRequiredService<ILogger<Sweeper>>()) { Swept = ServerTelemetry.SweptRows })
             .AddHostedService(provider => provider.GetRequiredService<Sweeper>());

@@ -9,16 +9,16 @@ internal static class CodeTable
 {
     private const string Columns = """
         hash, client_id, subject, redirect_uri, redirect_uri_sent, challenge, nonce, scope, auth_time, acr, amr,
-        grant_id, session_id, expires_at, redeemed_at
+        grant_id, session_id, expires_at, redeemed_at, resources
         """;
 
     private static readonly Statement Add = new($"""
         INSERT INTO authorization_codes ({Columns})
         SELECT @Hash, @ClientId, @Subject, @RedirectUri, @RedirectUriSent, @Challenge, @Nonce, @Scope, @AuthTime, @Acr, @Amr,
-               @GrantId, @SessionId, @ExpiresAt, @RedeemedAt
+               @GrantId, @SessionId, @ExpiresAt, @RedeemedAt, @Resources
         WHERE @Stamp IS NULL OR EXISTS (SELECT 1 FROM users WHERE subject = @Subject AND security_stamp = @Stamp AND disabled = 0)
         """, "@Hash", "@ClientId", "@Subject", "@RedirectUri", "@RedirectUriSent", "@Challenge", "@Nonce", "@Scope", "@AuthTime", "@Acr", "@Amr",
-        "@GrantId", "@SessionId", "@ExpiresAt", "@RedeemedAt", "@Stamp");
+        "@GrantId", "@SessionId", "@ExpiresAt", "@RedeemedAt", "@Resources", "@Stamp");
 
     private static readonly Statement Find = new($"SELECT {Columns} FROM authorization_codes WHERE hash = @Hash", "@Hash");
 
@@ -30,7 +30,7 @@ internal static class CodeTable
     /// </summary>
     public static async Task<bool> AddAsync(UnitOfWork unit, AuthorizationCode code) => await unit.ExecuteAsync(Add.In(unit,
         code.Hash, code.ClientId, code.Subject, code.RedirectUri, code.RedirectUriSent ? 1L : 0L, code.Challenge, code.Nonce, code.Scope.Text,
-        code.Authentication.AuthTime, code.Authentication.Acr, code.Authentication.Amr, code.GrantId, code.SessionId, code.ExpiresAt, code.RedeemedAt, code.SecurityStamp)) == 1;
+        code.Authentication.AuthTime, code.Authentication.Acr, code.Authentication.Amr, code.GrantId, code.SessionId, code.ExpiresAt, code.RedeemedAt, StoredText.WriteResources(code.Resources), code.SecurityStamp)) == 1;
 
     public static Task<AuthorizationCode?> FindAsync(IDatabase database, byte[] hash, CancellationToken cancel) =>
         database.ReadAsync(connection => Find.FirstAsync(connection, Read, cancel, hash), cancel);
@@ -60,5 +60,6 @@ internal static class CodeTable
         SessionId = row.TextOrNull(12),
         ExpiresAt = row.GetInt64(13),
         RedeemedAt = row.GetInt64(14),
+        Resources = StoredText.ReadResources(row.TextOrNull(15)),
     };
 }

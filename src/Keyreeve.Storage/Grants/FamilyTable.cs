@@ -9,15 +9,15 @@ internal static class FamilyTable
 {
     private const string Columns = """
         family_id, client_id, subject, scope, auth_time, acr, amr, session_id, generation, current_hash,
-        previous_hash, sealed_successor, started_at, rotated_at, reuses, idle_expires_at, absolute_expires_at, ended_at, bound_to
+        previous_hash, sealed_successor, started_at, rotated_at, reuses, idle_expires_at, absolute_expires_at, ended_at, bound_to, resources
         """;
 
     private static readonly Statement Add = new($"""
         INSERT INTO refresh_families ({Columns})
         VALUES (@FamilyId, @ClientId, @Subject, @Scope, @AuthTime, @Acr, @Amr, @SessionId, @Generation, @CurrentHash,
-                @PreviousHash, @SealedSuccessor, @StartedAt, @RotatedAt, @Reuses, @IdleExpiresAt, @AbsoluteExpiresAt, @EndedAt, @BoundTo)
+                @PreviousHash, @SealedSuccessor, @StartedAt, @RotatedAt, @Reuses, @IdleExpiresAt, @AbsoluteExpiresAt, @EndedAt, @BoundTo, @Resources)
         """, "@FamilyId", "@ClientId", "@Subject", "@Scope", "@AuthTime", "@Acr", "@Amr", "@SessionId", "@Generation", "@CurrentHash",
-        "@PreviousHash[]", "@SealedSuccessor[]", "@StartedAt", "@RotatedAt", "@Reuses", "@IdleExpiresAt", "@AbsoluteExpiresAt", "@EndedAt", "@BoundTo");
+        "@PreviousHash[]", "@SealedSuccessor[]", "@StartedAt", "@RotatedAt", "@Reuses", "@IdleExpiresAt", "@AbsoluteExpiresAt", "@EndedAt", "@BoundTo", "@Resources");
 
     private static readonly Statement Find = new($"SELECT {Columns} FROM refresh_families WHERE family_id = @FamilyId", "@FamilyId");
 
@@ -32,7 +32,7 @@ internal static class FamilyTable
 
     public static Task AddAsync(UnitOfWork unit, RefreshFamily f) => unit.ExecuteAsync(Add.In(unit,
         f.FamilyId, f.ClientId, f.Subject, f.Scope.Text, f.Authentication.AuthTime, f.Authentication.Acr, f.Authentication.Amr, f.SessionId, f.Generation, f.CurrentHash,
-        f.PreviousHash, f.SealedSuccessor, f.StartedAt, f.RotatedAt, (long)f.Reuses, IdleEnd(f), f.AbsoluteExpiresAt, f.EndedAt, f.BoundTo));
+        f.PreviousHash, f.SealedSuccessor, f.StartedAt, f.RotatedAt, (long)f.Reuses, IdleEnd(f), f.AbsoluteExpiresAt, f.EndedAt, f.BoundTo, StoredText.WriteResources(f.Resources)));
 
     public static Task<RefreshFamily?> FindAsync(IDatabase database, string familyId, CancellationToken cancel) =>
         database.ReadAsync(connection => Find.FirstAsync(connection, Read, cancel, familyId), cancel);
@@ -95,5 +95,6 @@ internal static class FamilyTable
         AbsoluteExpiresAt = row.GetInt64(16),
         EndedAt = row.GetInt64(17),
         BoundTo = row.TextOrNull(18),
+        Resources = StoredText.ReadResources(row.TextOrNull(19)),
     };
 }

@@ -176,6 +176,7 @@ public static partial class LoginPages
         {
             [nameof(LoginPage.ClientName)] = ticket.ClientName,
             [nameof(LoginPage.ClientHost)] = ticket.ClientHost,
+            [nameof(LoginPage.Card)] = await ClientCard.OfAsync(context, ticket),
             [nameof(LoginPage.UserName)] = standing.User is { } user ? user.DisplayName ?? user.Username : null,
             [nameof(LoginPage.Error)] = error,
             [nameof(LoginPage.Forms)] = forms,

@@ -18,6 +18,9 @@ public static class PageText
     internal static string SignIn => Text();
     internal static string SignInLead => Text();
     internal static string Application => Text();
+    internal static string Website => Text();
+    internal static string PrivacyPolicy => Text();
+    internal static string TermsOfService => Text();
     internal static string UserName => Text();
     internal static string Password => Text();
     internal static string Cancel => Text();

@@ -94,6 +94,7 @@ internal static class Samples
         Challenge = "challenge",
         Nonce = "nonce",
         Scope = ScopeList.Of(["openid", "val:a"]),
+        Resources = ResourceList.Of(["https://a.example", "https://b.example"]),
         SessionId = "session",
         RedeemedAt = Now + 1,
     };
@@ -115,6 +116,7 @@ internal static class Samples
     public static RefreshFamily FullFamily() => Family("full") with
     {
         BoundTo = "thumbprint",
+        Resources = ResourceList.Of(["https://a.example"]),
         SessionId = "session",
         StartedAt = Now * 999,
         Generation = 4,
