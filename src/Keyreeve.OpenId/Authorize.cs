@@ -1,5 +1,3 @@
-using System.Buffers.Text;
-using System.Security.Cryptography;
 using System.Text;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Grants;
@@ -130,11 +128,11 @@ public static class Authorize
     private static async Task IssueAsync(HttpContext context, OpenIdContext openId, AuthorizationRequest request, AuthorizationStep.Issue issue)
     {
         var target = request.Target;
-        var code = OpaqueToken.Generate();
+        var code = OpaqueToken.GenerateAt(openId.Now);
         var added = await openId.Grants.AddCodeAsync(
             new AuthorizationCode
             {
-                Hash = code.Hash,
+                Hash = code.Key,
                 ClientId = target.Client.ClientId,
                 Subject = issue.User.User.Subject,
                 RedirectUri = target.RedirectUri,
@@ -143,7 +141,7 @@ public static class Authorize
                 Nonce = request.Nonce,
                 Scope = issue.Scope,
                 Authentication = issue.User.Authentication,
-                GrantId = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16)),
+                GrantId = RefreshToken.NewFamilyId(openId.Now),
                 SessionId = issue.User.Session.SessionId,
                 SecurityStamp = issue.User.Session.SecurityStamp,
                 ExpiresAt = (openId.Now + openId.Policy.Code).ToUnixTimeSeconds(),
