@@ -56,6 +56,17 @@ public enum ConsentRule
     Implied,
 }
 
+/// <summary>What a client shows users of itself, as absolute https URIs (RFC 7591 section 2).</summary>
+/// <param name="Website"><c>client_uri</c></param>
+/// <param name="Logo"><c>logo_uri</c></param>
+/// <param name="Policy"><c>policy_uri</c>: how it uses their data.</param>
+/// <param name="Terms"><c>tos_uri</c></param>
+public sealed record ClientPages(string? Website, string? Logo, string? Policy, string? Terms)
+{
+    /// <summary>Nothing registered.</summary>
+    public static ClientPages None { get; } = new(null, null, null, null);
+}
+
 /// <summary>A registered client: SIM-C, VAL server, or any OAuth client (TS 33.434 A.3).</summary>
 [Spec("TS 33.434", "A.3")]
 public sealed record Client
@@ -110,6 +121,27 @@ public sealed record Client
 
     /// <summary>The weakest authentication class with which users may sign in to it, whatever they ask for; null leaves it to the VAL services.</summary>
     public string? MinimumAcr { get; init; }
+
+    /// <summary>Shown to users under the name, or null.</summary>
+    public string? Description { get; init; }
+
+    /// <summary>Its pages for users (<c>client_uri</c>, <c>logo_uri</c>, <c>policy_uri</c>, <c>tos_uri</c> of RFC 7591); each https, or null.</summary>
+    public ClientPages Pages { get; init; } = ClientPages.None;
+
+    /// <summary>Where its public keys are fetched from (<c>jwks_uri</c>), instead of <see cref="Keys"/>.</summary>
+    public string? KeysUri { get; init; }
+
+    /// <summary>Where a browser may go after a logout; compared as strings (RP-Initiated Logout 1.0).</summary>
+    public ImmutableArray<string> PostLogoutRedirectUris { get; init; } = [];
+
+    /// <summary>Its access tokens are bound to its certificate (<c>tls_client_certificate_bound_access_tokens</c>, RFC 8705 3.4).</summary>
+    public bool BoundTokens { get; init; }
+
+    /// <summary>It sends authorization requests to the server first (<c>require_pushed_authorization_requests</c>, RFC 9126 6).</summary>
+    public bool RequirePushedRequests { get; init; }
+
+    /// <summary>Its access tokens are encrypted for the resource server they are meant for (TS 33.434 4.1-e).</summary>
+    public bool EncryptAccessTokens { get; init; }
 
     /// <summary>Switched off by an operator.</summary>
     public bool Disabled { get; init; }

@@ -12,24 +12,33 @@ internal sealed class ClientRow
 {
     public const string Columns = """
         c.client_id, c.name, c.profile, c.auth_methods, c.secrets, c.jwks, c.redirect_uris, c.grants, c.scopes, c.pkce_optional, c.consent,
-        c.audience, c.owned_services, c.id_token_algorithm, c.access_token_seconds, c.minimum_acr, c.disabled, c.version
+        c.audience, c.owned_services, c.id_token_algorithm, c.access_token_seconds, c.minimum_acr, c.disabled, c.version,
+        c.description, c.website, c.logo_uri, c.policy_uri, c.terms_uri, c.jwks_uri,
+        c.post_logout_redirect_uris, c.bound_tokens, c.require_pushed_requests, c.encrypt_access_tokens
         """;
 
     /// <summary>How many these are; what a query adds stands behind them.</summary>
-    public const int ColumnCount = 18;
+    public const int ColumnCount = 28;
 
     public const string Insert = """
         INSERT INTO clients (client_id, name, profile, auth_methods, secrets, jwks, redirect_uris, grants, scopes, pkce_optional, consent,
-                             audience, owned_services, id_token_algorithm, access_token_seconds, minimum_acr, disabled, version)
+                             audience, owned_services, id_token_algorithm, access_token_seconds, minimum_acr, disabled, version,
+                             description, website, logo_uri, policy_uri, terms_uri, jwks_uri,
+                             post_logout_redirect_uris, bound_tokens, require_pushed_requests, encrypt_access_tokens)
         VALUES (@ClientId, @Name, @Profile, @AuthMethods, @Secrets, @Jwks, @RedirectUris, @Grants, @Scopes, @PkceOptional, @Consent,
-                @Audience, @OwnedServices, @IdTokenAlgorithm, @AccessTokenSeconds, @MinimumAcr, @Disabled, @Version)
+                @Audience, @OwnedServices, @IdTokenAlgorithm, @AccessTokenSeconds, @MinimumAcr, @Disabled, @Version,
+                @Description, @Website, @LogoUri, @PolicyUri, @TermsUri, @JwksUri,
+                @PostLogoutRedirectUris, @BoundTokens, @RequirePushedRequests, @EncryptAccessTokens)
         """;
 
     public const string Update = """
         UPDATE clients SET name = @Name, profile = @Profile, auth_methods = @AuthMethods, secrets = @Secrets, jwks = @Jwks,
             redirect_uris = @RedirectUris, grants = @Grants, scopes = @Scopes, pkce_optional = @PkceOptional, consent = @Consent,
             audience = @Audience, owned_services = @OwnedServices, id_token_algorithm = @IdTokenAlgorithm,
-            access_token_seconds = @AccessTokenSeconds, minimum_acr = @MinimumAcr, disabled = @Disabled, version = @Version
+            access_token_seconds = @AccessTokenSeconds, minimum_acr = @MinimumAcr, disabled = @Disabled, version = @Version,
+            description = @Description, website = @Website, logo_uri = @LogoUri, policy_uri = @PolicyUri, terms_uri = @TermsUri, jwks_uri = @JwksUri,
+            post_logout_redirect_uris = @PostLogoutRedirectUris, bound_tokens = @BoundTokens,
+            require_pushed_requests = @RequirePushedRequests, encrypt_access_tokens = @EncryptAccessTokens
         WHERE client_id = @ClientId
         """;
 
@@ -51,6 +60,16 @@ internal sealed class ClientRow
     public string? MinimumAcr { get; init; }
     public long Disabled { get; init; }
     public long Version { get; init; }
+    public string? Description { get; init; }
+    public string? Website { get; init; }
+    public string? LogoUri { get; init; }
+    public string? PolicyUri { get; init; }
+    public string? TermsUri { get; init; }
+    public string? JwksUri { get; init; }
+    public string PostLogoutRedirectUris { get; init; } = "";
+    public long BoundTokens { get; init; }
+    public long RequirePushedRequests { get; init; }
+    public long EncryptAccessTokens { get; init; }
     public string? Thumbprint { get; init; }
 
     /// <summary>In the order of <see cref="Columns"/>.</summary>
@@ -74,6 +93,16 @@ internal sealed class ClientRow
         MinimumAcr = row.TextOrNull(15),
         Disabled = row.GetInt64(16),
         Version = row.GetInt64(17),
+        Description = row.TextOrNull(18),
+        Website = row.TextOrNull(19),
+        LogoUri = row.TextOrNull(20),
+        PolicyUri = row.TextOrNull(21),
+        TermsUri = row.TextOrNull(22),
+        JwksUri = row.TextOrNull(23),
+        PostLogoutRedirectUris = row.GetString(24),
+        BoundTokens = row.GetInt64(25),
+        RequirePushedRequests = row.GetInt64(26),
+        EncryptAccessTokens = row.GetInt64(27),
     };
 
     public static ClientRow Of(Client client, long version) => new()
@@ -96,6 +125,16 @@ internal sealed class ClientRow
         MinimumAcr = client.MinimumAcr,
         Disabled = client.Disabled ? 1 : 0,
         Version = version,
+        Description = client.Description,
+        Website = client.Pages.Website,
+        LogoUri = client.Pages.Logo,
+        PolicyUri = client.Pages.Policy,
+        TermsUri = client.Pages.Terms,
+        JwksUri = client.KeysUri,
+        PostLogoutRedirectUris = StoredText.WriteList(client.PostLogoutRedirectUris),
+        BoundTokens = client.BoundTokens ? 1 : 0,
+        RequirePushedRequests = client.RequirePushedRequests ? 1 : 0,
+        EncryptAccessTokens = client.EncryptAccessTokens ? 1 : 0,
     };
 
     public Client ToClient(IEnumerable<string?> thumbprints) => new()
@@ -120,6 +159,13 @@ internal sealed class ClientRow
         MinimumAcr = MinimumAcr,
         Disabled = Disabled != 0,
         Version = Version,
+        Description = Description,
+        Pages = Website is null && LogoUri is null && PolicyUri is null && TermsUri is null ? ClientPages.None : new(Website, LogoUri, PolicyUri, TermsUri),
+        KeysUri = JwksUri,
+        PostLogoutRedirectUris = [.. StoredText.ReadList(PostLogoutRedirectUris)],
+        BoundTokens = BoundTokens != 0,
+        RequirePushedRequests = RequirePushedRequests != 0,
+        EncryptAccessTokens = EncryptAccessTokens != 0,
     };
 
     private static string Write(JsonWebKeySet keys)

@@ -37,7 +37,7 @@ public sealed class AdminStoreCommandTests : IDisposable
             await RefusedAsync(2, "another server uses", "admin", "db", "migrate", "--data", _folder.Data);
             await RefusedAsync(2, "another server uses", "admin", "db", "copy", "--data", _folder.Data, "--to", _again.Data);
         }
-        Assert.Contains("users: 2", await DoneAsync("admin", "db", "migrate", "--data", _folder.Data), StringComparison.Ordinal);
+        Assert.Contains("users: 3", await DoneAsync("admin", "db", "migrate", "--data", _folder.Data), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -33,6 +33,16 @@ internal static class ClientJson
         new("idTokenAlgorithm", FieldKind.Text, "ES256 (default) or RS256."),
         new("accessTokenSeconds", FieldKind.Number, "10 to 86400; the server's setting when absent."),
         new("minimumAcr", FieldKind.Text, "The weakest authentication class of its users: 3gpp:acr:password, urn:keyreeve:acr:two-factor or phr."),
+        new("description", FieldKind.Text, "Shown to users under the name."),
+        new("clientUri", FieldKind.Text, "Its website, https; shown to users."),
+        new("logoUri", FieldKind.Text, "Its logo, https; fetched by the server and shown to users."),
+        new("policyUri", FieldKind.Text, "How it uses users' data, https; shown to users."),
+        new("tosUri", FieldKind.Text, "Its terms of service, https; shown to users."),
+        new("jwksUri", FieldKind.Text, "Where its public keys are fetched from, https; instead of jwks."),
+        new("postLogoutRedirectUris", FieldKind.Texts, "Where a browser may go after a logout. Compared as strings."),
+        new("boundTokens", FieldKind.Flag, "Access tokens are bound to its certificate (RFC 8705)."),
+        new("requirePushedRequests", FieldKind.Flag, "Authorization requests are pushed (RFC 9126)."),
+        new("encryptAccessTokens", FieldKind.Flag, "Access tokens are encrypted for their resource server."),
         new("disabled", FieldKind.Flag, "Authenticates no more, tokens revoked."),
         new("secrets", FieldKind.Objects, "id and createdAt of the live secrets, at most two.", ReadOnly: true),
         new("version", FieldKind.Number, "Row version, the ETag.", ReadOnly: true),
@@ -67,6 +77,16 @@ internal static class ClientJson
         ["idTokenAlgorithm"] = client.IdTokenAlgorithm.Name(),
         ["accessTokenSeconds"] = client.AccessTokenSeconds,
         ["minimumAcr"] = client.MinimumAcr,
+        ["description"] = client.Description,
+        ["clientUri"] = client.Pages.Website,
+        ["logoUri"] = client.Pages.Logo,
+        ["policyUri"] = client.Pages.Policy,
+        ["tosUri"] = client.Pages.Terms,
+        ["jwksUri"] = client.KeysUri,
+        ["postLogoutRedirectUris"] = Changes.Array(client.PostLogoutRedirectUris),
+        ["boundTokens"] = client.BoundTokens,
+        ["requirePushedRequests"] = client.RequirePushedRequests,
+        ["encryptAccessTokens"] = client.EncryptAccessTokens,
         ["disabled"] = client.Disabled,
         ["secrets"] = new JsonArray([.. client.Secrets.Select(s => (JsonNode)WriteSecret(s))]),
         ["version"] = client.Version,
@@ -105,6 +125,13 @@ internal static class ClientJson
             IdTokenAlgorithm = ReadAlgorithm(body),
             AccessTokenSeconds = body.Number("accessTokenSeconds", 10, 86400),
             MinimumAcr = body.Text("minimumAcr"),
+            Description = body.Text("description", 500),
+            Pages = new(ReadPage(body, "clientUri"), ReadPage(body, "logoUri"), ReadPage(body, "policyUri"), ReadPage(body, "tosUri")),
+            KeysUri = ReadPage(body, "jwksUri"),
+            PostLogoutRedirectUris = [.. body.Texts("postLogoutRedirectUris", 32, 2000) ?? []],
+            BoundTokens = body.Flag("boundTokens", absent: false),
+            RequirePushedRequests = body.Flag("requirePushedRequests", absent: false),
+            EncryptAccessTokens = body.Flag("encryptAccessTokens", absent: false),
             Disabled = body.Flag("disabled", absent: before?.Disabled ?? false),
             Secrets = before?.Secrets ?? [],
         };
@@ -120,6 +147,17 @@ internal static class ClientJson
         else if (keys.Keys.Count == 0)
             body.Fail("jwks", "jwks holds no key that can verify a signature here");
         return keys;
+    }
+
+    /// <summary>An absolute https URI without user information and fragment: what is shown or fetched must not be a trick of spelling.</summary>
+    private static string? ReadPage(JsonBody body, string name)
+    {
+        if (body.Text(name, 2000) is not { } text)
+            return null;
+        if (!text.All(c => c is > ' ' and <= '~') || !Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme != Uri.UriSchemeHttps
+            || uri.UserInfo.Length > 0 || uri.Fragment.Length > 0)
+            body.Fail(name, $"{name} is an absolute https URI without user information and fragment");
+        return text;
     }
 
     private static ScopeList ReadScopes(JsonBody body)

@@ -20,6 +20,7 @@ internal static class ClientRules
         ?? WhyNotMethods(client)
         ?? WhyNotGrants(client)
         ?? WhyNotRedirects(client)
+        ?? WhyNotPostLogoutRedirects(client)
         ?? WhyNotScopes(client, scopes)
         ?? (client.OwnedServices.FirstOrDefault(s => !services.Contains(s, StringComparer.Ordinal)) is { } unknown
             ? Wrong("ownedServices", $"there is no VAL service {JsonBody.Shown(unknown)}{Near(unknown, services)}") : null)
@@ -43,8 +44,10 @@ internal static class ClientRules
         // TS 33.434 A.4.2.4: the token request carries client authentication.
         if (client.IsPublic && client.Profile == ClientProfile.Seal)
             return Wrong("authMethods", "a client of profile seal authenticates (TS 33.434 A.4.2.4): not none");
-        if (client.AuthMethods.Contains(ClientAuthMethod.PrivateKeyJwt) && client.Keys is null)
-            return Wrong("jwks", "private_key_jwt needs jwks with at least one public key");
+        if (client.Keys is not null && client.KeysUri is not null)
+            return Wrong("jwksUri", "jwks and jwksUri exclude each other (RFC 7591 2)");
+        if (client.AuthMethods.Contains(ClientAuthMethod.PrivateKeyJwt) && client.Keys is null && client.KeysUri is null)
+            return Wrong("jwks", "private_key_jwt needs jwks with at least one public key, or jwksUri");
         if (client.AuthMethods.Any(m => m is ClientAuthMethod.SecretBasic or ClientAuthMethod.SecretPost) && client.Secrets.Length == 0)
             return Wrong("authMethods", "the client has no secret: add one first (keyreeve admin client secret add)");
         if (client.PkceOptional && (client.IsPublic || client.Profile == ClientProfile.Seal))
@@ -74,6 +77,14 @@ internal static class ClientRules
             if (PageHeaders.FormTarget(uri) is null)
                 return Wrong("redirectUris", $"{JsonBody.Shown(uri)}: browsers would stop at this redirect, because the content security policy of our pages cannot name it; use a host name instead of an IPv6 address other than [::1]");
         }
+        return null;
+    }
+
+    private static Refusal? WhyNotPostLogoutRedirects(Client client)
+    {
+        foreach (var uri in client.PostLogoutRedirectUris)
+            if (RedirectUri.WhyNotRegistrable(uri) is { } why)
+                return Wrong("postLogoutRedirectUris", $"{JsonBody.Shown(uri)}: {why}");
         return null;
     }
 
