@@ -78,15 +78,18 @@ public sealed class SqliteEngineTests : IAsyncLifetime
     [Fact]
     public async Task A_log_that_a_reader_holds_is_moved_when_the_reader_has_gone()
     {
+        var began = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var reading = _engine.ReadAsync(async connection =>
         {
-            await Dapper.SqlMapper.ExecuteAsync(connection, "BEGIN");
+            await Dapper.SqlMapper.ExecuteAsync(connection, "BEGIN DEFERRED");
             var count = await Dapper.SqlMapper.ExecuteScalarAsync<long>(connection, "SELECT count(*) FROM sealed_values");
+            began.SetResult();
             await release.Task;
-            await Dapper.SqlMapper.ExecuteAsync(connection, "COMMIT");
+            await Dapper.SqlMapper.ExecuteAsync(connection, "COMMIT TRANSACTION");
             return count;
         }, None);
+        await await Task.WhenAny(began.Task, reading);
         for (var i = 0; i < 100; i++)
             await PutAsync($"name {i}", 1_000_000);
         Assert.True(new FileInfo(FilePath + "-wal").Length > 100_000_000);
