@@ -1,5 +1,3 @@
-using System.Buffers.Text;
-using System.Security.Cryptography;
 using System.Text;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Grants;
@@ -145,11 +143,11 @@ public static class Authorize
             await RefusePageAsync(context, target.Client.ClientId, PushedRequests.AnsweredBefore);
             return;
         }
-        var code = OpaqueToken.Generate();
+        var code = OpaqueToken.GenerateAt(openId.Now);
         var added = await openId.Grants.AddCodeAsync(
             new AuthorizationCode
             {
-                Hash = code.Hash,
+                Hash = code.Key,
                 ClientId = target.Client.ClientId,
                 Subject = issue.User.User.Subject,
                 RedirectUri = target.RedirectUri,
@@ -159,7 +157,7 @@ public static class Authorize
                 Scope = issue.Scope,
                 Resources = resources,
                 Authentication = issue.User.Authentication,
-                GrantId = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16)),
+                GrantId = RefreshToken.NewFamilyId(openId.Now),
                 SessionId = issue.User.Session.SessionId,
                 SecurityStamp = issue.User.Session.SecurityStamp,
                 ExpiresAt = (openId.Now + openId.Policy.Code).ToUnixTimeSeconds(),

@@ -76,7 +76,8 @@ public static class TokenEndpoint
         Outcome<AuthorizationCode> outcome;
         using (Spans.Start(Spans.DecideCode))
         {
-            row = await openId.Grants.FindCodeAsync(asked.Code.Hash, cancel);
+            // By its hash alone: a code that the release before issued.
+            row = await openId.Grants.FindCodeAsync(asked.Code.Key, cancel) ?? await openId.Grants.FindCodeAsync(asked.Code.Hash, cancel);
             user = row is null ? null : await openId.Directory.FindUserAsync(row.Subject, cancel);
             outcome = RedeemCode.Decide(asked, client, row, user, openId.Now);
         }

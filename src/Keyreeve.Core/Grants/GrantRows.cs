@@ -7,7 +7,7 @@ namespace Keyreeve.Core.Grants;
 /// <summary>An authorization code as stored, with everything it is bound to. Times Unix seconds.</summary>
 public sealed record AuthorizationCode
 {
-    /// <summary>SHA-256 of the code.</summary>
+    /// <summary><see cref="OpaqueToken.Key"/> of the code; of one that a release before issued, its SHA-256 alone.</summary>
     public required byte[] Hash { get; init; }
 
     /// <summary>Bound to this client.</summary>

@@ -45,7 +45,7 @@ public static class RefreshGrant
         if (!current && !previous)
         {
             // An older token of this family, or a guess: only the former proves theft, but a right family id with a wrong secret is
-            // no accident either, and its 128 random bits are known to the client and the thief alone.
+            // no accident either, and its random bits (96, or 128 in older ones) are known to the client and the thief alone.
             return Refuse(RefusalCode.RefreshReplayed, "a refresh token that was replaced long ago came back: the grant is ended");
         }
         // The distance, to either side: a clock that was set back must not open the grace again.

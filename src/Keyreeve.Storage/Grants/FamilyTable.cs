@@ -12,6 +12,20 @@ internal static class FamilyTable
         previous_hash, sealed_successor, started_at, rotated_at, reuses, idle_expires_at, absolute_expires_at, ended_at, bound_to, resources
         """;
 
+    /// <summary>
+    /// The condition for "of @Subject". The index lies hour by hour of the absolute end (migration 9), so this asks for the user in
+    /// each hour that has rows: some thousands at most, two steps down the index for each, some milliseconds in all. That is seldom (an
+    /// account page, a password change), and it spares a sweep a page for each row it deletes.
+    /// </summary>
+    private const string OfSubject = """
+        subject = @Subject AND absolute_expires_at / 3600000 IN (
+            WITH RECURSIVE hours (hour) AS (
+                SELECT min(absolute_expires_at / 3600000) FROM refresh_families
+                UNION ALL
+                SELECT (SELECT min(absolute_expires_at / 3600000) FROM refresh_families WHERE absolute_expires_at / 3600000 > hour) FROM hours WHERE hour IS NOT NULL)
+            SELECT hour FROM hours)
+        """;
+
     private static readonly Statement Add = new($"""
         INSERT INTO refresh_families ({Columns})
         VALUES (@FamilyId, @ClientId, @Subject, @Scope, @AuthTime, @Acr, @Amr, @SessionId, @Generation, @CurrentHash,
@@ -22,7 +36,7 @@ internal static class FamilyTable
     private static readonly Statement Find = new($"SELECT {Columns} FROM refresh_families WHERE family_id = @FamilyId", "@FamilyId");
 
     private static readonly Statement List = new(
-        $"SELECT {Columns} FROM refresh_families WHERE subject = @Subject AND ended_at = 0 AND idle_expires_at > @Now ORDER BY client_id, started_at, family_id", "@Subject", "@Now");
+        $"SELECT {Columns} FROM refresh_families WHERE {OfSubject} AND ended_at = 0 AND idle_expires_at > @Now ORDER BY client_id, started_at, family_id", "@Subject", "@Now");
 
     private static readonly Statement Rotate = new("""
         UPDATE refresh_families SET generation = @Generation, current_hash = @CurrentHash, previous_hash = @PreviousHash,
@@ -49,8 +63,11 @@ internal static class FamilyTable
 
     /// <summary>Ends those of a user and client that were not ended; tells which.</summary>
     public static Task<List<string>> EndOfClientAsync(UnitOfWork unit, string subject, string clientId, long now) => unit.QueryAsync<string>(
-        "UPDATE refresh_families SET ended_at = @Now WHERE subject = @Subject AND client_id = @ClientId AND ended_at = 0 RETURNING family_id",
+        $"UPDATE refresh_families SET ended_at = @Now WHERE {OfSubject} AND client_id = @ClientId AND ended_at = 0 RETURNING family_id",
         new { Subject = subject, ClientId = clientId, Now = now });
+
+    /// <summary>Takes away all of a user.</summary>
+    public static Task DeleteOfSubjectAsync(UnitOfWork unit, string subject) => unit.ExecuteAsync($"DELETE FROM refresh_families WHERE {OfSubject}", new { Subject = subject });
 
     /// <summary>
     /// Only what a rotation changes is written: who, for whom, what and the absolute end are fixed when the family starts, and a

@@ -85,7 +85,7 @@ internal sealed class UserTable(IDatabase database, OutboxStore outbox)
                 await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject", row);
                 // So do grants: whoever knew the old password may hold a refresh token obtained with it.
                 await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE subject = @Subject", row);
-                await unit.ExecuteAsync("DELETE FROM refresh_families WHERE subject = @Subject", row);
+                await FamilyTable.DeleteOfSubjectAsync(unit, user.Subject);
             }
             unit.Audit(entry);
             return user with { Version = row.Version, ValServiceIds = services };
@@ -99,7 +99,7 @@ internal sealed class UserTable(IDatabase database, OutboxStore outbox)
         await unit.ExecuteAsync("INSERT INTO subject_tombstones (subject, removed_at) VALUES (@Subject, @RemovedAt)", row);
         await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject", row);
         await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE subject = @Subject", row);
-        await unit.ExecuteAsync("DELETE FROM refresh_families WHERE subject = @Subject", row);
+        await FamilyTable.DeleteOfSubjectAsync(unit, subject);
         await unit.ExecuteAsync("DELETE FROM consents WHERE subject = @Subject", row);
         unit.Audit(entry);
         return true;
@@ -144,7 +144,7 @@ internal sealed class UserTable(IDatabase database, OutboxStore outbox)
             await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE subject = @Subject", row);
             if (change.EndGrants is { } revocation)
             {
-                await unit.ExecuteAsync("DELETE FROM refresh_families WHERE subject = @Subject", row);
+                await FamilyTable.DeleteOfSubjectAsync(unit, change.Subject);
                 await RevocationStore.AddAsync(unit, [revocation], outbox);
             }
             unit.Audit(entry);
