@@ -203,7 +203,7 @@ public static class Authorize
         return uri.Host.Length > 0 ? uri.Host : uri.Scheme;
     }
 
-    private static string Encode(ParameterList asked) =>
+    internal static string Encode(ParameterList asked) =>
         string.Join('&', asked.Pairs.Select(p => Uri.EscapeDataString(p.Key) + "=" + Uri.EscapeDataString(p.Value)));
 
     private static long AskedAt(HttpContext context) => context.RequestServices.GetRequiredService<OpenIdContext>().Now.ToUnixTimeMilliseconds();

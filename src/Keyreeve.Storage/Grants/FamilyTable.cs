@@ -52,6 +52,11 @@ internal static class FamilyTable
         "UPDATE refresh_families SET ended_at = @Now WHERE subject = @Subject AND client_id = @ClientId AND ended_at = 0 RETURNING family_id",
         new { Subject = subject, ClientId = clientId, Now = now });
 
+    /// <summary>Ends those of a login session that were not ended; tells which.</summary>
+    public static Task<List<string>> EndOfSessionAsync(UnitOfWork unit, string subject, string sessionId, long now) => unit.QueryAsync<string>(
+        "UPDATE refresh_families SET ended_at = @Now WHERE subject = @Subject AND session_id = @SessionId AND ended_at = 0 RETURNING family_id",
+        new { Subject = subject, SessionId = sessionId, Now = now });
+
     /// <summary>
     /// Only what a rotation changes is written: who, for whom, what and the absolute end are fixed when the family starts, and a
     /// family that was ended meanwhile stays ended.
