@@ -21,7 +21,7 @@ internal static class AdminClientCommands
             AdminFlag.Text("--audience", "audience", "as a resource server: whose tokens it may introspect"),
             AdminFlag.Texts("--owned-service", "ownedServices", "as a VAL server: a VAL service it owns"),
             AdminFlag.Texts("--certificate", "certificates", "a PEM file, or a SHA-256 thumbprint") with { MayBeFile = true },
-            AdminFlag.Text("--id-token-algorithm", "idTokenAlgorithm", "ES256 or RS256"),
+            AdminFlag.Text("--id-token-algorithm", "idTokenAlgorithm", "ES256 or RS256; default by profile: seal ES256, openid RS256"),
             new("--access-token-seconds", "accessTokenSeconds", typeof(int), "10 to 86400"),
             AdminFlag.Text("--minimum-acr", "minimumAcr", "the weakest authentication class of its users"),
             AdminFlag.Text("--description", "description", "shown to users under the name"),

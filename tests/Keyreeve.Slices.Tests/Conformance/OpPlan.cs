@@ -89,6 +89,8 @@ public abstract class OpPlan(OpenIdServer server) : IAsyncLifetime
         Assert.Null(arrival.Response.Headers.Location);
         Assert.Equal(HttpStatusCode.OK, arrival.Response.StatusCode);
         Assert.Contains($"method=\"post\" action=\"{OpenIdServer.Callback}\"", arrival.Html, StringComparison.Ordinal);
+        Assert.Contains("<noscript>", arrival.Html, StringComparison.Ordinal);
+        Assert.True(arrival.Response.Headers.CacheControl!.NoStore);
         return SimUser.Form(arrival.Html!)!;
     }
 
