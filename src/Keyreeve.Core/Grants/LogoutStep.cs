@@ -97,6 +97,7 @@ public abstract record LogoutStep
         return client.PostLogoutRedirectUris.Contains(redirectUri, StringComparer.Ordinal)
             ? (new LogoutTarget(client, redirectUri, state), null)
             : (null, new(RefusalCode.RedirectUriNotRegistered, "the address to return to is not registered for this application",
-                $"client {client.ClientId} asked for a post_logout_redirect_uri that is not registered: compare character by character") { Param = "post_logout_redirect_uri" });
+                $"client {client.ClientId} asked for a post_logout_redirect_uri that is not registered: compare character by character")
+            { Param = "post_logout_redirect_uri" });
     }
 }
