@@ -82,6 +82,7 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         json.WriteString("jwks_uri", issuer + "/jwks");
         json.WriteString("introspection_endpoint", issuer + "/introspect");
         json.WriteString("revocation_endpoint", issuer + "/revoke");
+        json.WriteString("end_session_endpoint", issuer + EndSession.Path);
         Strings(json, "scopes_supported", scopes.Supported);
         Strings(json, "response_types_supported", ["code"]);
         Strings(json, "response_modes_supported", ["query", "form_post"]);

@@ -31,6 +31,11 @@ public static class OpenIdSlice
         routes.MapMethods("/consent", get, ConsentPages.HandleGetAsync).On(pages);
         routes.MapMethods("/consent", post, ConsentPages.HandlePostAsync).On(pages);
 
+        routes.MapMethods(EndSession.Path, ["GET"], EndSession.HandleGetAsync).On(pages);
+        routes.MapMethods(EndSession.Path, post, EndSession.HandlePostAsync).On(pages);
+        routes.MapMethods(EndSession.ResumePath, ["GET"], EndSession.HandleResumeAsync).On(pages);
+        routes.MapMethods(EndSession.ConfirmPath, post, EndSession.HandleConfirmAsync).On(pages);
+
         routes.MapMethods("/token", post, TokenEndpoint.HandleAsync).On(apis).Refusing(OpenIdRefusals.WriteAsync);
         routes.MapMethods("/introspect", post, Introspect.HandleAsync).On(apis).Refusing(OpenIdRefusals.WriteAsync);
         routes.MapMethods("/revoke", post, Revoke.HandleAsync).On(apis).Refusing(OpenIdRefusals.WriteAsync);

@@ -17,6 +17,7 @@ internal static class CodeTable
         SELECT @Hash, @ClientId, @Subject, @RedirectUri, @RedirectUriSent, @Challenge, @Nonce, @Scope, @AuthTime, @Acr, @Amr,
                @GrantId, @SessionId, @ExpiresAt, @RedeemedAt, @Resources
         WHERE @Stamp IS NULL OR EXISTS (SELECT 1 FROM users WHERE subject = @Subject AND security_stamp = @Stamp AND disabled = 0)
+            AND (@SessionId IS NULL OR EXISTS (SELECT 1 FROM login_sessions WHERE subject = @Subject AND session_id = @SessionId))
         """, "@Hash", "@ClientId", "@Subject", "@RedirectUri", "@RedirectUriSent", "@Challenge", "@Nonce", "@Scope", "@AuthTime", "@Acr", "@Amr",
         "@GrantId", "@SessionId", "@ExpiresAt", "@RedeemedAt", "@Resources", "@Stamp");
 
@@ -26,7 +27,7 @@ internal static class CodeTable
 
     /// <summary>
     /// False when the login that it stands on has ended meanwhile; the comparison and the insertion are one statement. It reads the
-    /// user's stamp and whether it is disabled: columns that only a write alone changes, so they stand still while this runs.
+    /// user's stamp and whether it is disabled, columns that only a write alone changes, and the session that a logout deletes alone: they stand still while this runs.
     /// </summary>
     public static async Task<bool> AddAsync(UnitOfWork unit, AuthorizationCode code) => await unit.ExecuteAsync(Add.In(unit,
         code.Hash, code.ClientId, code.Subject, code.RedirectUri, code.RedirectUriSent ? 1L : 0L, code.Challenge, code.Nonce, code.Scope.Text,

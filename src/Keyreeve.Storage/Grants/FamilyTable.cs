@@ -69,6 +69,11 @@ internal static class FamilyTable
     /// <summary>Takes away all of a user.</summary>
     public static Task DeleteOfSubjectAsync(UnitOfWork unit, string subject) => unit.ExecuteAsync($"DELETE FROM refresh_families WHERE {OfSubject}", new { Subject = subject });
 
+    /// <summary>Ends those of a login session that were not ended; tells which.</summary>
+    public static Task<List<string>> EndOfSessionAsync(UnitOfWork unit, string subject, string sessionId, long now) => unit.QueryAsync<string>(
+        $"UPDATE refresh_families SET ended_at = @Now WHERE {OfSubject} AND session_id = @SessionId AND ended_at = 0 RETURNING family_id",
+        new { Subject = subject, SessionId = sessionId, Now = now });
+
     /// <summary>
     /// Only what a rotation changes is written: who, for whom, what and the absolute end are fixed when the family starts, and a
     /// family that was ended meanwhile stays ended.

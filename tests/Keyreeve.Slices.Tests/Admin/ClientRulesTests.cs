@@ -113,6 +113,16 @@ public sealed class ClientRulesTests(AdminFixture admin) : IClassFixture<AdminFi
     }
 
     [Fact]
+    public async Task A_plain_client_that_registers_no_algorithm_gets_RS256_ID_tokens_and_a_SEAL_client_ES256()
+    {
+        foreach (var (profile, algorithm) in ((string, string)[])[("openid", "RS256"), ("seal", "ES256")])
+        {
+            var made = await admin.PostAsync("/clients", $$"""{"clientId":"default-{{profile}}","name":"D","profile":"{{profile}}","redirectUris":["https://a.example/"],"scopes":"openid"}""");
+            Assert.Equal((HttpStatusCode.Created, algorithm), (made.Status, (string)made.Body["idTokenAlgorithm"]!));
+        }
+    }
+
+    [Fact]
     public async Task What_was_read_can_be_sent_back()
     {
         foreach (var id in (string[])["seal-client", "openid-client", "val-server", "machine-client"])

@@ -32,7 +32,7 @@ internal static class ClientJson
         new("ownedServices", FieldKind.Texts, "As a VAL server: the VAL services it owns."),
         new("certificates", FieldKind.Texts, "Certificates registered for it, as PEM or SHA-256 thumbprint; shown as thumbprints."),
         new("tlsName", FieldKind.Text, "For tls_client_auth, the name its certificate must hold: subject_dn:, san_dns:, san_uri:, san_ip: or san_email: and the value, as san_dns:val.example."),
-        new("idTokenAlgorithm", FieldKind.Text, "ES256 (default) or RS256."),
+        new("idTokenAlgorithm", FieldKind.Text, "ES256 or RS256. Default: RS256 in profile openid, ES256 in profile seal."),
         new("accessTokenSeconds", FieldKind.Number, "10 to 86400; the server's setting when absent."),
         new("minimumAcr", FieldKind.Text, "The weakest authentication class of its users: 3gpp:acr:password, urn:keyreeve:acr:two-factor or phr."),
         new("description", FieldKind.Text, "Shown to users under the name."),
@@ -110,11 +110,12 @@ internal static class ClientJson
         if (body.Wrong is null && before is not null && id != before.ClientId)
             body.Fail("clientId", "clientId is the one of the path; an identifier cannot be changed");
         var methods = body.NamedList<ClientAuthMethod>("authMethods", WireNames.Of) ?? [ClientAuthMethod.SecretBasic];
+        var profile = body.Named("profile", ClientProfile.Seal, WireNames.Of);
         var client = new Client
         {
             ClientId = id,
             Name = body.RequiredText("name"),
-            Profile = body.Named("profile", ClientProfile.Seal, WireNames.Of),
+            Profile = profile,
             AuthMethods = [.. methods],
             Keys = ReadKeys(body),
             RedirectUris = [.. body.Texts("redirectUris", 32, 2000) ?? []],
@@ -126,7 +127,7 @@ internal static class ClientJson
             OwnedServices = [.. body.Texts("ownedServices", 200, 200) ?? []],
             CertificateThumbprints = [.. (body.Texts("certificates", 8, 16 * 1024, lines: true) ?? []).Select(text => ClientCertificates.ThumbprintOf(body, text)).Distinct()],
             TlsName = ReadTlsName(body),
-            IdTokenAlgorithm = ReadAlgorithm(body),
+            IdTokenAlgorithm = ReadAlgorithm(body, profile),
             AccessTokenSeconds = body.Number("accessTokenSeconds", 10, 86400),
             MinimumAcr = body.Text("minimumAcr"),
             Description = body.Text("description", 500),
@@ -183,10 +184,11 @@ internal static class ClientJson
         return name;
     }
 
-    private static JwsAlgorithm ReadAlgorithm(JsonBody body)
+    /// <summary>"The default, if omitted, is RS256" (OpenID Connect Registration 1.0 section 2): what libraries of plain OpenID expect who were told nothing.</summary>
+    private static JwsAlgorithm ReadAlgorithm(JsonBody body, ClientProfile profile)
     {
         if (body.Text("idTokenAlgorithm", 16) is not { } name)
-            return JwsAlgorithm.ES256;
+            return profile == ClientProfile.OpenId ? JwsAlgorithm.RS256 : JwsAlgorithm.ES256;
         if (!JwsAlgorithms.TryParse(name, out var algorithm))
             body.Fail("idTokenAlgorithm", $"idTokenAlgorithm: {JsonBody.Shown(name)} is no JWS algorithm here");
         return algorithm;

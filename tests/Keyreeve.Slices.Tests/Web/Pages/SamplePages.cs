@@ -102,6 +102,15 @@ internal static class SamplePages
         ["AntiforgeryToken"] = text,
     };
 
+    public static Dictionary<string, object?> Logout(string text) => new()
+    {
+        ["Ticket"] = text,
+        ["ClientName"] = text,
+        ["UserName"] = text,
+        ["AntiforgeryFieldName"] = "__csrf",
+        ["AntiforgeryToken"] = text,
+    };
+
     public static Dictionary<string, object?> Error(string text) => new()
     {
         ["Status"] = 400,
@@ -139,6 +148,7 @@ internal static class SamplePages
         ["change password"] = await PageHost.RenderAsync<ChangePasswordPage>(ChangePassword(text)),
         ["login"] = await PageHost.RenderAsync<LoginPage>(Login(text)),
         ["consent"] = await PageHost.RenderAsync<ConsentPage>(Consent(text)),
+        ["logout"] = await PageHost.RenderAsync<LogoutPage>(Logout(text)),
         ["error"] = await PageHost.RenderAsync<ErrorPage>(Error(text)),
         ["form post"] = await PageHost.RenderAsync<FormPostPage>(FormPost(text)),
         ["home"] = await PageHost.RenderAsync<HomePage>(Home(text)),
