@@ -16,7 +16,9 @@ public static class OpenIdRefusals
         RefusalCode.Malformed or RefusalCode.MissingParameter or RefusalCode.RepeatedParameter or RefusalCode.InvalidParameter
             or RefusalCode.TooLarge or RefusalCode.UnsupportedMediaType or RefusalCode.NotFound or RefusalCode.Conflict
             or RefusalCode.RedirectUriNotRegistered or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow
-            or RefusalCode.Replayed or RefusalCode.NotOwner or RefusalCode.KeyInformationNotAvailable => "invalid_request",
+            or RefusalCode.Replayed or RefusalCode.NotOwner or RefusalCode.KeyInformationNotAvailable
+            // "the value of the "error" parameter MUST be the "invalid_request" error code" (RFC 8693 2.2.2)
+            or RefusalCode.SubjectTokenNotAccepted or RefusalCode.ActorTokenNotAccepted => "invalid_request",
         RefusalCode.ClientAuthenticationFailed or RefusalCode.UnknownClient or RefusalCode.CertificateNotAccepted => "invalid_client",
         RefusalCode.GrantNotAllowed => "unauthorized_client",
         RefusalCode.UnsupportedGrantType => "unsupported_grant_type",
@@ -27,7 +29,9 @@ public static class OpenIdRefusals
         RefusalCode.ScopeNotAllowed => "invalid_scope",
         RefusalCode.CodeUnknown or RefusalCode.CodeExpired or RefusalCode.CodeReplayed or RefusalCode.CodeOfAnotherClient
             or RefusalCode.RedirectUriMismatch or RefusalCode.VerifierMismatch or RefusalCode.RefreshUnknown or RefusalCode.RefreshExpired
-            or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.UserUnavailable => "invalid_grant",
+            or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.UserUnavailable
+            or RefusalCode.AssertionNotAccepted or RefusalCode.AssertionReplayed => "invalid_grant",
+        RefusalCode.TargetNotAllowed => "invalid_target",
         RefusalCode.LoginRequired => "login_required",
         RefusalCode.ConsentRequired => "consent_required",
         RefusalCode.InteractionRequired => "interaction_required",

@@ -9,8 +9,9 @@ namespace Keyreeve.Core.Tokens;
 /// </summary>
 public sealed class VerifiedToken
 {
-    internal VerifiedToken(JwtClaims claims, string subject, string clientId, ScopeList scope)
+    internal VerifiedToken(JwtClaims claims, string subject, string clientId, ScopeList scope, IReadOnlyList<TokenAncestor> derivedFrom)
     {
+        DerivedFrom = derivedFrom;
         Claims = claims;
         Subject = subject;
         ClientId = clientId;
@@ -44,6 +45,14 @@ public sealed class VerifiedToken
 
     /// <summary><c>val_service_ids</c>, or none.</summary>
     public IReadOnlyList<string> ValServiceIds { get; }
+
+    /// <summary><c>derived_from</c>: the tokens this one was made of, or none.</summary>
+    public IReadOnlyList<TokenAncestor> DerivedFrom { get; }
+
+    /// <summary>How the user authenticated, or null when the token does not say.</summary>
+    public Authentication? Authentication => Claims.GetInteger("auth_time") is { } at && Claims.GetString("acr") is { } acr
+        ? new(at * 1000, acr, string.Join(' ', Claims.GetStrings("amr")))
+        : null;
 
     /// <summary><c>exp</c>, Unix seconds.</summary>
     public long ExpiresAt => Claims.ExpiresAt!.Value;
