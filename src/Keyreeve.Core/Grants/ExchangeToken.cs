@@ -152,7 +152,7 @@ public static class ExchangeToken
         // Never wider than the subject token, and never more than the client was registered for; by that its audiences too.
         var most = subject.Scope.Where(s => client.Scopes.Contains(s) && catalogue.Find(s) is { Kind: not ScopeKind.Operator } && s != "offline_access");
         if (!asked.Scope.IsWithin(most))
-            return new Refusal(RefusalCode.ScopeNotAllowed, "the scope is wider than the subject token or the client's registration",
+            return new Refusal(RefusalCode.ScopeNotAllowed, "the scope is wider than the subject token or the registration of the client",
                 $"[{asked.Scope}] is not within [{most}], which [{subject.Scope}] of the subject token and the registration of client {client.ClientId} have in common")
             { Param = "scope" };
         var scope = asked.Scope.Count == 0 ? most : asked.Scope;
