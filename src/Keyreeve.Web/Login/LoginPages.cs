@@ -85,6 +85,9 @@ public static partial class LoginPages
         // The field that carries something says which form it was; the first method answers for an empty one.
         var method = offered.FirstOrDefault(m => form.Has(m.Field)) ?? offered[0];
         var outcome = await method.CheckAsync(context, form, standing.User);
+        // Whatever a method says: the second step is the first one's user's.
+        if (standing.User is { } first && outcome.Succeeded(out var other, out _) && other.Subject != first.Subject)
+            outcome = new Refusal(RefusalCode.AccessDenied, "the second step was not accepted", $"user {other.Subject} came out of {method.Kind.Id} at a second step of {first.Subject}");
         if (!outcome.Succeeded(out var user, out var refusal))
         {
             form.TrySingle("username", out var username);
