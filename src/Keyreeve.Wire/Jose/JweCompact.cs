@@ -61,10 +61,10 @@ public sealed class JweCompact
         }
 
         if (!Base64UrlStrict.TryDecode(token[parts[0]], out byte[]? headerJson)
-            || !Base64UrlStrict.TryDecode(token[parts[1]], out byte[]? encryptedKey)
-            || !Base64UrlStrict.TryDecode(token[parts[2]], out byte[]? iv)
-            || !Base64UrlStrict.TryDecode(token[parts[3]], out byte[]? ciphertext)
-            || !Base64UrlStrict.TryDecode(token[parts[4]], out byte[]? tag))
+            || !Base64UrlStrict.TryDecode(token[parts[1]], out byte[]? readKey)
+            || !Base64UrlStrict.TryDecode(token[parts[2]], out byte[]? readIv)
+            || !Base64UrlStrict.TryDecode(token[parts[3]], out byte[]? readText)
+            || !Base64UrlStrict.TryDecode(token[parts[4]], out byte[]? readTag))
         {
             error = JoseError.BadBase64Url;
             return false;
@@ -77,14 +77,14 @@ public sealed class JweCompact
 
         // A short tag is a weak one: GCM would take it gladly.
         int wrapped = header.KeyManagement == JweKeyManagement.EcdhEs ? 0 : header.Content.KeySize() + AesKeyWrap.Overhead;
-        if (encryptedKey.Length != wrapped || iv.Length != JweAlgorithms.IvSize || tag.Length != JweAlgorithms.TagSize)
+        if (readKey.Length != wrapped || readIv.Length != JweAlgorithms.IvSize || readTag.Length != JweAlgorithms.TagSize)
         {
             error = JoseError.BadEncryption;
             return false;
         }
 
-        byte[] aad = Encoding.ASCII.GetBytes(token[parts[0]].ToString());
-        jwe = new JweCompact(header, aad, encryptedKey, iv, ciphertext, tag);
+        byte[] associated = Encoding.ASCII.GetBytes(token[parts[0]].ToString());
+        jwe = new JweCompact(header, associated, readKey, readIv, readText, readTag);
         return true;
     }
 

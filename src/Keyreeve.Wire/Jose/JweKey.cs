@@ -27,8 +27,8 @@ public sealed class JweKey : IDisposable
     public static JweKey FromEcdh(ECDiffieHellman key, string? kid = null)
     {
         ECParameters parameters = key.ExportParameters(includePrivateParameters: false);
-        EcCurve curve = EcCurve.Of(parameters.Curve) ?? throw new ArgumentException("Only P-256 and P-384 are supported.", nameof(key));
-        return new JweKey(key, curve, kid);
+        EcCurve known = EcCurve.Of(parameters.Curve) ?? throw new ArgumentException("Only P-256 and P-384 are supported.", nameof(key));
+        return new JweKey(key, known, kid);
     }
 
     /// <summary>Copies a shared secret: 16 bytes for A128KW, 32 for A256KW.</summary>
@@ -157,8 +157,8 @@ public sealed class JweKey : IDisposable
             return JoseError.KeyAlgorithmMismatch;
         }
 
-        EcCurve curve = EcCurve.ByName(jwk!.Crv)!;
-        if (!Base64UrlStrict.TryDecode(members.D, out byte[]? d) || d.Length != curve.FieldSize)
+        EcCurve known = EcCurve.ByName(jwk!.Crv)!;
+        if (!Base64UrlStrict.TryDecode(members.D, out byte[]? d) || d.Length != known.FieldSize)
         {
             return JoseError.BadKey;
         }
@@ -167,7 +167,7 @@ public sealed class JweKey : IDisposable
         {
             ECParameters parameters = EcAgreement.ParametersOf(jwk);
             parameters.D = d;
-            key = new JweKey(ECDiffieHellman.Create(parameters), curve, jwk.Kid);
+            key = new JweKey(ECDiffieHellman.Create(parameters), known, jwk.Kid);
             return JoseError.None;
         }
         catch (CryptographicException)
