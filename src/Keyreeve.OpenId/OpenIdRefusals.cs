@@ -8,6 +8,8 @@ namespace Keyreeve.OpenId;
 
 /// <summary>The total map from a refusal to OAuth's error codes, and the answer of the endpoints that speak JSON.</summary>
 [Spec("RFC 6749", "5.2")]
+[Spec("RFC 7523", "3.1")]
+[Spec("RFC 8693", "2.2.2")]
 public static class OpenIdRefusals
 {
     /// <summary>The <c>error</c> value.</summary>

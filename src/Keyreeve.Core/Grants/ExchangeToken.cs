@@ -24,6 +24,7 @@ public enum SubjectTokenKind
 /// narrower token, a partner's user that comes in. The result is never more than the token it is made of, in any respect.
 /// </summary>
 [Spec("RFC 8693", "2.1")]
+[Spec("RFC 8707", "2")]
 public static class ExchangeToken
 {
     private const string TypePrefix = "urn:ietf:params:oauth:token-type:";

@@ -47,6 +47,7 @@ public enum PartnerTokenUse
 
 /// <summary>A token of a registered issuer that passed every check but that of its first use. Only the check makes one.</summary>
 [Spec("RFC 7523", "3")]
+[Spec("RFC 8725", "3.11")]
 public sealed class PartnerToken
 {
     private PartnerToken(TrustedIssuer issuer, JwtClaims claims, string subject, string? localSubject) =>

@@ -26,7 +26,7 @@ public sealed class EncryptedTokens(ISealedStore store, Kek kek, TimeProvider cl
         var key = KeyOf(await SecretAsync(), jwtId);
         try
         {
-            return reader.Encrypt(Encoding.ASCII.GetBytes(accessToken), JweKeyManagement.EcdhEsA256Kw, JweContent.A256Gcm, new JweLabels("at+jwt", "JWT", jwtId), key);
+            return reader.Encrypt(Encoding.ASCII.GetBytes(accessToken), JweKeyManagement.EcdhEsA256Kw, JweContent.A256Gcm, new JweLabels("at+jwt", "JWT", jwtId), key, RandomNumberGenerator.Fill);
         }
         finally
         {

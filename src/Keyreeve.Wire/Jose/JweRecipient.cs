@@ -12,6 +12,9 @@ namespace Keyreeve.Wire.Jose;
 /// <param name="JwtId"><c>jti</c>, for whoever must find the token without opening it; or null.</param>
 public sealed record JweLabels(string? Typ, string? Cty, string? JwtId);
 
+/// <summary>Fills with random bytes: randomness comes in from the rim.</summary>
+public delegate void FillRandom(Span<byte> destination);
+
 /// <summary>Who a JWE is written for: a public EC key, or a secret shared with the reader. Safe to use from several threads.</summary>
 public sealed class JweRecipient
 {
@@ -66,17 +69,18 @@ public sealed class JweRecipient
 
     /// <summary>Encrypts under a fresh content key and gives the five parts.</summary>
     /// <exception cref="ArgumentException">The key does not go with the algorithm.</exception>
-    public string Encrypt(ReadOnlySpan<byte> plaintext, JweKeyManagement management, JweContent content, JweLabels labels)
+    public string Encrypt(ReadOnlySpan<byte> plaintext, JweKeyManagement management, JweContent content, JweLabels labels, FillRandom random)
     {
         if (management == JweKeyManagement.EcdhEs)
         {
-            return Write(plaintext, management, content, labels, contentKey: null);
+            return Write(plaintext, management, content, labels, contentKey: null, random);
         }
 
-        byte[] fresh = RandomNumberGenerator.GetBytes(content.KeySize());
+        byte[] fresh = new byte[content.KeySize()];
+        random(fresh);
         try
         {
-            return Write(plaintext, management, content, labels, fresh);
+            return Write(plaintext, management, content, labels, fresh, random);
         }
         finally
         {
@@ -88,7 +92,7 @@ public sealed class JweRecipient
     /// As above, under a content key of the caller's, who can then open it too. The key must never encrypt anything else.
     /// </summary>
     /// <exception cref="ArgumentException">The key does not go with the algorithm, or the algorithm does not wrap.</exception>
-    public string Encrypt(ReadOnlySpan<byte> plaintext, JweKeyManagement management, JweContent content, JweLabels labels, ReadOnlySpan<byte> contentKey)
+    public string Encrypt(ReadOnlySpan<byte> plaintext, JweKeyManagement management, JweContent content, JweLabels labels, ReadOnlySpan<byte> contentKey, FillRandom random)
     {
         if (management == JweKeyManagement.EcdhEs || contentKey.Length != content.KeySize())
         {
@@ -98,7 +102,7 @@ public sealed class JweRecipient
         byte[] copy = contentKey.ToArray();
         try
         {
-            return Write(plaintext, management, content, labels, copy);
+            return Write(plaintext, management, content, labels, copy, random);
         }
         finally
         {
@@ -110,7 +114,7 @@ public sealed class JweRecipient
     public override string ToString() => $"JweRecipient {{ {jwk?.Crv ?? "oct"}, {Kid} }}";
 
     [Spec("RFC 7516", "5.1")]
-    private string Write(ReadOnlySpan<byte> plaintext, JweKeyManagement management, JweContent content, JweLabels labels, byte[]? contentKey)
+    private string Write(ReadOnlySpan<byte> plaintext, JweKeyManagement management, JweContent content, JweLabels labels, byte[]? contentKey, FillRandom random)
     {
         if (!Takes(management))
         {
@@ -132,7 +136,7 @@ public sealed class JweRecipient
 
         string header = Base64UrlStrict.Encode(HeaderJson(management, content, labels, epk));
         Span<byte> iv = stackalloc byte[JweAlgorithms.IvSize];
-        RandomNumberGenerator.Fill(iv);
+        random(iv);
         Span<byte> tag = stackalloc byte[JweAlgorithms.TagSize];
         byte[] ciphertext = new byte[plaintext.Length];
         using (var aes = new AesGcm(key, JweAlgorithms.TagSize))

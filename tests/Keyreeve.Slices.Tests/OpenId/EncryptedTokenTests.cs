@@ -74,7 +74,7 @@ public sealed class EncryptedTokenTests(OpenIdServer server) : IClassFixture<Ope
 
         // An attacker who knows the reader's key and the name encrypts what he likes: it is not our key, nor our signature.
         Assert.True(JweRecipient.TryFromJwk(Keys.Keys[0], out var reader, out _));
-        var forged = reader.Encrypt(Encoding.ASCII.GetBytes(Open(victim)), JweKeyManagement.EcdhEsA256Kw, JweContent.A256Gcm, new("at+jwt", "JWT", (string?)OpenIdServer.HeaderOf(victim)["jti"]));
+        var forged = reader.Encrypt(Encoding.ASCII.GetBytes(Open(victim)), JweKeyManagement.EcdhEsA256Kw, JweContent.A256Gcm, new("at+jwt", "JWT", (string?)OpenIdServer.HeaderOf(victim)["jti"]), RandomNumberGenerator.Fill);
         Assert.False(await server.IsActiveAsync("val-server", forged));
     }
 

@@ -35,7 +35,7 @@ public sealed class JweAttackTests : IDisposable
     {
         ECCurve named = curve == "P-256" ? ECCurve.NamedCurves.nistP256 : ECCurve.NamedCurves.nistP384;
         ECDiffieHellman own = ECDiffieHellman.Create(named);
-        string token = RecipientOf(own).Encrypt("secret"u8, management, content, Labels);
+        string token = RecipientOf(own).Encrypt("secret"u8, management, content, Labels, RandomNumberGenerator.Fill);
         JweCompact jwe = JweVectorTests.Read(token);
         Assert.Equal((management, content, "at+jwt", "JWT", "name", "k"),
             (jwe.Header.KeyManagement, jwe.Header.Content, jwe.Header.Typ, jwe.Header.Cty, jwe.Header.JwtId, jwe.Header.Kid));
@@ -43,7 +43,7 @@ public sealed class JweAttackTests : IDisposable
         Assert.True(jwe.TryDecrypt(reader, out byte[]? plaintext));
         Assert.Equal("secret", Encoding.UTF8.GetString(plaintext));
         Assert.False(jwe.TryDecrypt(other, out _));
-        Assert.NotEqual(token, RecipientOf(own).Encrypt("secret"u8, management, content, Labels));
+        Assert.NotEqual(token, RecipientOf(own).Encrypt("secret"u8, management, content, Labels, RandomNumberGenerator.Fill));
     }
 
     [Theory]
@@ -55,9 +55,9 @@ public sealed class JweAttackTests : IDisposable
         byte[] secret = RandomNumberGenerator.GetBytes(length);
         JweRecipient recipient = JweRecipient.FromSecret(secret);
         using JweKey reader = JweKey.FromSecret(secret);
-        Assert.True(JweVectorTests.Read(recipient.Encrypt("x"u8, fits, JweContent.A256Gcm, Labels)).TryDecrypt(reader, out _));
-        Assert.Throws<ArgumentException>(() => recipient.Encrypt("x"u8, doesNot, JweContent.A256Gcm, Labels));
-        Assert.Throws<ArgumentException>(() => recipient.Encrypt("x"u8, JweKeyManagement.EcdhEs, JweContent.A256Gcm, Labels));
+        Assert.True(JweVectorTests.Read(recipient.Encrypt("x"u8, fits, JweContent.A256Gcm, Labels, RandomNumberGenerator.Fill)).TryDecrypt(reader, out _));
+        Assert.Throws<ArgumentException>(() => recipient.Encrypt("x"u8, doesNot, JweContent.A256Gcm, Labels, RandomNumberGenerator.Fill));
+        Assert.Throws<ArgumentException>(() => recipient.Encrypt("x"u8, JweKeyManagement.EcdhEs, JweContent.A256Gcm, Labels, RandomNumberGenerator.Fill));
     }
 
     [Theory]
@@ -195,12 +195,12 @@ public sealed class JweAttackTests : IDisposable
     public void Who_made_the_content_key_opens_the_token_and_no_other_key_does()
     {
         byte[] key = RandomNumberGenerator.GetBytes(32);
-        JweCompact jwe = JweVectorTests.Read(_recipient.Encrypt("x"u8, JweKeyManagement.EcdhEsA256Kw, JweContent.A256Gcm, Labels, key));
+        JweCompact jwe = JweVectorTests.Read(_recipient.Encrypt("x"u8, JweKeyManagement.EcdhEsA256Kw, JweContent.A256Gcm, Labels, key, RandomNumberGenerator.Fill));
         Assert.True(jwe.TryDecrypt(key, out _));
         Assert.True(jwe.TryDecrypt(_reader, out _));
         Assert.False(jwe.TryDecrypt(new byte[32], out _));
         Assert.False(jwe.TryDecrypt(new byte[16], out _));
-        Assert.Throws<ArgumentException>(() => _recipient.Encrypt("x"u8, JweKeyManagement.EcdhEs, JweContent.A256Gcm, Labels, key));
+        Assert.Throws<ArgumentException>(() => _recipient.Encrypt("x"u8, JweKeyManagement.EcdhEs, JweContent.A256Gcm, Labels, key, RandomNumberGenerator.Fill));
     }
 
     private bool Opens(string text)
@@ -210,7 +210,7 @@ public sealed class JweAttackTests : IDisposable
         return read && jwe!.TryDecrypt(_reader, out _);
     }
 
-    private string Token() => _recipient.Encrypt("secret"u8, JweKeyManagement.EcdhEsA256Kw, JweContent.A256Gcm, Labels);
+    private string Token() => _recipient.Encrypt("secret"u8, JweKeyManagement.EcdhEsA256Kw, JweContent.A256Gcm, Labels, RandomNumberGenerator.Fill);
 
     private static JweRecipient RecipientOf(ECDiffieHellman key)
     {

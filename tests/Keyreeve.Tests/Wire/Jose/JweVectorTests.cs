@@ -20,6 +20,7 @@ public sealed class JweVectorTests
 
     [Theory]
     [MemberData(nameof(Compact))]
+    [Proves("RFC 7516", "3.1")]
     [Proves("RFC 7516", "5.2")]
     [Proves("RFC 7516", "7.1")]
     [Proves("RFC 7518", "4.6")]
