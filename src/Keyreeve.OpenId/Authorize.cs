@@ -84,6 +84,12 @@ public static class Authorize
             await RefuseAsync(context, openId, target, null, refusal);
             return;
         }
+        // What no token could be made for is not asked of the user.
+        if (!TokenEncryption.Decide(target.Client, request.Scope, openId.State.Scopes).Succeeded(out _, out refusal))
+        {
+            await RefuseAsync(context, openId, target, null, refusal);
+            return;
+        }
         if (denied)
         {
             if (!await asked.AnswerAsync(context))

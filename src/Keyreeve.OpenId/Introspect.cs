@@ -4,6 +4,7 @@ using System.Text.Json;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Tokens;
+using Keyreeve.Wire.Jose;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -19,7 +20,7 @@ public static class Introspect
 {
     private static readonly byte[] Inactive = "{\"active\":false}"u8.ToArray();
 
-    private static readonly string[] Shown = ["sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "acr", "val_user_id", "val_service_ids", "val_ue_id", "SKeyProv", "cnf"];
+    private static readonly string[] Shown = ["sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "acr", "val_user_id", "val_service_ids", "val_ue_id", "act", "may_act", "SKeyProv", "cnf"];
 
     internal static async Task HandleAsync(HttpContext context)
     {
@@ -37,6 +38,9 @@ public static class Introspect
             await OpenIdRefusals.WriteAsync(context, refusal);
             return;
         }
+        // Encrypted, the token is presented as the client has it: we open what we made.
+        if (JweCompact.HasItsForm(text))
+            text = await context.RequestServices.GetRequiredService<EncryptedTokens>().OpenAsync(text, context.RequestAborted) ?? text;
         var answer = openId.Verifier.Verify(text, audience: null).Succeeded(out var token, out _)
             ? MayLearn(client.Client, token) ? Describe(token) : Inactive
             : await DescribeRefreshAsync(openId, client.Client, text, context.RequestAborted) ?? Inactive;

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Keyreeve.Core.Grants;
+using Keyreeve.Core.Identity;
 using Keyreeve.Core.Policy;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Web.Clients;
@@ -86,7 +87,7 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         Strings(json, "scopes_supported", scopes.Supported);
         Strings(json, "response_types_supported", ["code"]);
         Strings(json, "response_modes_supported", ["query", "form_post"]);
-        Strings(json, "grant_types_supported", ["authorization_code", "refresh_token", "client_credentials"]);
+        Strings(json, "grant_types_supported", Enum.GetValues<GrantType>().Select(WireNames.Of));
         Strings(json, "subject_types_supported", ["public"]);
         Strings(json, "id_token_signing_alg_values_supported", ["ES256", "RS256"]);
         Strings(json, "acr_values_supported", AuthenticationClass.Ordered);

@@ -8,6 +8,8 @@ namespace Keyreeve.OpenId;
 
 /// <summary>The total map from a refusal to OAuth's error codes, and the answer of the endpoints that speak JSON.</summary>
 [Spec("RFC 6749", "5.2")]
+[Spec("RFC 7523", "3.1")]
+[Spec("RFC 8693", "2.2.2")]
 public static class OpenIdRefusals
 {
     /// <summary>The <c>error</c> value.</summary>
@@ -16,7 +18,9 @@ public static class OpenIdRefusals
         RefusalCode.Malformed or RefusalCode.MissingParameter or RefusalCode.RepeatedParameter or RefusalCode.InvalidParameter
             or RefusalCode.TooLarge or RefusalCode.UnsupportedMediaType or RefusalCode.NotFound or RefusalCode.Conflict
             or RefusalCode.RedirectUriNotRegistered or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow
-            or RefusalCode.Replayed or RefusalCode.NotOwner or RefusalCode.KeyInformationNotAvailable or RefusalCode.CertificateMissing => "invalid_request",
+            or RefusalCode.Replayed or RefusalCode.NotOwner or RefusalCode.KeyInformationNotAvailable or RefusalCode.CertificateMissing
+            // "the value of the "error" parameter MUST be the "invalid_request" error code" (RFC 8693 2.2.2)
+            or RefusalCode.SubjectTokenNotAccepted or RefusalCode.ActorTokenNotAccepted => "invalid_request",
         RefusalCode.ClientAuthenticationFailed or RefusalCode.UnknownClient or RefusalCode.CertificateNotAccepted => "invalid_client",
         RefusalCode.GrantNotAllowed => "unauthorized_client",
         RefusalCode.UnsupportedGrantType => "unsupported_grant_type",
@@ -28,7 +32,8 @@ public static class OpenIdRefusals
         RefusalCode.InvalidTarget => "invalid_target",
         RefusalCode.CodeUnknown or RefusalCode.CodeExpired or RefusalCode.CodeReplayed or RefusalCode.CodeOfAnotherClient
             or RefusalCode.RedirectUriMismatch or RefusalCode.VerifierMismatch or RefusalCode.RefreshUnknown or RefusalCode.RefreshExpired
-            or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.BoundToAnotherKey or RefusalCode.UserUnavailable => "invalid_grant",
+            or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.BoundToAnotherKey or RefusalCode.UserUnavailable
+            or RefusalCode.AssertionNotAccepted or RefusalCode.AssertionReplayed => "invalid_grant",
         RefusalCode.LoginRequired => "login_required",
         RefusalCode.ConsentRequired => "consent_required",
         RefusalCode.InteractionRequired => "interaction_required",

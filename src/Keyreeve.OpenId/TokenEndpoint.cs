@@ -27,40 +27,43 @@ public static class TokenEndpoint
             await RefuseAsync(context, openId, "token", client, refusal);
             return;
         }
-        switch (grant)
+        switch (grant.Type)
         {
-            case "authorization_code":
+            case GrantType.AuthorizationCode:
                 await RedeemAsync(context, openId, form, client, binding);
                 break;
-            case "refresh_token":
+            case GrantType.RefreshToken:
                 await RefreshAsync(context, openId, form, client, binding);
                 break;
-            default:
+            case GrantType.ClientCredentials:
                 await ClientCredentialsAsync(context, openId, form, client, binding);
+                break;
+            case GrantType.TokenExchange:
+                await RequestExchange.RunAsync(context, openId, form, client, binding);
+                break;
+            case GrantType.JwtBearer:
+                await RequestByAssertion.RunAsync(context, openId, form, client, binding);
                 break;
         }
     }
 
     /// <summary>A grant that exists and that the client is registered for.</summary>
-    public static Outcome<string> DecideGrantType(ParameterList form, Client client)
+    public static Outcome<AllowedGrant> DecideGrantType(ParameterList form, Client client)
     {
         form.TrySingle("grant_type", out var text);
-        GrantType? grant = text switch
-        {
-            "authorization_code" => GrantType.AuthorizationCode,
-            "refresh_token" => GrantType.RefreshToken,
-            "client_credentials" => GrantType.ClientCredentials,
-            _ => null,
-        };
         if (text is null)
             return Refusal.About(RefusalCode.MissingParameter, "grant_type", "grant_type is missing");
-        if (grant is null)
+        if (WireNames.Parse<GrantType>(text, WireNames.Of) is not { } grant)
             return Refusal.About(RefusalCode.UnsupportedGrantType, "grant_type", "the grant type is not supported");
-        // A public client has nothing to be granted in its own name (RFC 6749 4.4: "MUST only be used by confidential clients").
-        if (!client.Grants.Contains(grant.Value) || grant == GrantType.ClientCredentials && client.IsPublic)
+        // A public client has nothing to be granted in its own name (RFC 6749 4.4: "MUST only be used by confidential clients"), and
+        // whoever has somebody's token could call himself one (RFC 8693 5).
+        if (!client.Grants.Contains(grant) || client.IsPublic && grant is (GrantType.ClientCredentials or GrantType.TokenExchange or GrantType.JwtBearer))
             return new Refusal(RefusalCode.GrantNotAllowed, "the client may not use this grant type", $"client {client.ClientId} is not registered for {text}");
-        return text;
+        return new AllowedGrant(grant);
     }
+
+    /// <summary>A grant that the client may use.</summary>
+    public sealed record AllowedGrant(GrantType Type);
 
     private static async Task RedeemAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client, TokenBinding.Binding binding)
     {
@@ -90,6 +93,12 @@ public static class TokenEndpoint
             await RefuseAsync(context, openId, kind, client, refusal);
             return;
         }
+        // Before anything is written: a code whose token cannot be made is still good when the operator has put that right.
+        if (!(await openId.FormOfAsync(client.Client, tokenScope, cancel)).Succeeded(out var shape, out refusal))
+        {
+            await RefuseAsync(context, openId, kind, client, refusal);
+            return;
+        }
         var secret = OpaqueToken.Generate();
         var family = RedeemCode.StartFamily(code, client.Client, secret, openId.Policy, openId.Now, TokenBinding.OfFamily(client, binding));
         var entry = openId.Entry(context, kind, AuditOutcome.Granted, code.Subject, code.ClientId, code.Subject, $"grant {RefreshToken.GrantNameOf(code.GrantId)} [{code.Scope}] acr {code.Authentication.Acr}");
@@ -108,7 +117,7 @@ public static class TokenEndpoint
             Binding = binding,
             User = user,
             Scope = code.Scope,
-            TokenScope = tokenScope,
+            Form = shape,
             GrantId = code.GrantId,
             Authentication = code.Authentication,
             Nonce = code.Nonce,
@@ -157,6 +166,11 @@ public static class TokenEndpoint
                 await RefuseAsync(context, openId, kind, client, refusal);
                 return;
             }
+            if (!(await openId.FormOfAsync(client.Client, decision.TokenScope, cancel)).Succeeded(out var shape, out refusal))
+            {
+                await RefuseAsync(context, openId, kind, client, refusal);
+                return;
+            }
             var entry = openId.Entry(context, kind, AuditOutcome.Granted, decision.Family.Subject, client.Client.ClientId, decision.Family.Subject,
                 $"grant {RefreshToken.GrantNameOf(decision.Family.FamilyId)} generation {decision.Family.Generation} [{decision.TokenScope}]");
             var recorded = decision.Rotated
@@ -171,7 +185,7 @@ public static class TokenEndpoint
                 Binding = binding,
                 User = user,
                 Scope = decision.Scope,
-                TokenScope = decision.TokenScope,
+                Form = shape,
                 GrantId = decision.Family.FamilyId,
                 Authentication = decision.Family.Authentication,
                 SessionId = decision.Family.SessionId,
@@ -188,11 +202,13 @@ public static class TokenEndpoint
         form.TrySingle("scope", out var text);
         Refusal? refusal = null;
         ScopeList? scope = null;
+        TokenForm? shape = null;
         var span = Spans.Start(Spans.DecideClientCredentials);
         if (!ScopeList.TryRead(text, out var asked))
             refusal = Refusal.About(RefusalCode.ScopeNotAllowed, "scope", "scope is not a list of scope values");
         else if (ResourceList.Read(form).Succeeded(out var resources, out refusal)
             && ClientCredentials.Decide(asked, client, openId.State.Scopes, resources).Succeeded(out scope, out refusal)
+            && (await openId.FormOfAsync(client.Client, scope, context.RequestAborted)).Succeeded(out shape, out refusal)
             && !openId.TryAudit(openId.Entry(context, kind, AuditOutcome.Granted, client.Client.ClientId, client.Client.ClientId, client.Client.ClientId, scope.Text)))
             refusal = new Refusal(RefusalCode.Busy, "please try again", "the audit queue is full: is the disk full?");
         span?.Stop();
@@ -201,10 +217,10 @@ public static class TokenEndpoint
             await RefuseAsync(context, openId, kind, client, refusal);
             return;
         }
-        await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, new TokenAnswer.Granted { GrantType = GrantType.ClientCredentials, Client = client.Client, Binding = binding, Scope = scope! });
+        await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, new TokenAnswer.Granted { GrantType = GrantType.ClientCredentials, Client = client.Client, Binding = binding, Scope = scope!, Form = shape! });
     }
 
-    private static Task RefuseAsync(HttpContext context, OpenIdContext openId, string kind, AuthenticatedClient client, Refusal refusal)
+    internal static Task RefuseAsync(HttpContext context, OpenIdContext openId, string kind, AuthenticatedClient client, Refusal refusal)
     {
         // What could be a guess counts as one.
         if (refusal.Code is RefusalCode.CodeUnknown or RefusalCode.RefreshUnknown or RefusalCode.VerifierMismatch)

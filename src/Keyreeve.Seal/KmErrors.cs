@@ -23,7 +23,9 @@ public static class KmErrors
             or RefusalCode.RequestUriNotSupported or RefusalCode.RegistrationNotSupported or RefusalCode.ScopeNotAllowed or RefusalCode.InvalidTarget
             or RefusalCode.CodeUnknown or RefusalCode.CodeExpired or RefusalCode.CodeReplayed or RefusalCode.CodeOfAnotherClient
             or RefusalCode.RedirectUriMismatch or RefusalCode.VerifierMismatch or RefusalCode.RefreshUnknown or RefusalCode.RefreshExpired
-            or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.UnmetAuthentication => (KmErrorCode.NotValidated, StatusCodes.Status400BadRequest),
+            or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.UnmetAuthentication
+            or RefusalCode.AssertionNotAccepted or RefusalCode.AssertionReplayed or RefusalCode.SubjectTokenNotAccepted
+            or RefusalCode.ActorTokenNotAccepted => (KmErrorCode.NotValidated, StatusCodes.Status400BadRequest),
         RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner
             or RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied => (KmErrorCode.NotValidated, StatusCodes.Status403Forbidden),
         RefusalCode.TooManyRequests => (KmErrorCode.Unspecified, StatusCodes.Status429TooManyRequests),

@@ -48,6 +48,12 @@ public enum GrantType
 
     /// <summary><c>client_credentials</c></summary>
     ClientCredentials,
+
+    /// <summary><c>urn:ietf:params:oauth:grant-type:token-exchange</c> (RFC 8693)</summary>
+    TokenExchange,
+
+    /// <summary><c>urn:ietf:params:oauth:grant-type:jwt-bearer</c> (RFC 7523 2.1)</summary>
+    JwtBearer,
 }
 
 /// <summary>When the user is asked.</summary>
@@ -93,7 +99,7 @@ public sealed record Client
     /// <summary>At most two live secrets, for rotation.</summary>
     public ImmutableArray<ClientSecret> Secrets { get; init; } = [];
 
-    /// <summary>Public keys for private_key_jwt, and in their x5c the certificates for self_signed_tls_client_auth.</summary>
+    /// <summary>Public keys: for private_key_jwt, with <c>use</c> "enc" to encrypt its tokens as a resource server, and in their x5c the certificates for self_signed_tls_client_auth.</summary>
     public JsonWebKeySet? Keys { get; init; }
 
     /// <summary>Compared as strings (<see cref="RedirectUri"/>).</summary>
@@ -152,6 +158,12 @@ public sealed record Client
 
     /// <summary>Its access tokens are encrypted for the resource server they are meant for (TS 33.434 4.1-e).</summary>
     public bool EncryptAccessTokens { get; init; }
+
+    /// <summary>
+    /// By token exchange it may get tokens that do not name it as the actor (RFC 8693 1.1, impersonation). Without this every exchange
+    /// is delegation.
+    /// </summary>
+    public bool MayImpersonate { get; init; }
 
     /// <summary>Switched off by an operator.</summary>
     public bool Disabled { get; init; }

@@ -177,7 +177,7 @@ public static class ClientAuthentication
         return await firstUse(client.ClientId, jti, expires) ? null : Failed("the assertion was used before");
     }
 
-    private static bool VerifiesByOneOf(JsonWebKeySet? keys, JwsCompact jws)
+    internal static bool VerifiesByOneOf(JsonWebKeySet? keys, JwsCompact jws)
     {
         foreach (var jwk in keys?.Keys ?? [])
         {

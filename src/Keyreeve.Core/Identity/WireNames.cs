@@ -9,6 +9,8 @@ public static class WireNames
         GrantType.AuthorizationCode => "authorization_code",
         GrantType.RefreshToken => "refresh_token",
         GrantType.ClientCredentials => "client_credentials",
+        GrantType.TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
+        GrantType.JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
     };
 
     /// <summary>RFC 7591's client authentication method names.</summary>

@@ -115,6 +115,9 @@ public sealed class ScopeCatalogue
     /// <summary>For the metadata: scopes that do not tell which VAL services exist.</summary>
     public IReadOnlyList<string> Supported { get; }
 
+    /// <summary>True for the audiences of this server's own endpoints, whose tokens nobody else reads.</summary>
+    public bool IsOwn(string audience) => audience == UserInfoAudience || audience == KeyManagementAudience;
+
     /// <summary>The scope of a name, or null.</summary>
     public ScopeDefinition? Find(string name) => _byName.GetValueOrDefault(name);
 

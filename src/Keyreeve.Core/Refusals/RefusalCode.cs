@@ -72,6 +72,16 @@ public enum RefusalCode
     /// <summary>The user was disabled or removed.</summary>
     UserUnavailable,
 
+    // tokens of others, and tokens made of tokens
+    /// <summary>The assertion is not one of a registered issuer for this client, or does not hold.</summary>
+    AssertionNotAccepted,
+    /// <summary>The assertion was used before.</summary>
+    AssertionReplayed,
+    /// <summary>The subject token does not hold, is not this client's to exchange, or names another actor.</summary>
+    SubjectTokenNotAccepted,
+    /// <summary>The actor token does not hold, or is not this client's.</summary>
+    ActorTokenNotAccepted,
+
     // what a user must do or has refused
     /// <summary>prompt=none and nobody is logged in.</summary>
     LoginRequired,

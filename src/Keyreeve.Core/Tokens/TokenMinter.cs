@@ -49,6 +49,21 @@ public sealed class TokenMinter(string issuer)
         if (claims.Authentication is { } authentication)
             WriteAuthentication(json, authentication);
         WriteVal(json, claims.Val);
+        if (claims.Actor is { } actor)
+        {
+            json.WritePropertyName("act"u8);
+            actor.WriteTo(json);
+        }
+        if (claims.MayAct is { } mayAct)
+        {
+            json.WritePropertyName("may_act"u8);
+            mayAct.WriteTo(json);
+        }
+        if (claims.DerivedFrom.Count > 0)
+        {
+            json.WritePropertyName("derived_from"u8);
+            TokenAncestor.Write(json, claims.DerivedFrom);
+        }
         if (claims.KeyProvisioning)
             json.WriteBoolean("SKeyProv"u8, true);
         if (claims.BoundTo is not null)

@@ -67,7 +67,9 @@ public sealed class TokenVerifier(string issuer, Func<KeyRing> ring, Func<Revoca
             || claims.GetString("client_id") is not { Length: > 0 } clientId
             || !ScopeList.TryRead(claims.GetString("scope"), out var scope))
             return Invalid("a required claim (exp, iat, sub, client_id, scope)");
-        return new VerifiedToken(claims, claims.Subject, clientId, scope);
+        return TokenAncestor.Read(claims) is { } derivedFrom
+            ? new VerifiedToken(claims, claims.Subject, clientId, scope, derivedFrom)
+            : Invalid("its derived_from");
     }
 
     private Outcome<VerifiedToken> CheckNow(VerifiedToken token, string? audience)
@@ -76,12 +78,22 @@ public sealed class TokenVerifier(string issuer, Func<KeyRing> ring, Func<Revoca
         // A.8: "the access token shall be rejected" once exp has passed; the leeway is for skewed clocks alone.
         if (now >= token.ExpiresAt + (long)Leeway.TotalSeconds)
             return new Refusal(RefusalCode.TokenExpired, "the access token has expired", $"token {token.Claims.JwtId} expired at {token.ExpiresAt}");
-        if (revocations().Covers(token.Claims.JwtId, token.Subject, token.ClientId, token.GrantId, token.IssuedAt))
+        var revoked = revocations();
+        // What was made of a revoked token ends with it (RFC 8693 leaves it to us).
+        if (revoked.Covers(token.Claims.JwtId, token.Subject, token.ClientId, token.GrantId, token.IssuedAt) || DescendsFromRevoked(token, revoked))
             return new Refusal(RefusalCode.TokenRevoked, "the access token was revoked", $"token {token.Claims.JwtId} was revoked");
         if (audience is not null && !HasAudience(token, audience))
             return new Refusal(RefusalCode.TokenForAnotherAudience, "the access token is not meant for this resource",
                 $"token {token.Claims.JwtId} is for [{string.Join(' ', token.Claims.Audience)}], not for {audience}");
         return token;
+    }
+
+    private static bool DescendsFromRevoked(VerifiedToken token, RevocationList revoked)
+    {
+        for (var i = 0; i < token.DerivedFrom.Count; i++)
+            if (revoked.Covers(token.DerivedFrom[i].JwtId, "", token.DerivedFrom[i].ClientId, null, token.IssuedAt))
+                return true;
+        return false;
     }
 
     private static bool HasAudience(VerifiedToken token, string audience)

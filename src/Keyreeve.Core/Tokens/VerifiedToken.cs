@@ -10,8 +10,9 @@ namespace Keyreeve.Core.Tokens;
 /// </summary>
 public sealed class VerifiedToken
 {
-    internal VerifiedToken(JwtClaims claims, string subject, string clientId, ScopeList scope)
+    internal VerifiedToken(JwtClaims claims, string subject, string clientId, ScopeList scope, IReadOnlyList<TokenAncestor> derivedFrom)
     {
+        DerivedFrom = derivedFrom;
         Claims = claims;
         Subject = subject;
         ClientId = clientId;
@@ -55,6 +56,14 @@ public sealed class VerifiedToken
 
     /// <summary><c>x5t#S256</c> of <c>cnf</c>, or null.</summary>
     public string? BoundTo { get; }
+
+    /// <summary><c>derived_from</c>: the tokens this one was made of, or none.</summary>
+    public IReadOnlyList<TokenAncestor> DerivedFrom { get; }
+
+    /// <summary>How the user authenticated, or null when the token does not say.</summary>
+    public Authentication? Authentication => Claims.GetInteger("auth_time") is { } at && Claims.GetString("acr") is { } acr
+        ? new(at * 1000, acr, string.Join(' ', Claims.GetStrings("amr")))
+        : null;
 
     /// <summary><c>exp</c>, Unix seconds.</summary>
     public long ExpiresAt => Claims.ExpiresAt!.Value;

@@ -3,6 +3,7 @@ using System.Text;
 using Keyreeve.Server.Admin.Audit;
 using Keyreeve.Server.Admin.Clients;
 using Keyreeve.Server.Admin.Devices;
+using Keyreeve.Server.Admin.Issuers;
 using Keyreeve.Server.Admin.Keks;
 using Keyreeve.Server.Admin.KeyRecords;
 using Keyreeve.Server.Admin.Operators;
@@ -84,6 +85,12 @@ public static class AdminRoutes
         new("GET", "/services/{serviceId}", "showService", "One VAL service.", ShowService.HandleAsync) { Answers = ServiceJson.Schema },
         new("PUT", "/services/{serviceId}", "replaceService", "Replaces a VAL service.", ReplaceService.HandleAsync) { Reads = ServiceJson.Schema, Answers = ServiceJson.Schema },
         new("DELETE", "/services/{serviceId}", "removeService", "Removes a VAL service and its mappings to users and devices.", RemoveService.HandleAsync),
+
+        new("GET", "/issuers", "listIssuers", "Trusted issuers.", ListIssuers.HandleAsync) { Answers = IssuerJson.Schema, IsPage = true },
+        new("POST", "/issuers", "createIssuer", "Trusts an issuer: its tokens count at the token endpoint as far as is written here.", CreateIssuer.HandleAsync) { Reads = IssuerJson.Schema, Answers = IssuerJson.Schema },
+        new("GET", "/issuers/{issuer}", "showIssuer", "One trusted issuer.", ShowIssuer.HandleAsync) { Answers = IssuerJson.Schema },
+        new("PUT", "/issuers/{issuer}", "replaceIssuer", "Replaces a trusted issuer; disabling ends the tokens that stand on it.", ReplaceIssuer.HandleAsync) { Reads = IssuerJson.Schema, Answers = IssuerJson.Schema },
+        new("DELETE", "/issuers/{issuer}", "removeIssuer", "Trusts an issuer no more, and ends the tokens that stand on it.", RemoveIssuer.HandleAsync),
 
         new("GET", "/devices", "listDevices", "VAL UEs.", ListDevices.HandleAsync) { Answers = DeviceJson.Schema, IsPage = true },
         new("POST", "/devices", "createDevice", "Adds a VAL UE.", CreateDevice.HandleAsync) { Reads = DeviceJson.Schema, Answers = DeviceJson.Schema },

@@ -43,6 +43,7 @@ public sealed class SettingsReader
         ("Tokens:RefreshReuseLimit", "10", "0 to 100"),
         ("Tokens:SessionSeconds", "28800", "60 to 2592000"),
         ("Tokens:LeewaySeconds", "5", "0 to 30 (TS 33.434 table A.2.2.2-1)"),
+        ("Tokens:AssertionSeconds", "300", "10 to 3600: how far ahead the exp of an assertion of a trusted issuer may be"),
         ("Limits:PerSource", "2000/s burst 10000", RateMeaning),
         ("Limits:PerClient", "1000/s burst 5000", RateMeaning),
         ("Limits:FailuresPerClient", "60/min burst 60", RateMeaning),
@@ -209,6 +210,7 @@ public sealed class SettingsReader
                 RefreshReuseLimit = (int)Number("Tokens:RefreshReuseLimit", 0, 100),
                 Session = Seconds("Tokens:SessionSeconds", 60, 2592000),
                 Leeway = Seconds("Tokens:LeewaySeconds", 0, 30),
+                Assertion = Seconds("Tokens:AssertionSeconds", 10, 3600),
             },
             Rotation = new RotationPolicy
             {

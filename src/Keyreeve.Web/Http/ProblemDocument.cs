@@ -18,7 +18,8 @@ public static class ProblemDocument
             or RefusalCode.RegistrationNotSupported or RefusalCode.CodeUnknown or RefusalCode.CodeExpired or RefusalCode.CodeReplayed
             or RefusalCode.CodeOfAnotherClient or RefusalCode.RedirectUriMismatch or RefusalCode.VerifierMismatch
             or RefusalCode.RefreshUnknown or RefusalCode.RefreshExpired or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient
-            or RefusalCode.UserUnavailable or RefusalCode.UnmetAuthentication => StatusCodes.Status400BadRequest,
+            or RefusalCode.UserUnavailable or RefusalCode.UnmetAuthentication or RefusalCode.AssertionNotAccepted or RefusalCode.AssertionReplayed
+            or RefusalCode.SubjectTokenNotAccepted or RefusalCode.ActorTokenNotAccepted => StatusCodes.Status400BadRequest,
         RefusalCode.TooLarge => StatusCodes.Status413PayloadTooLarge,
         RefusalCode.UnsupportedMediaType => StatusCodes.Status415UnsupportedMediaType,
         RefusalCode.NotFound or RefusalCode.KeyInformationNotAvailable => StatusCodes.Status404NotFound,

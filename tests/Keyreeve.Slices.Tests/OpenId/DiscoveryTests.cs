@@ -34,7 +34,7 @@ public sealed class DiscoveryTests(OpenIdServer server) : IClassFixture<OpenIdSe
             Assert.Equal(["public"], Strings("subject_types_supported"));
             Assert.Contains("RS256", Strings("id_token_signing_alg_values_supported"));
             Assert.DoesNotContain("none", Strings("id_token_signing_alg_values_supported"));
-            Assert.Equal(["authorization_code", "refresh_token", "client_credentials"], Strings("grant_types_supported"));
+            Assert.Equal(["authorization_code", "refresh_token", "client_credentials", ExchangeWorld.Exchange, ExchangeWorld.Bearer], Strings("grant_types_supported"));
             Assert.Contains("openid", Strings("scopes_supported"));
             Assert.DoesNotContain(Strings("scopes_supported"), s => s.StartsWith("val:", StringComparison.Ordinal) || s.StartsWith("keyreeve", StringComparison.Ordinal));
             Assert.Equal(["S256"], Strings("code_challenge_methods_supported"));

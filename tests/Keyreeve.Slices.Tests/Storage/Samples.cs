@@ -69,7 +69,28 @@ internal static class Samples
             TlsName = Keyreeve.Core.Certificates.RegisteredName.TryRead("subject_dn:CN=a\\,b,C=DE", out var name, out _) ? name : null,
             RequirePushedRequests = true,
             EncryptAccessTokens = true,
+            MayImpersonate = true,
             AccessTokenSeconds = 77,
+            Disabled = true,
+            Version = 1,
+        };
+    }
+
+    public static TrustedIssuer FullIssuer()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP384);
+        return new()
+        {
+            Issuer = "https://partner.example/x",
+            Name = "Partner",
+            Keys = JsonWebKeySet.Of([JsonWebKey.FromEcdsa(key, "kid-1")]),
+            KeysUri = "https://partner.example/jwks",
+            Algorithms = [JwsAlgorithm.ES384, JwsAlgorithm.PS256],
+            Scopes = ScopeList.Of(["val:b", "val:a"]),
+            Clients = ["z", "a"],
+            Links = System.Collections.Immutable.ImmutableDictionary<string, string>.Empty.Add("carol \"=1", "u-1"),
+            Federated = true,
+            Acr = "phr",
             Disabled = true,
             Version = 1,
         };

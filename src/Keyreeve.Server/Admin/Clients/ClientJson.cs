@@ -22,9 +22,9 @@ internal static class ClientJson
         new("name", FieldKind.Text, "Shown to users.", Required: true),
         new("profile", FieldKind.Text, "seal (default, TS 33.434 Annex A) or openid."),
         new("authMethods", FieldKind.Texts, "client_secret_basic (default), client_secret_post, private_key_jwt, tls_client_auth or self_signed_tls_client_auth; or none alone."),
-        new("jwks", FieldKind.Object, "Public keys for private_key_jwt; certificates in their x5c for self_signed_tls_client_auth."),
+        new("jwks", FieldKind.Object, "Public keys: for private_key_jwt, with use enc for the access tokens that are encrypted for it as a resource server, and with x5c the certificates for self_signed_tls_client_auth."),
         new("redirectUris", FieldKind.Texts, "Compared as strings."),
-        new("grants", FieldKind.Texts, "authorization_code and refresh_token (default), client_credentials."),
+        new("grants", FieldKind.Texts, "authorization_code and refresh_token (default), client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, urn:ietf:params:oauth:grant-type:jwt-bearer."),
         new("scopes", FieldKind.Text, "What it may ask for, separated by spaces."),
         new("pkceOptional", FieldKind.Flag, "Only for a confidential client of profile openid."),
         new("consent", FieldKind.Text, "remember (default), always (default of public clients), implied."),
@@ -45,6 +45,7 @@ internal static class ClientJson
         new("boundTokens", FieldKind.Flag, "Access tokens are bound to its certificate (RFC 8705)."),
         new("requirePushedRequests", FieldKind.Flag, "Authorization requests are pushed (RFC 9126)."),
         new("encryptAccessTokens", FieldKind.Flag, "Access tokens are encrypted for their resource server."),
+        new("mayImpersonate", FieldKind.Flag, "By token exchange it gets tokens that do not name it as the actor; without it every exchange is delegation (RFC 8693 1.1)."),
         new("disabled", FieldKind.Flag, "Authenticates no more, tokens revoked."),
         new("secrets", FieldKind.Objects, "id and createdAt of the live secrets, at most two.", ReadOnly: true),
         new("version", FieldKind.Number, "Row version, the ETag.", ReadOnly: true),
@@ -90,6 +91,7 @@ internal static class ClientJson
         ["boundTokens"] = client.BoundTokens,
         ["requirePushedRequests"] = client.RequirePushedRequests,
         ["encryptAccessTokens"] = client.EncryptAccessTokens,
+        ["mayImpersonate"] = client.MayImpersonate,
         ["disabled"] = client.Disabled,
         ["secrets"] = new JsonArray([.. client.Secrets.Select(s => (JsonNode)WriteSecret(s))]),
         ["version"] = client.Version,
@@ -137,25 +139,26 @@ internal static class ClientJson
             BoundTokens = body.Flag("boundTokens", absent: false),
             RequirePushedRequests = body.Flag("requirePushedRequests", absent: false),
             EncryptAccessTokens = body.Flag("encryptAccessTokens", absent: false),
+            MayImpersonate = body.Flag("mayImpersonate", absent: false),
             Disabled = body.Flag("disabled", absent: before?.Disabled ?? false),
             Secrets = before?.Secrets ?? [],
         };
         return body.Wrong is { } wrong ? wrong : client;
     }
 
-    private static JsonWebKeySet? ReadKeys(JsonBody body)
+    internal static JsonWebKeySet? ReadKeys(JsonBody body)
     {
         if (body.Find("jwks") is not { } value)
             return null;
         if (!JsonWebKeySet.TryRead(value, out var keys, out var error))
             body.Fail("jwks", $"jwks is not a set of public keys (RFC 7517): {error}");
         else if (keys.Keys.Count == 0)
-            body.Fail("jwks", "jwks holds no key that can verify a signature here");
+            body.Fail("jwks", "jwks holds no key that is understood here");
         return keys;
     }
 
     /// <summary>An absolute https URI without user information and fragment: what is shown or fetched must not be a trick of spelling.</summary>
-    private static string? ReadPage(JsonBody body, string name)
+    internal static string? ReadPage(JsonBody body, string name)
     {
         if (body.Text(name, 2000) is not { } text)
             return null;
@@ -165,7 +168,7 @@ internal static class ClientJson
         return text;
     }
 
-    private static ScopeList ReadScopes(JsonBody body)
+    internal static ScopeList ReadScopes(JsonBody body)
     {
         if (body.Text("scopes", OAuthLimits.MaxScope) is not { } text)
             return ScopeList.Empty;
@@ -194,7 +197,7 @@ internal static class ClientJson
         return algorithm;
     }
 
-    private static JsonNode? WriteKeys(JsonWebKeySet keys)
+    internal static JsonNode? WriteKeys(JsonWebKeySet keys)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer))

@@ -49,6 +49,8 @@ internal static class ClientRules
             return Wrong("jwksUri", "jwks and jwksUri exclude each other (RFC 7591 2)");
         if (client.AuthMethods.Contains(ClientAuthMethod.PrivateKeyJwt) && client.Keys is null && client.KeysUri is null)
             return Wrong("jwks", "private_key_jwt needs jwks with at least one public key, or jwksUri");
+        if (client.AuthMethods.Contains(ClientAuthMethod.PrivateKeyJwt) && client.Keys is { } keys && !keys.Keys.Any(Verifies))
+            return Wrong("jwks", "private_key_jwt needs a key for signatures: jwks has none (use sig)");
         if (client.AuthMethods.Any(m => m is ClientAuthMethod.SecretBasic or ClientAuthMethod.SecretPost) && client.Secrets.Length == 0)
             return Wrong("authMethods", "the client has no secret: add one first (keyreeve admin client secret add)");
         if (client.PkceOptional && (client.IsPublic || client.Profile == ClientProfile.Seal))
@@ -80,9 +82,21 @@ internal static class ClientRules
             ? Wrong("grants", "refresh_token goes with authorization_code")
         : client.IsPublic && client.Grants.Contains(GrantType.ClientCredentials)
             ? Wrong("grants", "client_credentials needs client authentication (RFC 6749 4.4)")
+        : client.IsPublic && client.Grants.Any(g => g is GrantType.TokenExchange or GrantType.JwtBearer)
+            ? Wrong("grants", "token-exchange and jwt-bearer need client authentication: who has somebody's token could call himself a public client")
+        : client.MayImpersonate && !client.Grants.Contains(GrantType.TokenExchange)
+            ? Wrong("mayImpersonate", "impersonation goes with the grant token-exchange")
         : client.Grants.Contains(GrantType.AuthorizationCode) && client.RedirectUris.Length == 0
             ? Wrong("redirectUris", "authorization_code needs at least one redirect URI")
         : null;
+
+    private static bool Verifies(JsonWebKey jwk)
+    {
+        if (!JwsKey.TryFromJwk(jwk, out var key, out _))
+            return false;
+        key.Dispose();
+        return true;
+    }
 
     private static Refusal? WhyNotRedirects(Client client)
     {
