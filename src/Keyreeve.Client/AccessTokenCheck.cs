@@ -1,3 +1,6 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using Keyreeve.Wire.Jose;
 using Keyreeve.Wire.OAuth;
@@ -39,6 +42,9 @@ public sealed class CheckedAccessToken
 
     /// <summary><c>client_id</c></summary>
     public string ClientId { get; }
+
+    /// <summary>The certificate it is bound to, which the caller has shown: SHA-256 in base64url; null for a bearer token.</summary>
+    public string? BoundTo { get; internal init; }
 }
 
 /// <summary>
@@ -57,8 +63,10 @@ public static class AccessTokenCheck
     /// <param name="leeway">0 to 30 s.</param>
     /// <param name="clock">The time.</param>
     /// <param name="cancel">Ends the key fetch.</param>
+    /// <param name="shown">The client certificate of the connection the token came by, or null; a bound token (RFC 8705) is refused without its own.</param>
     public static async Task<ClientResult<CheckedAccessToken>> CheckAsync(
-        SimClient sim, TokenText token, string? audience, string scope, TimeSpan leeway, TimeProvider clock, CancellationToken cancel)
+        SimClient sim, TokenText token, string? audience, string scope, TimeSpan leeway, TimeProvider clock, CancellationToken cancel,
+        X509Certificate2? shown = null)
     {
         if (!JwsCompact.TryRead(token.Reveal(), out var jws, out var error))
             return Refused($"no JWS: {error}");
@@ -77,10 +85,10 @@ public static class AccessTokenCheck
             return Refused(problem.Refusal!);
         if (!JwtClaims.TryRead(jws.Payload, out var claims, out error))
             return Refused($"claims do not read: {error}");
-        return Decide(claims, sim.Metadata.Issuer, audience, scope, (long)leeway.TotalSeconds, clock.GetUtcNow().ToUnixTimeSeconds());
+        return Decide(claims, sim.Metadata.Issuer, audience, scope, (long)leeway.TotalSeconds, clock.GetUtcNow().ToUnixTimeSeconds(), shown);
     }
 
-    private static ClientResult<CheckedAccessToken> Decide(JwtClaims claims, string issuer, string? audience, string scope, long leeway, long now)
+    private static ClientResult<CheckedAccessToken> Decide(JwtClaims claims, string issuer, string? audience, string scope, long leeway, long now, X509Certificate2? shown)
     {
         if (!string.Equals(claims.Issuer, issuer, StringComparison.Ordinal))
             return Refused("iss is not the SIM-S");
@@ -94,7 +102,14 @@ public static class AccessTokenCheck
             return Refused("client_id or sub is missing");
         if (!ScopeList.TryRead(claims.GetString("scope"), out var scopes) || !scopes.Contains(scope))
             return Refused($"scope {scope} is missing");
-        return new CheckedAccessToken(claims, scopes, clientId);
+        // "cnf" says that a key has to be shown; one of a kind not known here can be shown by nobody.
+        if (!claims.TryGetRaw("cnf", out var confirmation))
+            return new CheckedAccessToken(claims, scopes, clientId);
+        return shown is not null && confirmation.ValueKind == JsonValueKind.Object && confirmation.EnumerateObject().Count() == 1
+            && confirmation.TryGetProperty("x5t#S256"u8, out var thumbprint) && thumbprint.ValueKind == JsonValueKind.String
+            && thumbprint.GetString() is { } boundTo && string.Equals(boundTo, Base64Url.EncodeToString(SHA256.HashData(shown.RawDataMemory.Span)), StringComparison.Ordinal)
+            ? new CheckedAccessToken(claims, scopes, clientId) { BoundTo = boundTo }
+            : Refused("it is bound to a certificate that was not shown");
     }
 
     private static BadAnswer Refused(string why) => new("a valid access token", why);

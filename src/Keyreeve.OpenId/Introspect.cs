@@ -13,11 +13,12 @@ namespace Keyreeve.OpenId;
 /// audience, a client of its own tokens. For everything else the answer is the same {"active":false}. Writes nothing.
 /// </summary>
 [Spec("RFC 7662", "2")]
+[Spec("RFC 8705", "3.2")]
 public static class Introspect
 {
     private static readonly byte[] Inactive = "{\"active\":false}"u8.ToArray();
 
-    private static readonly string[] Shown = ["sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "acr", "val_user_id", "val_service_ids", "val_ue_id", "SKeyProv"];
+    private static readonly string[] Shown = ["sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "acr", "val_user_id", "val_service_ids", "val_ue_id", "SKeyProv", "cnf"];
 
     internal static async Task HandleAsync(HttpContext context)
     {

@@ -14,6 +14,8 @@ namespace Keyreeve.OpenId;
 /// <summary>The discovery documents (OpenID Connect Discovery 1.0, RFC 8414). Written once per catalogue; the issuer comes from the settings, never from a Host header.</summary>
 [Spec("RFC 8414", "3")]
 [Spec("OpenID Connect Discovery 1.0", "4")]
+[Spec("RFC 8705", "3.3")]
+[Spec("RFC 8705", "5")]
 public sealed class Metadata(SnapshotState state, ServerIdentity server)
 {
     /// <summary>How long others may keep what we publish. A signing key is published longer than this before it signs.</summary>
@@ -89,10 +91,13 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         Strings(json, "code_challenge_methods_supported", ["S256"]);
         foreach (var endpoint in (ReadOnlySpan<string>)["token_endpoint", "introspection_endpoint", "revocation_endpoint"])
         {
+            List<string> methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+            if (server.MtlsBase is not null)
+                methods.AddRange(["tls_client_auth", "self_signed_tls_client_auth"]);
             // A public client may redeem and revoke its own; it may not introspect.
-            Strings(json, endpoint + "_auth_methods_supported", endpoint == "introspection_endpoint"
-                ? ["client_secret_basic", "client_secret_post", "private_key_jwt"]
-                : ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]);
+            if (endpoint != "introspection_endpoint")
+                methods.Add("none");
+            Strings(json, endpoint + "_auth_methods_supported", methods);
             Strings(json, endpoint + "_auth_signing_alg_values_supported", ["ES256", "ES384", "RS256", "PS256"]);
         }
         Strings(json, "prompt_values_supported", ["none", "login", "consent", "select_account"]);
@@ -103,6 +108,7 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         json.WriteBoolean("request_uri_parameter_supported", false);
         if (server.MtlsBase is { } mtls)
         {
+            json.WriteBoolean("tls_client_certificate_bound_access_tokens", true);
             json.WriteStartObject("mtls_endpoint_aliases");
             json.WriteString("token_endpoint", mtls + "/token");
             json.WriteString("introspection_endpoint", mtls + "/introspect");

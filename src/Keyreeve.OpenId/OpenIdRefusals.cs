@@ -16,7 +16,7 @@ public static class OpenIdRefusals
         RefusalCode.Malformed or RefusalCode.MissingParameter or RefusalCode.RepeatedParameter or RefusalCode.InvalidParameter
             or RefusalCode.TooLarge or RefusalCode.UnsupportedMediaType or RefusalCode.NotFound or RefusalCode.Conflict
             or RefusalCode.RedirectUriNotRegistered or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow
-            or RefusalCode.Replayed or RefusalCode.NotOwner or RefusalCode.KeyInformationNotAvailable => "invalid_request",
+            or RefusalCode.Replayed or RefusalCode.NotOwner or RefusalCode.KeyInformationNotAvailable or RefusalCode.CertificateMissing => "invalid_request",
         RefusalCode.ClientAuthenticationFailed or RefusalCode.UnknownClient or RefusalCode.CertificateNotAccepted => "invalid_client",
         RefusalCode.GrantNotAllowed => "unauthorized_client",
         RefusalCode.UnsupportedGrantType => "unsupported_grant_type",
@@ -27,7 +27,7 @@ public static class OpenIdRefusals
         RefusalCode.ScopeNotAllowed => "invalid_scope",
         RefusalCode.CodeUnknown or RefusalCode.CodeExpired or RefusalCode.CodeReplayed or RefusalCode.CodeOfAnotherClient
             or RefusalCode.RedirectUriMismatch or RefusalCode.VerifierMismatch or RefusalCode.RefreshUnknown or RefusalCode.RefreshExpired
-            or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.UserUnavailable => "invalid_grant",
+            or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.BoundToAnotherKey or RefusalCode.UserUnavailable => "invalid_grant",
         RefusalCode.LoginRequired => "login_required",
         RefusalCode.ConsentRequired => "consent_required",
         RefusalCode.InteractionRequired => "interaction_required",

@@ -25,6 +25,9 @@ public sealed class TokenAnswer(OpenIdContext openId)
         /// <summary>Who asked.</summary>
         public required Client Client { get; init; }
 
+        /// <summary>What the access token is bound to.</summary>
+        public required TokenBinding.Binding Binding { get; init; }
+
         /// <summary>The user, or null: then the client speaks for itself.</summary>
         public User? User { get; init; }
 
@@ -96,6 +99,7 @@ public sealed class TokenAnswer(OpenIdContext openId)
                 Val = granted.User is { } user ? scopes.ValClaimsOf(granted.Client, user, granted.Scope)
                     : granted.Client.OwnedServices.Length > 0 ? new ValClaims { ValServiceIds = granted.Client.OwnedServices }
                     : null,
+                BoundTo = granted.Binding.Certificate,
                 KeyProvisioning = granted.User is null && granted.Scope.Contains(scopes.KeyProvisioning),
             },
             key);

@@ -21,8 +21,8 @@ public static class TokenEndpoint
         if (await ClientRequest.ReadAsync(context, openId, "token") is not { } request)
             return;
         var (form, client) = request;
-        var outcome = DecideGrantType(form, client.Client);
-        if (!outcome.Succeeded(out var grant, out var refusal))
+        TokenBinding.Binding? binding = null;
+        if (!DecideGrantType(form, client.Client).Succeeded(out var grant, out var refusal) || !TokenBinding.Decide(client).Succeeded(out binding, out refusal))
         {
             await RefuseAsync(context, openId, "token", client, refusal);
             return;
@@ -30,13 +30,13 @@ public static class TokenEndpoint
         switch (grant)
         {
             case "authorization_code":
-                await RedeemAsync(context, openId, form, client);
+                await RedeemAsync(context, openId, form, client, binding);
                 break;
             case "refresh_token":
-                await RefreshAsync(context, openId, form, client);
+                await RefreshAsync(context, openId, form, client, binding);
                 break;
             default:
-                await ClientCredentialsAsync(context, openId, form, client);
+                await ClientCredentialsAsync(context, openId, form, client, binding);
                 break;
         }
     }
@@ -62,7 +62,7 @@ public static class TokenEndpoint
         return text;
     }
 
-    private static async Task RedeemAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client)
+    private static async Task RedeemAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client, TokenBinding.Binding binding)
     {
         const string kind = "token.authorization_code";
         if (!RedeemCode.Request.Read(form, client.Client).Succeeded(out var asked, out var refusal))
@@ -89,7 +89,7 @@ public static class TokenEndpoint
             return;
         }
         var secret = OpaqueToken.Generate();
-        var family = RedeemCode.StartFamily(code, client.Client, secret, openId.Policy, openId.Now);
+        var family = RedeemCode.StartFamily(code, client.Client, secret, openId.Policy, openId.Now, TokenBinding.OfFamily(client, binding));
         var entry = openId.Entry(context, kind, AuditOutcome.Granted, code.Subject, code.ClientId, code.Subject, $"grant {RefreshToken.GrantNameOf(code.GrantId)} [{code.Scope}] acr {code.Authentication.Acr}");
         if (!await openId.Grants.RedeemCodeAsync(code.Hash, openId.Now.ToUnixTimeSeconds(), family, entry, cancel))
         {
@@ -103,6 +103,7 @@ public static class TokenEndpoint
         {
             GrantType = GrantType.AuthorizationCode,
             Client = client.Client,
+            Binding = binding,
             User = user,
             Scope = code.Scope,
             GrantId = code.GrantId,
@@ -113,7 +114,7 @@ public static class TokenEndpoint
         });
     }
 
-    private static async Task RefreshAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client)
+    private static async Task RefreshAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client, TokenBinding.Binding binding)
     {
         const string kind = "token.refresh_token";
         form.TrySingle("refresh_token", out var text);
@@ -161,6 +162,7 @@ public static class TokenEndpoint
             {
                 GrantType = GrantType.RefreshToken,
                 Client = client.Client,
+                Binding = binding,
                 User = user,
                 Scope = decision.Scope,
                 GrantId = decision.Family.FamilyId,
@@ -173,7 +175,7 @@ public static class TokenEndpoint
         await RefuseAsync(context, openId, kind, client, new Refusal(RefusalCode.Busy, "please try again", $"grant {RefreshToken.GrantNameOf(presented!.FamilyId)} changed four times while it was looked at"));
     }
 
-    private static async Task ClientCredentialsAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client)
+    private static async Task ClientCredentialsAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client, TokenBinding.Binding binding)
     {
         const string kind = "token.client_credentials";
         form.TrySingle("scope", out var text);
@@ -191,7 +193,7 @@ public static class TokenEndpoint
             await RefuseAsync(context, openId, kind, client, refusal);
             return;
         }
-        await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, new TokenAnswer.Granted { GrantType = GrantType.ClientCredentials, Client = client.Client, Scope = scope! });
+        await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, new TokenAnswer.Granted { GrantType = GrantType.ClientCredentials, Client = client.Client, Binding = binding, Scope = scope! });
     }
 
     private static Task RefuseAsync(HttpContext context, OpenIdContext openId, string kind, AuthenticatedClient client, Refusal refusal)

@@ -14,7 +14,8 @@ public static class KmErrors
         RefusalCode.KeyInformationNotAvailable or RefusalCode.NotFound => (KmErrorCode.NotAvailable, StatusCodes.Status404NotFound),
         RefusalCode.TokenMissing or RefusalCode.TokenInvalid or RefusalCode.TokenExpired or RefusalCode.TokenRevoked
             or RefusalCode.TokenForAnotherAudience or RefusalCode.InsufficientScope or RefusalCode.ClientAuthenticationFailed
-            or RefusalCode.UnknownClient or RefusalCode.CertificateNotAccepted or RefusalCode.LoginRequired
+            or RefusalCode.UnknownClient or RefusalCode.CertificateNotAccepted or RefusalCode.CertificateMissing
+            or RefusalCode.BoundToAnotherKey or RefusalCode.LoginRequired
             or RefusalCode.ConsentRequired or RefusalCode.InteractionRequired or RefusalCode.UserUnavailable => (KmErrorCode.Rejected, StatusCodes.Status401Unauthorized),
         RefusalCode.Malformed or RefusalCode.MissingParameter or RefusalCode.RepeatedParameter or RefusalCode.InvalidParameter
             or RefusalCode.TooLarge or RefusalCode.UnsupportedMediaType or RefusalCode.Conflict or RefusalCode.RedirectUriNotRegistered

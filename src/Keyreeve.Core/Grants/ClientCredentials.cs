@@ -22,9 +22,12 @@ public static class ClientCredentials
         {
             if (!registered.Scopes.Contains(value) || catalogue.Find(value) is not { } scope)
                 return Refuse($"client {registered.ClientId} asked for scope {value}: unknown, or not in its registration", value);
-            // There is no user whom openid or profile could speak of; operator tokens are bound to certificates and not issued here.
-            if (scope.Kind is ScopeKind.OpenId or ScopeKind.Operator)
+            // There is no user whom openid or profile could speak of.
+            if (scope.Kind == ScopeKind.OpenId)
                 return Refuse($"scope {value} does not exist for this grant", value);
+            // A token that administers the server is good for nobody but the holder of the certificate.
+            if (scope.Kind == ScopeKind.Operator && !registered.BoundTokens)
+                return Refuse($"client {registered.ClientId} asked for scope {value} and is not registered for bound tokens", value);
         }
         return asked;
     }

@@ -92,6 +92,9 @@ public sealed record RefreshFamily
     /// <summary>The current secret, sealed for the holder of the previous one.</summary>
     public byte[]? SealedSuccessor { get; init; }
 
+    /// <summary>The certificate (SHA-256, base64url) that its client showed last, when its tokens are bound; else null.</summary>
+    public string? BoundTo { get; init; }
+
     /// <summary>When the family began.</summary>
     public long StartedAt { get; init; }
 

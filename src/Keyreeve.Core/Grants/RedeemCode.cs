@@ -72,7 +72,7 @@ public static class RedeemCode
     }
 
     /// <summary>The family that a redemption starts, or null for a client that may not refresh.</summary>
-    public static RefreshFamily? StartFamily(AuthorizationCode code, Client client, OpaqueToken first, TokenPolicy policy, DateTimeOffset now)
+    public static RefreshFamily? StartFamily(AuthorizationCode code, Client client, OpaqueToken first, TokenPolicy policy, DateTimeOffset now, string? boundTo = null)
     {
         // "Refresh tokens are available only to clients utilizing the authorization code grant type." (A.5)
         if (!client.Grants.Contains(GrantType.RefreshToken))
@@ -86,6 +86,7 @@ public static class RedeemCode
             Scope = code.Scope,
             Authentication = code.Authentication,
             SessionId = code.SessionId,
+            BoundTo = boundTo,
             Generation = 0,
             CurrentHash = first.Hash,
             StartedAt = now.ToUnixTimeMilliseconds(),

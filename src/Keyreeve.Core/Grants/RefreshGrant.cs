@@ -49,6 +49,8 @@ public static class RefreshGrant
         // The distance, to either side: a clock that was set back must not open the grace again.
         if (previous && (Math.Abs(milliseconds - family.RotatedAt) > (long)policy.RefreshGrace.TotalMilliseconds || family.Reuses >= policy.RefreshReuseLimit))
             return Refuse(RefusalCode.RefreshReplayed, "a replaced refresh token came back after the grace or too often: the grant is ended");
+        if (!TokenBinding.MayRefresh(family, client))
+            return Refuse(RefusalCode.BoundToAnotherKey, $"the grant is bound to another certificate of client {family.ClientId}; a renewed one is registered with the client first");
         if (user is null || user.Disabled)
             return Refuse(RefusalCode.UserUnavailable, $"user {family.Subject} is disabled or removed");
 
@@ -64,13 +66,13 @@ public static class RefreshGrant
             { Param = "scope" };
 
         if (current)
-            return new Decision(presented with { Secret = fresh }, scope, Rotate(family, presented.Secret, fresh, policy, now), Rotated: true);
+            return new Decision(presented with { Secret = fresh }, scope, Rotate(family, presented.Secret, fresh, client.Certificate?.Confirmation, policy, now), Rotated: true);
         return RefreshToken.TryOpenSuccessor(presented.Secret, family.SealedSuccessor, out var successor)
             ? new Decision(presented with { Secret = successor }, scope, family, Rotated: false)
             : Refuse(RefusalCode.RefreshUnknown, "the successor does not open: the row was changed by something else than this server");
     }
 
-    private static RefreshFamily Rotate(RefreshFamily family, OpaqueToken presented, OpaqueToken fresh, TokenPolicy policy, DateTimeOffset now) => family with
+    private static RefreshFamily Rotate(RefreshFamily family, OpaqueToken presented, OpaqueToken fresh, string? boundTo, TokenPolicy policy, DateTimeOffset now) => family with
     {
         Generation = family.Generation + 1,
         CurrentHash = fresh.Hash,
@@ -78,6 +80,7 @@ public static class RefreshGrant
         SealedSuccessor = RefreshToken.SealSuccessor(presented, fresh),
         RotatedAt = now.ToUnixTimeMilliseconds(),
         Reuses = 0,
+        BoundTo = family.BoundTo is null ? null : boundTo,
         IdleExpiresAt = Math.Min((now + policy.RefreshIdle).ToUnixTimeMilliseconds(), family.AbsoluteExpiresAt),
     };
 

@@ -18,6 +18,8 @@ public static class WireNames
         ClientAuthMethod.SecretBasic => "client_secret_basic",
         ClientAuthMethod.SecretPost => "client_secret_post",
         ClientAuthMethod.PrivateKeyJwt => "private_key_jwt",
+        ClientAuthMethod.TlsClientAuth => "tls_client_auth",
+        ClientAuthMethod.SelfSignedTls => "self_signed_tls_client_auth",
     };
 
     /// <summary>Our profile names.</summary>

@@ -64,7 +64,10 @@ public sealed class ScopeCatalogue
         string Name(string builtIn) => renamed is not null && renamed.TryGetValue(builtIn, out var other) ? other : builtIn;
         KeyManagement = Name("seal:key_management");
         KeyProvisioning = Name("seal:key_provisioning");
+        Administration = Name("keyreeve.admin");
+        AuditReading = Name("keyreeve.audit.read");
         UserInfoAudience = issuer + "/userinfo";
+        AdministrationAudience = issuer + "/admin";
         KeyManagementAudience = issuer + "/seal/km";
         var all = new List<ScopeDefinition>
         {
@@ -79,8 +82,8 @@ public sealed class ScopeCatalogue
             new(Name("seal:location_management"), ScopeKind.Seal, issuer + "/seal/lm", "Location", "Use location services for you."),
             new(Name("seal:identity_provisioning"), ScopeKind.Seal, issuer + "/ss-ipp", "Identity provisioning", "Provide VAL service identities."),
             new(Name("seal:user_profile"), ScopeKind.Seal, issuer + "/ss-upr", "VAL profile", "Read your VAL service profile."),
-            new(Name("keyreeve.admin"), ScopeKind.Operator, issuer + "/admin", "Administration", "Administer this server."),
-            new(Name("keyreeve.audit.read"), ScopeKind.Operator, issuer + "/admin", "Audit", "Read the audit."),
+            new(Administration, ScopeKind.Operator, AdministrationAudience, "Administration", "Administer this server."),
+            new(AuditReading, ScopeKind.Operator, AdministrationAudience, "Audit", "Read the audit."),
         };
         all.AddRange(services.Select(s => new ScopeDefinition(ValPrefix + s.ServiceId, ScopeKind.ValService, s.Audience, s.Name, $"Use the service {s.Name} in your name.", s.ServiceId) { AcrValues = s.AcrValues }));
         // A renamed scope may not hide another one.
@@ -93,6 +96,15 @@ public sealed class ScopeCatalogue
 
     /// <summary>Scope of SEAL key provisioning.</summary>
     public string KeyProvisioning { get; }
+
+    /// <summary>Scope of the admin API.</summary>
+    public string Administration { get; }
+
+    /// <summary>Scope of the audit in the admin API.</summary>
+    public string AuditReading { get; }
+
+    /// <summary>Audience of the admin API.</summary>
+    public string AdministrationAudience { get; }
 
     /// <summary>Audience of the userinfo endpoint.</summary>
     public string UserInfoAudience { get; }

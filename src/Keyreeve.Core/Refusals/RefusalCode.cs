@@ -95,6 +95,10 @@ public enum RefusalCode
     TokenForAnotherAudience,
     /// <summary>The token lacks the scope.</summary>
     InsufficientScope,
+    /// <summary>The client's tokens are bound to its certificate, and it showed none (RFC 8705).</summary>
+    CertificateMissing,
+    /// <summary>The token or grant is bound to a certificate, and the caller showed none or another one (RFC 8705).</summary>
+    BoundToAnotherKey,
 
     // key management
     /// <summary>SKmsUri is not ours.</summary>

@@ -60,6 +60,9 @@ public sealed record AccessTokenClaims
 
     /// <summary><c>SKeyProv</c> (TS 33.434 V18 A.2.2.3): the client may provision keys.</summary>
     public bool KeyProvisioning { get; init; }
+
+    /// <summary><c>cnf</c> with <c>x5t#S256</c>: the certificate whose holder alone may use the token (RFC 8705 section 3.1), or null.</summary>
+    public string? BoundTo { get; init; }
 }
 
 /// <summary>Everything an ID token will say. Times Unix seconds.</summary>

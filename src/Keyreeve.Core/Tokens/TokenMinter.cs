@@ -29,6 +29,7 @@ public sealed class TokenMinter(string issuer)
     /// <summary>An access token: JWT in JWS compact form, typ at+jwt (RFC 9068). iss, sub, aud, exp come first and in that order.</summary>
     [Spec("TS 33.434", "A.2.2.1")]
     [Spec("RFC 9068", "2")]
+    [Spec("RFC 8705", "3.1")]
     public string Mint(AccessTokenClaims claims, SigningKey key)
     {
         var payload = Payload.Value!;
@@ -50,6 +51,12 @@ public sealed class TokenMinter(string issuer)
         WriteVal(json, claims.Val);
         if (claims.KeyProvisioning)
             json.WriteBoolean("SKeyProv"u8, true);
+        if (claims.BoundTo is not null)
+        {
+            json.WriteStartObject("cnf"u8);
+            json.WriteString("x5t#S256"u8, claims.BoundTo);
+            json.WriteEndObject();
+        }
         json.WriteEndObject();
         json.Flush();
         return JwsWriter.Write(key.HeaderAccessToken, payload.Octets, key);

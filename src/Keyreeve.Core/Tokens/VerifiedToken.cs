@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Keyreeve.Wire.Jose;
 using Keyreeve.Wire.OAuth;
 
@@ -19,6 +20,10 @@ public sealed class VerifiedToken
         ValUserId = claims.GetString("val_user_id");
         ValUeId = claims.GetString("val_ue_id");
         ValServiceIds = claims.GetStrings("val_service_ids");
+        IsBound = claims.TryGetRaw("cnf", out var confirmation);
+        // What is bound in a way that is not understood here is bound all the same, and then to nothing that anybody can show.
+        BoundTo = IsBound && confirmation.ValueKind == JsonValueKind.Object && confirmation.EnumerateObject().Count() == 1
+            && confirmation.TryGetProperty("x5t#S256"u8, out var thumbprint) && thumbprint.ValueKind == JsonValueKind.String ? thumbprint.GetString() : null;
     }
 
     /// <summary>All claims as signed.</summary>
@@ -44,6 +49,12 @@ public sealed class VerifiedToken
 
     /// <summary><c>val_service_ids</c>, or none.</summary>
     public IReadOnlyList<string> ValServiceIds { get; }
+
+    /// <summary>True when <c>cnf</c> is there: whoever uses the token shows a key with it.</summary>
+    public bool IsBound { get; }
+
+    /// <summary><c>x5t#S256</c> of <c>cnf</c>, or null.</summary>
+    public string? BoundTo { get; }
 
     /// <summary><c>exp</c>, Unix seconds.</summary>
     public long ExpiresAt => Claims.ExpiresAt!.Value;

@@ -11,7 +11,7 @@ internal static class AdminClientCommands
         [
             AdminFlag.Text("--name", "name", "shown to users"),
             AdminFlag.Text("--profile", "profile", "seal or openid"),
-            AdminFlag.Texts("--auth-method", "authMethods", "client_secret_basic, client_secret_post, private_key_jwt or none"),
+            AdminFlag.Texts("--auth-method", "authMethods", "client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none"),
             new("--jwks", "jwks", typeof(JsonObject), "a file with the public keys for private_key_jwt"),
             AdminFlag.Texts("--redirect-uri", "redirectUris", "a redirect URI"),
             AdminFlag.Texts("--grant", "grants", "authorization_code, refresh_token or client_credentials"),
@@ -21,6 +21,7 @@ internal static class AdminClientCommands
             AdminFlag.Text("--audience", "audience", "as a resource server: whose tokens it may introspect"),
             AdminFlag.Texts("--owned-service", "ownedServices", "as a VAL server: a VAL service it owns"),
             AdminFlag.Texts("--certificate", "certificates", "a PEM file, or a SHA-256 thumbprint") with { MayBeFile = true },
+            AdminFlag.Text("--tls-name", "tlsName", "for tls_client_auth, the name its certificate holds: KIND:VALUE with subject_dn, san_dns, san_uri, san_ip or san_email"),
             AdminFlag.Text("--id-token-algorithm", "idTokenAlgorithm", "ES256 or RS256"),
             new("--access-token-seconds", "accessTokenSeconds", typeof(int), "10 to 86400"),
             AdminFlag.Text("--minimum-acr", "minimumAcr", "the weakest authentication class of its users"),

@@ -63,6 +63,9 @@ public sealed class SettingsReader
         ("Outbound:AllowedNetworks", "", "networks that may be connected to although they are not public, as 10.1.0.0/16 fd12::/64"),
         ("Outbound:AllowHttp", "false", "true or false: plain http, to allowed networks alone"),
         ("Outbound:TrustAnchors", "", "PEM file of roots that receivers' certificates chain to, beside the own root"),
+        ("Clients:TrustAnchors", "", "PEM file of authorities that clients' certificates chain to, beside the built-in VAL authority"),
+        ("Clients:RevocationLists", "", "PEM file of these authorities' lists of revoked certificates; read again when it changes"),
+        ("Clients:RevocationMode", "hard", "hard: once there are lists, refuse a certificate whose issuer has none up to date; soft: believe it"),
         ("Events:Receivers:NAME:Url", "", "who is told of revocations: https address that takes Security Event Tokens"),
         ("Events:Receivers:NAME:Audience", "URL", "their aud"),
         ("Log:Level", "Information", "Trace, Debug, Information, Warning or Error"),
@@ -233,6 +236,12 @@ public sealed class SettingsReader
                 MetricPeriod = Seconds("Telemetry:MetricSeconds", 1, 3600),
             },
             Outbound = outbound,
+            Clients = new ClientSettings
+            {
+                TrustAnchors = Text("Clients:TrustAnchors") is { } anchors ? OutboundReader.ReadAnchors("Clients:TrustAnchors", anchors) : [],
+                RevocationLists = Text("Clients:RevocationLists"),
+                RefusesUnknownRevocation = (Text("Clients:RevocationMode") ?? "hard") switch { "hard" => true, "soft" => false, _ => throw Wrong("Clients:RevocationMode") },
+            },
             EventReceivers = OutboundReader.ReadReceivers(_values.Select(v => KeyValuePair.Create(v.Key, v.Value.Value)), outbound.AllowHttp),
             Sources = _sources,
         };

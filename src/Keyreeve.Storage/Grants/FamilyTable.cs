@@ -9,7 +9,7 @@ internal static class FamilyTable
 {
     private const string Columns = """
         family_id, client_id, subject, scope, auth_time, acr, amr, session_id, generation, current_hash,
-        previous_hash, sealed_successor, started_at, rotated_at, reuses, idle_expires_at, absolute_expires_at, ended_at
+        previous_hash, sealed_successor, started_at, rotated_at, reuses, idle_expires_at, absolute_expires_at, ended_at, bound_to
         """;
 
     /// <summary>
@@ -29,9 +29,9 @@ internal static class FamilyTable
     private static readonly Statement Add = new($"""
         INSERT INTO refresh_families ({Columns})
         VALUES (@FamilyId, @ClientId, @Subject, @Scope, @AuthTime, @Acr, @Amr, @SessionId, @Generation, @CurrentHash,
-                @PreviousHash, @SealedSuccessor, @StartedAt, @RotatedAt, @Reuses, @IdleExpiresAt, @AbsoluteExpiresAt, @EndedAt)
+                @PreviousHash, @SealedSuccessor, @StartedAt, @RotatedAt, @Reuses, @IdleExpiresAt, @AbsoluteExpiresAt, @EndedAt, @BoundTo)
         """, "@FamilyId", "@ClientId", "@Subject", "@Scope", "@AuthTime", "@Acr", "@Amr", "@SessionId", "@Generation", "@CurrentHash",
-        "@PreviousHash[]", "@SealedSuccessor[]", "@StartedAt", "@RotatedAt", "@Reuses", "@IdleExpiresAt", "@AbsoluteExpiresAt", "@EndedAt");
+        "@PreviousHash[]", "@SealedSuccessor[]", "@StartedAt", "@RotatedAt", "@Reuses", "@IdleExpiresAt", "@AbsoluteExpiresAt", "@EndedAt", "@BoundTo");
 
     private static readonly Statement Find = new($"SELECT {Columns} FROM refresh_families WHERE family_id = @FamilyId", "@FamilyId");
 
@@ -40,13 +40,13 @@ internal static class FamilyTable
 
     private static readonly Statement Rotate = new("""
         UPDATE refresh_families SET generation = @Generation, current_hash = @CurrentHash, previous_hash = @PreviousHash,
-            sealed_successor = @SealedSuccessor, rotated_at = @RotatedAt, reuses = @Reuses, idle_expires_at = @IdleExpiresAt
+            sealed_successor = @SealedSuccessor, rotated_at = @RotatedAt, reuses = @Reuses, idle_expires_at = @IdleExpiresAt, bound_to = @BoundTo
         WHERE family_id = @FamilyId AND generation = @Before AND ended_at = 0
-        """, "@FamilyId", "@Generation", "@Before", "@CurrentHash", "@PreviousHash[]", "@SealedSuccessor[]", "@RotatedAt", "@Reuses", "@IdleExpiresAt");
+        """, "@FamilyId", "@Generation", "@Before", "@CurrentHash", "@PreviousHash[]", "@SealedSuccessor[]", "@RotatedAt", "@Reuses", "@IdleExpiresAt", "@BoundTo");
 
     public static Task AddAsync(UnitOfWork unit, RefreshFamily f) => unit.ExecuteAsync(Add.In(unit,
         f.FamilyId, f.ClientId, f.Subject, f.Scope.Text, f.Authentication.AuthTime, f.Authentication.Acr, f.Authentication.Amr, f.SessionId, f.Generation, f.CurrentHash,
-        f.PreviousHash, f.SealedSuccessor, f.StartedAt, f.RotatedAt, (long)f.Reuses, IdleEnd(f), f.AbsoluteExpiresAt, f.EndedAt));
+        f.PreviousHash, f.SealedSuccessor, f.StartedAt, f.RotatedAt, (long)f.Reuses, IdleEnd(f), f.AbsoluteExpiresAt, f.EndedAt, f.BoundTo));
 
     public static Task<RefreshFamily?> FindAsync(IDatabase database, string familyId, CancellationToken cancel) =>
         database.ReadAsync(connection => Find.FirstAsync(connection, Read, cancel, familyId), cancel);
@@ -74,7 +74,7 @@ internal static class FamilyTable
     /// family that was ended meanwhile stays ended.
     /// </summary>
     public static async Task<bool> RotateAsync(UnitOfWork unit, RefreshFamily next) => await unit.ExecuteAsync(Rotate.In(unit,
-        next.FamilyId, next.Generation, next.Generation - 1, next.CurrentHash, next.PreviousHash, next.SealedSuccessor, next.RotatedAt, (long)next.Reuses, IdleEnd(next))) == 1;
+        next.FamilyId, next.Generation, next.Generation - 1, next.CurrentHash, next.PreviousHash, next.SealedSuccessor, next.RotatedAt, (long)next.Reuses, IdleEnd(next), next.BoundTo)) == 1;
 
     public static async Task<bool> CountReuseAsync(UnitOfWork unit, string familyId, long generation, int limit) => await unit.ExecuteAsync("""
         UPDATE refresh_families SET reuses = reuses + 1
@@ -111,5 +111,6 @@ internal static class FamilyTable
         IdleExpiresAt = row.GetInt64(15),
         AbsoluteExpiresAt = row.GetInt64(16),
         EndedAt = row.GetInt64(17),
+        BoundTo = row.TextOrNull(18),
     };
 }

@@ -19,6 +19,8 @@ public static class BearerToken
             return new Refusal(RefusalCode.TokenMissing, "an access token is required", "no bearer token was sent");
         if (!verifier.Verify(value.AsSpan(7).Trim(' '), audience).Succeeded(out var token, out var refusal))
             return refusal;
+        if (token.IsBound && TokenBinding.WhyNot(token, ConnectionCertificate.Of(request.HttpContext)) is { } notTheirs)
+            return notTheirs;
         if (scope is not null && !token.Scope.Contains(scope))
             return new Refusal(RefusalCode.InsufficientScope, "the access token lacks the scope", $"token {token.Claims.JwtId} has [{token.Scope}], not {scope}");
         return token;

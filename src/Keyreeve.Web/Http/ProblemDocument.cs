@@ -25,7 +25,7 @@ public static class ProblemDocument
         RefusalCode.Conflict => StatusCodes.Status409Conflict,
         RefusalCode.ClientAuthenticationFailed or RefusalCode.UnknownClient or RefusalCode.TokenMissing or RefusalCode.TokenInvalid
             or RefusalCode.TokenExpired or RefusalCode.TokenRevoked or RefusalCode.TokenForAnotherAudience or RefusalCode.LoginRequired
-            or RefusalCode.CertificateNotAccepted => StatusCodes.Status401Unauthorized,
+            or RefusalCode.CertificateNotAccepted or RefusalCode.CertificateMissing or RefusalCode.BoundToAnotherKey => StatusCodes.Status401Unauthorized,
         RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied or RefusalCode.ConsentRequired or RefusalCode.InteractionRequired or RefusalCode.InsufficientScope
             or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner => StatusCodes.Status403Forbidden,
         RefusalCode.TooManyRequests => StatusCodes.Status429TooManyRequests,

@@ -152,6 +152,28 @@ public sealed class DiscoveryTests(OpenIdServer server) : IClassFixture<OpenIdSe
         Assert.Equal(mtls.BaseAddress!.GetLeftPart(UriPartial.Authority) + "/token", (string)aliases["token_endpoint"]!);
     }
 
+    [Fact]
+    [Proves("RFC 8705", "3.3")]
+    [Proves("RFC 8705", "5")]
+    public async Task Client_certificates_are_announced_with_the_listener_that_takes_them_and_not_without_it()
+    {
+        var with = (await server.GetAsync(Documents[0])).Json;
+        Assert.True((bool)with["tls_client_certificate_bound_access_tokens"]!);
+        var port = server.Server.Server.EndPoints["mtls"].Port;
+        Assert.Equal(["token_endpoint", "introspection_endpoint", "revocation_endpoint", "userinfo_endpoint"], with["mtls_endpoint_aliases"]!.AsObject().Select(a => a.Key));
+        Assert.All(with["mtls_endpoint_aliases"]!.AsObject(), a => Assert.Equal(port, new Uri((string)a.Value!).Port));
+        foreach (var endpoint in (string[])["token", "introspection", "revocation"])
+            Assert.Equal(["tls_client_auth", "self_signed_tls_client_auth"], Methods(with, endpoint).Where(m => m.Contains("tls", StringComparison.Ordinal)));
+        await using var alone = await OpenIdServer.StartAsync("Listeners:mtls:Address=off");
+        var without = (await alone.GetAsync(Documents[0])).Json;
+        Assert.Null(without["tls_client_certificate_bound_access_tokens"]);
+        Assert.Null(without["mtls_endpoint_aliases"]);
+        Assert.DoesNotContain("tls_client_auth", Methods(without, "token"));
+
+        static IEnumerable<string> Methods(System.Text.Json.Nodes.JsonObject document, string endpoint) =>
+            document[endpoint + "_endpoint_auth_methods_supported"]!.AsArray().Select(m => (string)m!);
+    }
+
     [Theory]
     [InlineData("POST", "/token")]
     [InlineData("POST", "/introspect")]

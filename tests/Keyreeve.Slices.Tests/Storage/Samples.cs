@@ -66,6 +66,7 @@ internal static class Samples
             KeysUri = "https://a.example/jwks",
             PostLogoutRedirectUris = ["https://a.example/bye", "https://a.example/"],
             BoundTokens = true,
+            TlsName = Keyreeve.Core.Certificates.RegisteredName.TryRead("subject_dn:CN=a\\,b,C=DE", out var name, out _) ? name : null,
             RequirePushedRequests = true,
             EncryptAccessTokens = true,
             AccessTokenSeconds = 77,
@@ -113,6 +114,7 @@ internal static class Samples
 
     public static RefreshFamily FullFamily() => Family("full") with
     {
+        BoundTo = "thumbprint",
         SessionId = "session",
         StartedAt = Now * 999,
         Generation = 4,
@@ -131,6 +133,7 @@ internal static class Samples
         RotatedAt = family.RotatedAt + 1,
         IdleExpiresAt = family.IdleExpiresAt + 1,
         Reuses = 0,
+        BoundTo = "next thumbprint",
     };
 
     public static LoginSession Session(string cookie, string subject) => new()

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
 using Keyreeve.Client;
@@ -153,10 +154,10 @@ public sealed class IdTokenCheckTests
             ["client_id"] = ScriptedSim.ClientId,
             ["scope"] = "openid val:s1",
         };
-        async Task<string?> Check(JsonObject claims, string typ = "at+jwt", IJwsSigner? key = null)
+        async Task<string?> Check(JsonObject claims, string typ = "at+jwt", IJwsSigner? key = null, X509Certificate2? shown = null)
         {
             var token = new TokenText(ScriptedSim.Sign(claims, key ?? _sim.Key, typ));
-            var result = await AccessTokenCheck.CheckAsync(client, token, "https://val.example", "val:s1", TimeSpan.FromSeconds(30), _sim.Clock, TestContext.Current.CancellationToken);
+            var result = await AccessTokenCheck.CheckAsync(client, token, "https://val.example", "val:s1", TimeSpan.FromSeconds(30), _sim.Clock, TestContext.Current.CancellationToken, shown);
             return result.Succeeded(out _, out var failure) ? null : Assert.IsType<BadAnswer>(failure).Found;
         }
         Assert.Null(await Check(Good()));
@@ -169,6 +170,15 @@ public sealed class IdTokenCheckTests
         Assert.Equal("client_id or sub is missing", await Check(With(Good(), "client_id", null)));
         using var foreign = ScriptedSim.NewKey("k1");
         Assert.Equal("the signature is not the key's", await Check(Good(), key: foreign));
+        // A bound token (RFC 8705) is good with its certificate alone, and never because nobody looked.
+        using var ec = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using var mine = new CertificateRequest("CN=c", ec, HashAlgorithmName.SHA256).CreateSelfSigned(ScriptedSim.Start, ScriptedSim.Start.AddDays(1));
+        using var other = new CertificateRequest("CN=c", ec, HashAlgorithmName.SHA256).CreateSelfSigned(ScriptedSim.Start, ScriptedSim.Start.AddDays(1));
+        JsonObject Bound() => With(Good(), "cnf", new JsonObject { ["x5t#S256"] = System.Buffers.Text.Base64Url.EncodeToString(SHA256.HashData(mine.RawData)) });
+        Assert.Null(await Check(Bound(), shown: mine));
+        Assert.Null(await Check(Good(), shown: mine));
+        foreach (var refused in new[] { await Check(Bound()), await Check(Bound(), shown: other), await Check(With(Good(), "cnf", new JsonObject { ["jkt"] = "x" }), shown: mine), await Check(With(Good(), "cnf", "x"), shown: mine) })
+            Assert.Equal("it is bound to a certificate that was not shown", refused);
     }
 
     private static JsonObject With(JsonObject claims, string name, JsonNode? value)

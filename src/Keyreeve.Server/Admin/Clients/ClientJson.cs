@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Wire.Jose;
@@ -20,8 +21,8 @@ internal static class ClientJson
         new("clientId", FieldKind.Text, "1 to 255 printable ASCII characters without space.", Required: true),
         new("name", FieldKind.Text, "Shown to users.", Required: true),
         new("profile", FieldKind.Text, "seal (default, TS 33.434 Annex A) or openid."),
-        new("authMethods", FieldKind.Texts, "client_secret_basic (default), client_secret_post, private_key_jwt; or none alone."),
-        new("jwks", FieldKind.Object, "Public keys for private_key_jwt."),
+        new("authMethods", FieldKind.Texts, "client_secret_basic (default), client_secret_post, private_key_jwt, tls_client_auth or self_signed_tls_client_auth; or none alone."),
+        new("jwks", FieldKind.Object, "Public keys for private_key_jwt; certificates in their x5c for self_signed_tls_client_auth."),
         new("redirectUris", FieldKind.Texts, "Compared as strings."),
         new("grants", FieldKind.Texts, "authorization_code and refresh_token (default), client_credentials."),
         new("scopes", FieldKind.Text, "What it may ask for, separated by spaces."),
@@ -30,6 +31,7 @@ internal static class ClientJson
         new("audience", FieldKind.Text, "As a resource server: the audience whose tokens it may introspect."),
         new("ownedServices", FieldKind.Texts, "As a VAL server: the VAL services it owns."),
         new("certificates", FieldKind.Texts, "Certificates registered for it, as PEM or SHA-256 thumbprint; shown as thumbprints."),
+        new("tlsName", FieldKind.Text, "For tls_client_auth, the name its certificate must hold: subject_dn:, san_dns:, san_uri:, san_ip: or san_email: and the value, as san_dns:val.example."),
         new("idTokenAlgorithm", FieldKind.Text, "ES256 (default) or RS256."),
         new("accessTokenSeconds", FieldKind.Number, "10 to 86400; the server's setting when absent."),
         new("minimumAcr", FieldKind.Text, "The weakest authentication class of its users: 3gpp:acr:password, urn:keyreeve:acr:two-factor or phr."),
@@ -74,6 +76,7 @@ internal static class ClientJson
         ["audience"] = client.Audience,
         ["ownedServices"] = Changes.Array(client.OwnedServices),
         ["certificates"] = Changes.Array(client.CertificateThumbprints),
+        ["tlsName"] = client.TlsName?.ToString(),
         ["idTokenAlgorithm"] = client.IdTokenAlgorithm.Name(),
         ["accessTokenSeconds"] = client.AccessTokenSeconds,
         ["minimumAcr"] = client.MinimumAcr,
@@ -122,6 +125,7 @@ internal static class ClientJson
             Audience = body.Text("audience", 2000),
             OwnedServices = [.. body.Texts("ownedServices", 200, 200) ?? []],
             CertificateThumbprints = [.. (body.Texts("certificates", 8, 16 * 1024, lines: true) ?? []).Select(text => ClientCertificates.ThumbprintOf(body, text)).Distinct()],
+            TlsName = ReadTlsName(body),
             IdTokenAlgorithm = ReadAlgorithm(body),
             AccessTokenSeconds = body.Number("accessTokenSeconds", 10, 86400),
             MinimumAcr = body.Text("minimumAcr"),
@@ -168,6 +172,15 @@ internal static class ClientJson
             return scopes;
         body.Fail("scopes", "scopes are separated by single spaces, in the characters of RFC 6749 3.3");
         return ScopeList.Empty;
+    }
+
+    private static RegisteredName? ReadTlsName(JsonBody body)
+    {
+        if (body.Text("tlsName", 1100) is not { } text)
+            return null;
+        if (!RegisteredName.TryRead(text, out var name, out var reason))
+            body.Fail("tlsName", $"tlsName: {reason}");
+        return name;
     }
 
     private static JwsAlgorithm ReadAlgorithm(JsonBody body)
