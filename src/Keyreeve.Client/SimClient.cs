@@ -37,16 +37,14 @@ public sealed class SimClient
     private readonly TimeProvider _clock;
     private readonly IssuerKeys _keys;
 
-    private SimClient(HttpClient http, SimClientOptions options, SimMetadata metadata, TimeProvider clock)
+    internal SimClient(HttpClient http, SimClientOptions options, SimMetadata metadata, TimeProvider clock)
     {
         (_http, _options, Metadata, _clock) = (http, options, metadata, clock);
-        _keys = new IssuerKeys(http, metadata.JwksUri, clock);
+        _keys = new IssuerKeys(() => IssuerKeys.FetchAsync(http, metadata.JwksUri), clock);
     }
 
     /// <summary>What the SIM-S said about itself.</summary>
     public SimMetadata Metadata { get; }
-
-    internal IssuerKeys Keys => _keys;
 
     /// <summary>Fetches the SIM-S's metadata. Without them there is no client.</summary>
     /// <exception cref="ArgumentException">The issuer is no https URL, or the leeway is not 0 to 30 s.</exception>
@@ -56,9 +54,7 @@ public sealed class SimClient
             throw new ArgumentException("The leeway is 0 to 30 seconds (TS 33.434 table A.2.1.2-1).", nameof(options));
         var address = SimMetadata.AddressOf(options.Issuer)
             ?? throw new ArgumentException("The issuer is an https URL without query and fragment.", nameof(options));
-        using var request = new HttpRequestMessage(HttpMethod.Get, address);
-        var answer = await AnswerBody.SendAsync(http, request, AnswerBody.MaxLength, cancel);
-        return SimMetadata.Read(answer, options.Issuer).Succeeded(out var metadata, out var failure)
+        return (await SimMetadata.FetchAsync(http, address, options.Issuer, cancel)).Succeeded(out var metadata, out var failure)
             ? new SimClient(http, options, metadata, clock)
             : failure;
     }
@@ -142,9 +138,9 @@ public sealed class SimClient
         if (!(await _keys.GetAsync(cancel)).Succeeded(out var keys, out var failure))
             return failure;
         var verdict = IdTokenCheck.Check(token, keys, expected, _clock.GetUtcNow());
-        if (verdict.KeyUnknown && await _keys.RefetchAsync(cancel) is { } again)
+        if (verdict.KeyUnknown)
         {
-            if (!again.Succeeded(out keys, out failure))
+            if (!(await _keys.RefetchAsync(keys, cancel)).Succeeded(out keys, out failure))
                 return failure;
             verdict = IdTokenCheck.Check(token, keys, expected, _clock.GetUtcNow());
         }
