@@ -169,6 +169,7 @@ internal sealed class SealScenes(
     {
         SkmAnswer.KeyMaterial => "key material",
         SkmAnswer.Refused refused => string.Create(CultureInfo.InvariantCulture, $"errorCode {(int)refused.Code:X2} under HTTP {refused.Status}"),
+        SkmAnswer.Later later => string.Create(CultureInfo.InvariantCulture, $"HTTP {later.Status}, and no SEAL KM Response"),
         SkmAnswer.Untrusted untrusted => untrusted.Failure.Found + ", where " + untrusted.Failure.Expected + " is due",
         _ => throw new System.Diagnostics.UnreachableException(),
     };
