@@ -66,7 +66,7 @@ internal sealed class LoopbackRedirect : IDisposable
         finally
         {
             await over.CancelAsync();
-            await accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)accepting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
