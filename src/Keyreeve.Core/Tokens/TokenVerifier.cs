@@ -1,7 +1,3 @@
-using System.Buffers;
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
-using System.Text;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
@@ -30,7 +26,7 @@ public sealed class TokenVerifier(string issuer, Func<KeyRing> ring, Func<Revoca
     {
         if (token.Length is 0 or > JoseLimits.MaxTokenLength)
             return Invalid("its length");
-        var hash = HashOf(token);
+        var hash = TokenHash.Of(token);
         var keys = ring();
         var remembered = Volatile.Read(ref _remembered);
         // A new key ring forgets everything: what a revoked key has signed is out at once.
@@ -107,26 +103,11 @@ public sealed class TokenVerifier(string issuer, Func<KeyRing> ring, Func<Revoca
 
     private static Refusal Invalid(string why) => new(RefusalCode.TokenInvalid, "the access token is not valid", "an access token was refused for " + why);
 
-    private static TokenHash HashOf(ReadOnlySpan<char> token)
-    {
-        var octets = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(token.Length));
-        Span<byte> hash = stackalloc byte[32];
-        SHA256.HashData(octets.AsSpan(0, Encoding.UTF8.GetBytes(token, octets)), hash);
-        ArrayPool<byte>.Shared.Return(octets, clearArray: true);
-        return MemoryMarshal.Read<TokenHash>(hash);
-    }
-
     /// <summary>The tokens whose signature was checked under one ring.</summary>
     private sealed class Remembered(KeyRing ring)
     {
         public KeyRing Ring { get; } = ring;
 
         public GenerationCache<TokenHash, VerifiedToken> Tokens { get; } = new(capacity: 20_000);
-    }
-
-    /// <summary>A SHA-256 value. Its first octets spread well enough: nobody chooses them.</summary>
-    private readonly record struct TokenHash(long A, long B, long C, long D)
-    {
-        public override int GetHashCode() => A.GetHashCode();
     }
 }
