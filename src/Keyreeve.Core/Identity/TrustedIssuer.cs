@@ -74,10 +74,3 @@ public interface IIssuerKeys
     /// <summary>The keys. <paramref name="kid"/> is the one looked for: who fetches may look again, at a bounded rate, when it does not have it.</summary>
     ValueTask<JsonWebKeySet?> FindAsync(TrustedIssuer issuer, string? kid, CancellationToken cancel);
 }
-
-/// <summary>The keys that were registered with the issuer.</summary>
-public sealed class RegisteredIssuerKeys : IIssuerKeys
-{
-    /// <inheritdoc />
-    public ValueTask<JsonWebKeySet?> FindAsync(TrustedIssuer issuer, string? kid, CancellationToken cancel) => new(issuer.Keys);
-}

@@ -169,7 +169,7 @@ public static class WebHost
             .AddSingleton<IDirectory>(stores.Directory).AddSingleton<IGrantStore>(stores.Grants).AddSingleton<ISessionStore>(stores.Sessions).AddSingleton<ICredentialStore>(stores.Credentials)
             .AddSingleton<IRevocationStore>(stores.Revocations).AddSingleton<IKeyRecordStore>(stores.KeyRecords).AddSingleton<ISealedStore>(stores.Sealed)
             .AddSingleton<IAssertionStore>(stores.Assertions).AddSingleton<ISeenRequestStore>(stores.SeenRequests).AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
-            .AddSingleton<IIssuerKeys, RegisteredIssuerKeys>().AddSingleton<EncryptedTokens>()
+            .AddSingleton<IIssuerKeys>(services => services.GetRequiredService<RemoteKeys>()).AddSingleton<EncryptedTokens>()
             .AddSingleton(new TokenMinter(parts.Issuer))
             .AddSingleton(new TokenVerifier(parts.Issuer, () => parts.State.Keys, () => parts.State.Revocations, parts.Clock, settings.Tokens.Leeway))
             .AddSingleton(settings.Limits).AddSingleton<RequestLimits>().AddSingleton<AssertionMemory>().AddSingleton<RemoteKeys>().AddSingleton(parts.ClientAuthorities)

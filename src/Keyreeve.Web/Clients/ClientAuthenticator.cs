@@ -49,7 +49,7 @@ public sealed class ClientAuthenticator(
     private async ValueTask<Client> WithRemoteKeysAsync(Client client, PresentedCredential presented, CancellationToken cancel)
     {
         if (presented is { Method: ClientAuthMethod.PrivateKeyJwt, Assertion.Header.Kid: var kid } && client.AuthMethods.Contains(ClientAuthMethod.PrivateKeyJwt))
-            return client with { Keys = await remoteKeys.FindAsync(client, set => kid is null || set.Keys.Any(k => k.Kid is null || string.Equals(k.Kid, kid, StringComparison.Ordinal)), cancel) };
+            return client with { Keys = await remoteKeys.FindAsync(client, set => RemoteKeys.Names(set, kid), cancel) };
         if (presented is { Method: ClientAuthMethod.None, Certificate: { } shown } && client.CertificateMethod == ClientAuthMethod.SelfSignedTls)
             return client with { Keys = await remoteKeys.FindAsync(client, shown.IsIn, cancel) };
         return client;

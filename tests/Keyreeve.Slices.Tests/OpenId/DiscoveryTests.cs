@@ -160,7 +160,7 @@ public sealed class DiscoveryTests(OpenIdServer server) : IClassFixture<OpenIdSe
         var with = (await server.GetAsync(Documents[0])).Json;
         Assert.True((bool)with["tls_client_certificate_bound_access_tokens"]!);
         var port = server.Server.Server.EndPoints["mtls"].Port;
-        Assert.Equal(["token_endpoint", "introspection_endpoint", "revocation_endpoint", "userinfo_endpoint"], with["mtls_endpoint_aliases"]!.AsObject().Select(a => a.Key));
+        Assert.Equal(["pushed_authorization_request_endpoint", "token_endpoint", "introspection_endpoint", "revocation_endpoint", "userinfo_endpoint"], with["mtls_endpoint_aliases"]!.AsObject().Select(a => a.Key));
         Assert.All(with["mtls_endpoint_aliases"]!.AsObject(), a => Assert.Equal(port, new Uri((string)a.Value!).Port));
         foreach (var endpoint in (string[])["token", "introspection", "revocation"])
             Assert.Equal(["tls_client_auth", "self_signed_tls_client_auth"], Methods(with, endpoint).Where(m => m.Contains("tls", StringComparison.Ordinal)));

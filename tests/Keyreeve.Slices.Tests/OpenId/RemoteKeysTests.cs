@@ -3,7 +3,9 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using Keyreeve.Core.Audit;
 using Keyreeve.Core.Identity;
+using Keyreeve.Core.Snapshots;
 using Keyreeve.Testing;
 using Keyreeve.Wire.Jose;
 using Keyreeve.Wire.OAuth;
@@ -178,6 +180,32 @@ public sealed class RemoteKeysTests : IAsyncLifetime
         await _server.PostAsync("/token", null, ("grant_type", "client_credentials"), ("client_id", "remote"));
         await _server.PostAsync("/token", null, ("grant_type", "client_credentials"), ("client_id", "remote"), ("client_secret", "x"));
         Assert.Equal(0, _source.Accepted);
+    }
+
+    [Fact]
+    public async Task The_keys_of_a_trusted_issuer_are_fetched_as_well_and_follow_its_rotation()
+    {
+        const string partner = "https://sim.partner.example";
+        await _server.AddClientAsync(Registration("pump", _source.Address("/unused")) with
+        {
+            AuthMethods = [ClientAuthMethod.SecretBasic], KeysUri = null, Grants = [GrantType.JwtBearer],
+        });
+        var issuer = new Partner(partner).Registration(["pump"]) with { Keys = null, KeysUri = _source.Address("/partner") };
+        Assert.True((await _server.Service<IDirectory>().SaveIssuerAsync(issuer, create: true, null, new AuditEntry { Kind = "issuer.saved", Outcome = AuditOutcome.Changed, At = 1 }, CancellationToken.None)).Succeeded(out _, out _));
+        await _server.Service<SnapshotState>().RefreshAsync(CancellationToken.None);
+        Assert.Equal(HttpStatusCode.OK, await AssertAsync(_first));
+        Assert.Equal(HttpStatusCode.OK, await AssertAsync(_first));
+        Assert.Equal(1, _source.Accepted);
+        Publish(_second);
+        _server.Server.Time.Advance(TimeSpan.FromSeconds(31));
+        Assert.Equal(HttpStatusCode.OK, await AssertAsync(_second));
+        Assert.Equal(HttpStatusCode.BadRequest, await AssertAsync(_first));
+
+        async Task<HttpStatusCode> AssertAsync(ClientSigningKey key)
+        {
+            var claims = new Partner(partner).Claims(_server.Issuer, _server.Server.Time.GetUtcNow());
+            return (await _server.PostAsync("/token", _server.Server.Basic("pump"), ("grant_type", ExchangeWorld.Bearer), ("assertion", new Partner(partner).Sign(claims, by: key)))).Status;
+        }
     }
 
     private void Publish(ClientSigningKey key) => _source.Always("200 OK", "Content-Type: application/json\r\n", SetOf(key));
