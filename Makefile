@@ -44,8 +44,9 @@ crash: libraries peers ## kill -9 at chosen moments, for long: make crash ROUNDS
 	dotnet tests/Keyreeve.Server.Tests/bin/Release/net10.0/Keyreeve.Server.Tests.dll -class "Keyreeve.Server.Tests.Faults.*" -parallel none
 
 ROWS ?= 1000000
-sweep-bench: ## token requests before, during and after a sweep: make sweep-bench ROWS=10000000 (RATE=60 requests a second)
-	@$(BUILD) bench/Keyreeve.SweepBench && dotnet bench/Keyreeve.SweepBench/bin/Release/net10.0/Keyreeve.SweepBench.dll $(ROWS) $(or $(RATE),60)
+sweep-bench: ## token requests before, during and after a sweep: make sweep-bench ROWS=10000000 (RATE=60 a second, MINUTES=30 at most)
+	@$(BUILD) bench/Keyreeve.SweepBench && dotnet bench/Keyreeve.SweepBench/bin/Release/net10.0/Keyreeve.SweepBench.dll \
+	--rows $(ROWS) --rate $(or $(RATE),60) --minutes $(or $(MINUTES),30) $(if $(OLD),--random-keys)
 
 SECONDS ?= 60
 fuzz: ## every fuzz target: make fuzz SECONDS=60

@@ -5,12 +5,17 @@ using System.Text.Json;
 using Keyreeve.Bench;
 using Keyreeve.Bench.Sides;
 using Keyreeve.Bench.Sweeping;
+using Keyreeve.Core.Tokens;
 using Keyreeve.Storage;
 
 // Fills a database with expired rows, starts the server on it, and prints what token requests take before, during and after the sweep.
+const double Bound = 2;
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-var rows = args.Length > 0 ? long.Parse(args[0], CultureInfo.InvariantCulture) : 1_000_000;
-var perSecond = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 60;
+if (SweepOptions.Read(args) is not { } options)
+{
+    Console.WriteLine(SweepOptions.Usage);
+    return 2;
+}
 var root = new DirectoryInfo(AppContext.BaseDirectory);
 while (root is not null && !File.Exists(Path.Combine(root.FullName, "Keyreeve.slnx")))
     root = root.Parent;
@@ -34,54 +39,73 @@ try
     File.Delete(Path.Combine(data, "listeners.json"));
     var demo = JsonSerializer.Deserialize<JsonElement>(await File.ReadAllTextAsync(Path.Combine(data, "demo.json")));
     var alice = demo.GetProperty("users")[0].GetProperty("sub").GetString()!;
-
+    ConcurrentQueue<RefreshToken> families;
+    ConcurrentQueue<OpaqueToken> codes;
     var watch = Stopwatch.StartNew();
-    await using var database = await SqliteEngine.OpenAsync(file, TimeProvider.System, "bench", CancellationToken.None);
-    await ExpiredRows.AddExpiredAsync(database, rows, done =>
+    await using (var filled = await SqliteEngine.OpenAsync(file, TimeProvider.System, "bench", CancellationToken.None))
     {
-        if (done % 1_000_000 == 0)
-            Console.Error.WriteLine($"{done:N0} rows");
-    });
-    var families = new ConcurrentQueue<Keyreeve.Core.Tokens.RefreshToken>(await ExpiredRows.AddLiveFamiliesAsync(database, alice, 1000));
-    var codes = new ConcurrentQueue<Keyreeve.Core.Tokens.OpaqueToken>(await ExpiredRows.AddLiveCodesAsync(database, alice, 50_000));
-    var first = await ExpiredRows.FirstCodeEndAsync(database);
-    Console.WriteLine($"{rows:N0} expired rows written in {watch.Elapsed.TotalSeconds:N0} s; {Megabytes(file):N0} MB; {perSecond} token requests a second; {Environment.ProcessorCount} cores");
+        await ExpiredRows.AddExpiredAsync(filled, options.Rows, options.RandomKeys, done =>
+        {
+            if (done % 1_000_000 == 0)
+                Console.Error.WriteLine($"{done:N0} rows written, {done / watch.Elapsed.TotalSeconds:N0} a second");
+        });
+        families = new(await ExpiredRows.AddLiveFamiliesAsync(filled, alice, 1000));
+        codes = new(await ExpiredRows.AddLiveCodesAsync(filled, alice, options.PerSecond * (int)(options.AtMost.TotalSeconds + 200) / 3));
+    }
+    Console.WriteLine($"{options.Rows:N0} expired rows{(options.RandomKeys ? " with random keys" : "")} written in {watch.Elapsed.TotalSeconds:N0} s; {Megabytes(file):N0} MB; {options.PerSecond} token requests a second; {Environment.ProcessorCount} cores");
 
     using var server = await MeasuredProcess.StartAsync("dotnet", data, "ca.pem", serve);
-    var ready = Stopwatch.StartNew();
+    await using var database = new SqliteReadOnly(file, TimeProvider.System);
     using var stop = new CancellationTokenSource();
-    var load = new Load(server, demo, families, codes, perSecond);
+    var load = new Load(server, demo, families, codes, options.PerSecond);
     var loading = load.RunAsync(stop.Token);
+    var first = await SweepState.ReadAsync(database);
     await Task.Delay(TimeSpan.FromSeconds(10)); // compilers warm up
     load.Take();
+    var quiet = new Cost(server);
     await Task.Delay(TimeSpan.FromSeconds(40)); // the first sweep begins a minute after the start
-    Print("before", load.Take());
-    while (!(await ExpiredRows.LookAsync(database, first)).Begun)
+    var (quietCpu, quietOctets) = quiet.PerSecond();
+    if (await SweepState.ReadAsync(database) != first)
+        throw new BenchException("the sweep began before it was expected: the machine is too busy for this bench");
+    var before = Print("before", load.Take());
+    while (await SweepState.ReadAsync(database) == first)
         await Task.Delay(100);
     load.Take();
     watch.Restart();
-    var (cpu, log) = (server.CpuMicroseconds, 0.0);
-    while (!(await ExpiredRows.LookAsync(database, first)).Done)
+    var sweeping = new Cost(server);
+    var log = 0.0;
+    bool done;
+    while (!(done = (await SweepState.ReadAsync(database)).IsDone(TimeProvider.System.GetUtcNow())) && watch.Elapsed < options.AtMost)
     {
-        await Task.Delay(500);
+        await Task.Delay(250);
         log = Math.Max(log, Megabytes(file + "-wal"));
     }
-    var took = watch.Elapsed;
-    Print("during", load.Take());
-    cpu = (server.CpuMicroseconds - cpu) / 1e6;
-    await Task.Delay(TimeSpan.FromSeconds(40));
+    var took = watch.Elapsed.TotalSeconds;
+    var during = Print("during", load.Take());
+    var (cpu, octets) = sweeping.PerSecond();
+    var swept = done ? options.Rows : options.Rows - await SweepState.CountAsync(database);
+    load.Take();
+    if (done)
+        await Task.Delay(TimeSpan.FromSeconds(40));
     Print("after", load.Take());
     await stop.CancelAsync();
     await loading;
-    Console.WriteLine($"swept in {took.TotalSeconds:N0} s, {rows / took.TotalSeconds:N0} rows a second; CPU of the server meanwhile {cpu:N0} s; largest log {log:N0} MB; database {Megabytes(file):N0} MB; {load.Failed} requests failed");
-    return load.Failed == 0 ? 0 : 1;
+    var perSecond = swept / took;
+    Console.WriteLine($"swept {swept:N0} of {options.Rows:N0} rows in {took:N0} s; of the server for each row, above what the load takes: CPU {(cpu - quietCpu) / perSecond * 1e6:N1} us, {(octets - quietOctets) / perSecond:N0} octets written; largest log {log:N0} MB; database {Megabytes(file):N0} MB; {load.Failed} requests failed");
+    var ratio = during / before;
+    var verdict = !done ? $"not done in {options.AtMost.TotalMinutes:N0} minutes" : load.Failed > 0 ? "requests failed" : ratio > Bound ? "missed" : "met";
+    Console.WriteLine($"verdict: {verdict}; p99 {before:N1} ms before, {during:N1} ms during, ratio {ratio:N2} (bound {Bound:N1}); {perSecond:N0} rows a second");
+    return verdict == "met" ? 0 : 1;
 }
 finally
 {
     temporary.Delete(recursive: true);
 }
 
-static void Print(string phase, (double P50, double P99, double Most, int Count) times) =>
+static double Print(string phase, (double P50, double P99, double Most, int Count) times)
+{
     Console.WriteLine($"{phase,-8} p50 {times.P50,8:N1} ms   p99 {times.P99,8:N1} ms   most {times.Most,8:N1} ms   {times.Count:N0} requests");
+    return times.P99;
+}
 
 static double Megabytes(string file) => File.Exists(file) ? new FileInfo(file).Length / 1048576.0 : 0;

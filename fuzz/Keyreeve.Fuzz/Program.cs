@@ -9,6 +9,7 @@ var targets = new (string Name, IReadOnlyList<string> Seeds, Runner Run)[]
 {
     (FormTarget.Name, FormTarget.Seeds, FormTarget.Fuzz),
     (JwsTarget.Name, JwsTarget.Seeds, JwsTarget.Fuzz),
+    (JweTarget.Name, JweTarget.Seeds, JweTarget.Fuzz),
     (JwkTarget.Name, JwkTarget.Seeds, JwkTarget.Fuzz),
     (KmRequestTarget.Name, KmRequestTarget.Seeds, KmRequestTarget.Fuzz),
     (SmallTextTarget.Name, SmallTextTarget.Seeds, SmallTextTarget.Fuzz),

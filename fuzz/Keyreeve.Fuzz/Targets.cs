@@ -58,6 +58,37 @@ public sealed class JwsTarget : IFuzzTarget
     }
 }
 
+public sealed class JweTarget : IFuzzTarget
+{
+    private static readonly JweKey Key = JweKey.FromEcdh(System.Security.Cryptography.ECDiffieHellman.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256));
+    private static readonly JweKey Shared = JweKey.FromSecret(new byte[32]);
+
+    public static string Name => "jwe";
+
+    public static IReadOnlyList<string> Seeds =>
+    [
+        "eyJhbGciOiJBMTI4S1ciLCJraWQiOiI4MWIyMDk2NS04MzMyLTQzZDktYTQ2OC04MjE2MGFkOTFhYzgiLCJlbmMiOiJBMTI4R0NNIn0.CBI6oDw8MydIx1IBntf_lQcw2MmJKIQx.Qx0pmsDa8KnJc9Jo.AwliP-KmWgsZ37BvzCefNen6VTbR.ER7MWJZ1FBI_NKvn7Zb1Lw",
+        "{\"alg\":\"ECDH-ES\",\"enc\":\"A128GCM\",\"apu\":\"QWxpY2U\",\"epk\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"gI0GAILBdu7T53akrFmMyGcsF3n5dO7MmwNBHKW5SV0\",\"y\":\"SLW_xSffzlPWrHEVI30DHM_4egVwt3NQqeUD7nMFpps\"}}",
+        "{\"alg\":\"A256KW\",\"enc\":\"A256GCM\",\"crit\":[\"x\"],\"zip\":\"DEF\"}",
+    ];
+
+    /// <summary>The input is a token, and again the header of one.</summary>
+    public static void Fuzz(ReadOnlySpan<byte> input)
+    {
+        Open(Encoding.Latin1.GetString(input));
+        var header = Base64UrlStrict.Encode(input);
+        Open(header + "..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA");
+        Open(header + "." + Base64UrlStrict.Encode(new byte[40]) + ".AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA");
+        JweKey.TryReadPrivate(input, out _, out _);
+    }
+
+    private static void Open(string text)
+    {
+        if (JweCompact.TryRead(text, out var jwe, out _) && (jwe.TryDecrypt(Key, out _) || jwe.TryDecrypt(Shared, out _)))
+            throw new InvalidOperationException("a token opened that nobody wrote for this key");
+    }
+}
+
 public sealed class JwkTarget : IFuzzTarget
 {
     public static string Name => "jwk";

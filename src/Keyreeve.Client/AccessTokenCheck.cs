@@ -1,101 +1,96 @@
-using System.Text.Json;
+using System.Security.Cryptography.X509Certificates;
 using Keyreeve.Wire.Jose;
 using Keyreeve.Wire.OAuth;
 
 namespace Keyreeve.Client;
 
-/// <summary>The answer of RFC 7662 section 2.2, reduced to what decides.</summary>
-/// <param name="Active">The token stands.</param>
-/// <param name="ClientId"><c>client_id</c>, or null.</param>
-/// <param name="Subject"><c>sub</c>, or null.</param>
-/// <param name="Scope"><c>scope</c>, or null.</param>
-public sealed record Introspection(bool Active, string? ClientId, string? Subject, string? Scope)
+/// <summary>Why an access token is not taken. Each surface maps all of them.</summary>
+public enum AccessTokenRefusal
 {
-    internal static ClientResult<Introspection> Read(AnswerBody answer)
+    /// <summary>No access token of this issuer, or altered, or withdrawn keys: nothing in it is believed.</summary>
+    Invalid,
+
+    /// <summary>Genuine, and <c>exp</c> has passed.</summary>
+    Expired,
+
+    /// <summary>Genuine, and meant for another resource.</summary>
+    ForAnotherAudience,
+
+    /// <summary>Genuine, and bound to a client certificate that this connection does not show.</summary>
+    BoundToCertificate,
+
+    /// <summary>The issuer says that it does not stand any more.</summary>
+    Revoked,
+
+    /// <summary>Nobody can say: the issuer, or its keys, cannot be reached.</summary>
+    IssuerUnavailable,
+}
+
+/// <summary>What a resource server's check found.</summary>
+public abstract record AccessTokenVerdict
+{
+    private AccessTokenVerdict()
     {
-        if (!answer.TryReadObject(out var document))
-            return new BadAnswer("an introspection response", answer.Described);
-        using (document)
-        {
-            var root = document.RootElement;
-            // "active REQUIRED. Boolean": a text "true" is none.
-            return root.TryGetProperty("active", out var active) && active.ValueKind is JsonValueKind.True or JsonValueKind.False
-                ? new Introspection(active.ValueKind == JsonValueKind.True, AnswerBody.Text(root, "client_id"), AnswerBody.Text(root, "sub"), AnswerBody.Text(root, "scope"))
-                : new BadAnswer("an introspection response with active", "none");
-        }
     }
+
+    /// <summary>The token holds.</summary>
+    /// <param name="Token">Checked.</param>
+    public sealed record Valid(CheckedAccessToken Token) : AccessTokenVerdict;
+
+    /// <summary>It does not, or nobody can say.</summary>
+    /// <param name="Reason">For the answer.</param>
+    /// <param name="Why">For our own log; the peer is not told.</param>
+    public sealed record Refused(AccessTokenRefusal Reason, string Why) : AccessTokenVerdict;
 }
 
-/// <summary>An access token that a resource server has checked by itself.</summary>
-public sealed class CheckedAccessToken
-{
-    internal CheckedAccessToken(JwtClaims claims, ScopeList scope, string clientId) => (Claims, Scope, ClientId) = (claims, scope, clientId);
-
-    /// <summary>All claims as signed.</summary>
-    public JwtClaims Claims { get; }
-
-    /// <summary><c>scope</c></summary>
-    public ScopeList Scope { get; }
-
-    /// <summary><c>client_id</c></summary>
-    public string ClientId { get; }
-}
-
-/// <summary>
-/// A VAL resource server's own check of an access token (TS 33.434 A.7.2, RFC 9068 section 4): key set, typ, issuer, audience,
-/// time and scope. It cannot see a revocation; for that the SIM-S is asked (<see cref="SimClient.IntrospectAsync"/>).
-/// </summary>
+/// <summary>The resource server's check of an access token as pure functions (TS 33.434 A.7.2, RFC 9068 section 4).</summary>
 [Spec("RFC 9068", "4")]
 [Spec("TS 33.434", "5.2.5")]
-public static class AccessTokenCheck
+internal static class AccessTokenCheck
 {
-    /// <summary>Checks a token by the keys of the SIM-S that <paramref name="sim"/> knows.</summary>
-    /// <param name="sim">The SIM-S.</param>
-    /// <param name="token">As presented.</param>
-    /// <param name="audience">This server's own; null accepts any, which only a server that asks the SIM-S as well may do.</param>
-    /// <param name="scope">The scope value the request needs.</param>
-    /// <param name="leeway">0 to 30 s.</param>
-    /// <param name="clock">The time.</param>
-    /// <param name="cancel">Ends the key fetch.</param>
-    public static async Task<ClientResult<CheckedAccessToken>> CheckAsync(
-        SimClient sim, TokenText token, string? audience, string scope, TimeSpan leeway, TimeProvider clock, CancellationToken cancel)
+    /// <summary>What does not change while the keys stay: form, type, signature, issuer and the required claims.</summary>
+    internal static (CheckedAccessToken? Token, string? Why, bool KeyUnknown) Read(ReadOnlySpan<char> token, JsonWebKeySet keys, string issuer)
     {
-        if (!JwsCompact.TryRead(token.Reveal(), out var jws, out var error))
+        if (!JwsCompact.TryRead(token, out var jws, out var error))
             return Refused($"no JWS: {error}");
+        // An ID token, a logout token or an assertion is no access token, whoever signed it (RFC 8725 3.11).
         if (!jws.Header.HasTyp("at+jwt"))
             return Refused("typ is not at+jwt");
-        if (!(await sim.Keys.GetAsync(cancel)).Succeeded(out var keys, out var failure))
-            return failure;
-        var problem = IdTokenCheck.SignatureProblem(jws, keys);
-        if (problem is { KeyUnknown: true } && await sim.Keys.RefetchAsync(cancel) is { } again)
-        {
-            if (!again.Succeeded(out keys, out failure))
-                return failure;
-            problem = IdTokenCheck.SignatureProblem(jws, keys);
-        }
-        if (problem is not null)
-            return Refused(problem.Refusal!);
+        if (IdTokenCheck.SignatureProblem(jws, keys) is { } problem)
+            return (null, problem.Refusal, problem.KeyUnknown);
         if (!JwtClaims.TryRead(jws.Payload, out var claims, out error))
             return Refused($"claims do not read: {error}");
-        return Decide(claims, sim.Metadata.Issuer, audience, scope, (long)leeway.TotalSeconds, clock.GetUtcNow().ToUnixTimeSeconds());
-    }
-
-    private static ClientResult<CheckedAccessToken> Decide(JwtClaims claims, string issuer, string? audience, string scope, long leeway, long now)
-    {
         if (!string.Equals(claims.Issuer, issuer, StringComparison.Ordinal))
             return Refused("iss is not the SIM-S");
-        if (claims.Audience.Count == 0 || audience is not null && !claims.Audience.Contains(audience, StringComparer.Ordinal))
-            return Refused("aud is another resource");
-        if (claims.ExpiresAt is not { } expires || now >= expires + leeway)
-            return Refused("exp has passed");
-        if (claims.IssuedAt is not { } issued || issued > now + leeway || claims.NotBefore > now + leeway)
-            return Refused("iat is missing, or a time is in the future");
+        if (claims.ExpiresAt is null || claims.IssuedAt is null)
+            return Refused("exp or iat is missing");
         if (claims.GetString("client_id") is not { Length: > 0 } clientId || string.IsNullOrEmpty(claims.Subject))
             return Refused("client_id or sub is missing");
-        if (!ScopeList.TryRead(claims.GetString("scope"), out var scopes) || !scopes.Contains(scope))
-            return Refused($"scope {scope} is missing");
-        return new CheckedAccessToken(claims, scopes, clientId);
+        if (!ScopeList.TryRead(claims.GetString("scope"), out var scope))
+            return Refused("scope does not read");
+        return (new CheckedAccessToken(claims, scope, clientId, CertificateBinding.Of(claims)), null, false);
     }
 
-    private static BadAnswer Refused(string why) => new("a valid access token", why);
+    /// <summary>What must hold at every use: time, audience and binding. Null when it does.</summary>
+    [Spec("TS 33.434", "A.7.2")]
+    [Spec("RFC 8705", "3")]
+    internal static AccessTokenVerdict.Refused? WhyNotNow(
+        CheckedAccessToken token, string audience, TimeSpan leeway, DateTimeOffset now, X509Certificate2? certificate)
+    {
+        var (seconds, skew) = (now.ToUnixTimeSeconds(), (long)leeway.TotalSeconds);
+        if (seconds >= token.Claims.ExpiresAt + skew)
+            return new(AccessTokenRefusal.Expired, "exp has passed");
+        if (token.Claims.IssuedAt > seconds + skew || token.Claims.NotBefore > seconds + skew)
+            return new(AccessTokenRefusal.Invalid, "iat or nbf is in the future");
+        if (!token.Claims.Audience.Contains(audience, StringComparer.Ordinal))
+            return new(AccessTokenRefusal.ForAnotherAudience, "aud is another resource");
+        // "the token is bound to the certificate ... If they do not match, the resource access attempt MUST be rejected."
+        if (!token.Binding.Allows(certificate))
+            return new(AccessTokenRefusal.BoundToCertificate, token.Binding.Kind == CertificateBindingKind.Other
+                ? "cnf asks for a proof that is not known here"
+                : certificate is null ? "bound to a certificate, and the connection shows none" : "bound to another certificate");
+        return null;
+    }
+
+    private static (CheckedAccessToken?, string?, bool) Refused(string why) => (null, why, false);
 }

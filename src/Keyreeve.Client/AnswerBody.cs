@@ -7,6 +7,9 @@ namespace Keyreeve.Client;
 /// <summary>One HTTP answer, read to a bound. The body is null when it was longer.</summary>
 internal sealed record AnswerBody(int Status, string? MediaType, byte[]? Octets)
 {
+    /// <summary><c>Retry-After</c> in seconds; null when there is none or it is a date.</summary>
+    internal TimeSpan? RetryAfter { get; private init; }
+
     /// <summary>Octets of an answer. Our choice: as long as the longest key set we read.</summary>
     internal const int MaxLength = 256 * 1024;
 
@@ -20,7 +23,7 @@ internal sealed record AnswerBody(int Status, string? MediaType, byte[]? Octets)
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
         using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
         var octets = await ReadAsync(response.Content, maxLength, cancel);
-        return new((int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, octets);
+        return new((int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, octets) { RetryAfter = response.Headers.RetryAfter?.Delta };
     }
 
     /// <summary>The body as one JSON object without repeated members; the caller disposes of the document.</summary>

@@ -14,6 +14,9 @@ public abstract class ClientCredential
     {
     }
 
+    /// <summary>None, for a client that is registered as public: a program that everybody has can keep no secret (RFC 8252 section 8.4). The plain profile alone knows these.</summary>
+    public static ClientCredential None { get; } = new Public();
+
     /// <summary>client_secret_basic: "the client secret is sent in the HTTP Authorization Header".</summary>
     public static ClientCredential OfSecret(ClientSecretText secret) => new Secret(secret);
 
@@ -21,6 +24,14 @@ public abstract class ClientCredential
     public static ClientCredential OfKey(IJwsSigner signer) => new Key(signer);
 
     internal abstract void Put(HttpRequestMessage request, List<KeyValuePair<string, string>> form, string clientId, string issuer, DateTimeOffset now);
+
+    private sealed class Public : ClientCredential
+    {
+        internal override void Put(HttpRequestMessage request, List<KeyValuePair<string, string>> form, string clientId, string issuer, DateTimeOffset now)
+        {
+            // client_id stands in the form already
+        }
+    }
 
     private sealed class Secret(ClientSecretText secret) : ClientCredential
     {

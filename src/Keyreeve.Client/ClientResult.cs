@@ -32,6 +32,14 @@ public sealed record BadAnswer(string Expected, string Found) : ClientFailure
     public override string Describe() => $"expected {Expected}, found {Found}";
 }
 
+/// <summary>Nothing can be had without the user.</summary>
+/// <param name="Why">For a log.</param>
+public sealed record SignInNeeded(string Why) : ClientFailure
+{
+    /// <inheritdoc />
+    public override string Describe() => "the user has to sign in: " + Why;
+}
+
 /// <summary>A value, or why there is none.</summary>
 public sealed class ClientResult<T>
     where T : class

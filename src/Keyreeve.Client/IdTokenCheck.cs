@@ -67,6 +67,17 @@ public static class IdTokenCheck
         return refusal is null ? new(new IdToken(new(token), claims, jws.Header), null) : Refused(refusal);
     }
 
+    /// <summary>
+    /// A token that was checked before it was stored, once more from its store; null when it is no token of this client. Its signature is not
+    /// asked for again: the key may have gone since, and whoever can write the store holds the access token too.
+    /// </summary>
+    internal static IdToken? Reread(TokenText text, string issuer, string clientId) =>
+        JwsCompact.TryRead(text.Reveal(), out var jws, out _) && JwtClaims.TryRead(jws.Payload, out var claims, out _)
+        && string.Equals(claims.Issuer, issuer, StringComparison.Ordinal) && claims.Audience is [var audience]
+        && string.Equals(audience, clientId, StringComparison.Ordinal) && !string.IsNullOrEmpty(claims.Subject)
+            ? new IdToken(text, claims, jws.Header)
+            : null;
+
     internal static IdTokenVerdict? SignatureProblem(JwsCompact jws, JsonWebKeySet keys)
     {
         // Without a kid there must be no choice: trying every key would let one leaked key speak for all.

@@ -37,16 +37,16 @@ public sealed class SimClient
     private readonly TimeProvider _clock;
     private readonly IssuerKeys _keys;
 
-    private SimClient(HttpClient http, SimClientOptions options, SimMetadata metadata, TimeProvider clock)
+    internal SimClient(HttpClient http, SimClientOptions options, SimMetadata metadata, TimeProvider clock)
     {
         (_http, _options, Metadata, _clock) = (http, options, metadata, clock);
-        _keys = new IssuerKeys(http, metadata.JwksUri, clock);
+        _keys = new IssuerKeys(() => IssuerKeys.FetchAsync(http, metadata.JwksUri), clock);
     }
 
     /// <summary>What the SIM-S said about itself.</summary>
     public SimMetadata Metadata { get; }
 
-    internal IssuerKeys Keys => _keys;
+    internal string ClientId => _options.ClientId;
 
     /// <summary>Fetches the SIM-S's metadata. Without them there is no client.</summary>
     /// <exception cref="ArgumentException">The issuer is no https URL, or the leeway is not 0 to 30 s.</exception>
@@ -56,9 +56,7 @@ public sealed class SimClient
             throw new ArgumentException("The leeway is 0 to 30 seconds (TS 33.434 table A.2.1.2-1).", nameof(options));
         var address = SimMetadata.AddressOf(options.Issuer)
             ?? throw new ArgumentException("The issuer is an https URL without query and fragment.", nameof(options));
-        using var request = new HttpRequestMessage(HttpMethod.Get, address);
-        var answer = await AnswerBody.SendAsync(http, request, AnswerBody.MaxLength, cancel);
-        return SimMetadata.Read(answer, options.Issuer).Succeeded(out var metadata, out var failure)
+        return (await SimMetadata.FetchAsync(http, address, options.Issuer, cancel)).Succeeded(out var metadata, out var failure)
             ? new SimClient(http, options, metadata, clock)
             : failure;
     }
@@ -69,6 +67,40 @@ public sealed class SimClient
     /// <summary>Reads the address that the browser was sent to (step 4). Ignored answers are never exchanged: there is no way to.</summary>
     public AuthenticationResponse ReadResponse(AuthenticationRequest request, string callback) =>
         AuthenticationResponse.Read(request, Metadata, callback);
+
+    /// <summary>
+    /// A whole sign-in of a native client (RFC 8252): listens on the loopback address of the redirect URI, lets the user's browser be
+    /// opened, waits for the answer to this request and exchanges its code. What is not the answer is dropped, and the wait goes on until
+    /// <paramref name="cancel"/> ends it: give it a time.
+    /// </summary>
+    /// <param name="scope">What to ask for; <c>openid</c> is added.</param>
+    /// <param name="openBrowser">Shows the address to the user, in the browser and not in a view of the program's own.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <exception cref="ArgumentException">The redirect URI is not http on a loopback literal.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">The port of the redirect URI is taken.</exception>
+    [Spec("TS 33.434", "A.4.2.3")]
+    public async Task<ClientResult<TokenSet>> SignInAsync(ScopeList scope, Func<Uri, CancellationToken, Task> openBrowser, CancellationToken cancel)
+    {
+        using var redirect = LoopbackRedirect.Listen(_options.RedirectUri);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var request = AuthenticationRequest.Create(Metadata, _options with { RedirectUri = redirect.Address }, scope);
+        var waiting = redirect.WaitAsync(callback => ReadResponse(request, callback), over.Token);
+        try
+        {
+            await openBrowser(request.Address, cancel);
+            return await waiting switch
+            {
+                AuthenticationResponse.Code code => await ExchangeAsync(code, cancel),
+                AuthenticationResponse.Denied denied => denied.Error,
+                _ => throw new System.Diagnostics.UnreachableException("an ignored response ends no wait"),
+            };
+        }
+        finally
+        {
+            await over.CancelAsync();
+            await ((Task)waiting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
 
     /// <summary>Exchanges a code for tokens (steps 5 and 6) and checks the ID token.</summary>
     [Spec("TS 33.434", "A.4.2.4")]
@@ -142,9 +174,9 @@ public sealed class SimClient
         if (!(await _keys.GetAsync(cancel)).Succeeded(out var keys, out var failure))
             return failure;
         var verdict = IdTokenCheck.Check(token, keys, expected, _clock.GetUtcNow());
-        if (verdict.KeyUnknown && await _keys.RefetchAsync(cancel) is { } again)
+        if (verdict.KeyUnknown)
         {
-            if (!again.Succeeded(out keys, out failure))
+            if (!(await _keys.RefetchAsync(keys, cancel)).Succeeded(out keys, out failure))
                 return failure;
             verdict = IdTokenCheck.Check(token, keys, expected, _clock.GetUtcNow());
         }

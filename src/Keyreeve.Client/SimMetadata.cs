@@ -37,7 +37,13 @@ public sealed record SimMetadata
             ? new Uri(issuer.TrimEnd('/') + "/.well-known/openid-configuration")
             : null;
 
-    internal static ClientResult<SimMetadata> Read(AnswerBody answer, string issuer)
+    internal static async Task<ClientResult<SimMetadata>> FetchAsync(HttpClient http, Uri address, string issuer, CancellationToken cancel)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, address);
+        return Read(await AnswerBody.SendAsync(http, request, AnswerBody.MaxLength, cancel), issuer);
+    }
+
+    private static ClientResult<SimMetadata> Read(AnswerBody answer, string issuer)
     {
         if (answer.Status != 200 || !answer.TryReadObject(out var document))
             return new BadAnswer("OpenID provider metadata", answer.Described);

@@ -23,6 +23,14 @@ public abstract record SkmAnswer
     /// <param name="Response">Without payload.</param>
     public sealed record Refused(KmErrorCode Code, int Status, KmResponse Response) : SkmAnswer;
 
+    /// <summary>
+    /// The server, or something before it, has no time or no store: ask again later, with a new request. Nobody vouches for who said so, so it says
+    /// nothing about the key material.
+    /// </summary>
+    /// <param name="Status">429 or 5xx.</param>
+    /// <param name="After">How long to wait, when the server says; to be bounded by whoever waits.</param>
+    public sealed record Later(int Status, TimeSpan? After) : SkmAnswer;
+
     /// <summary>Not an answer to our request; nothing in it is used.</summary>
     /// <param name="Failure">What was expected and what came.</param>
     public sealed record Untrusted(BadAnswer Failure) : SkmAnswer;
@@ -73,8 +81,10 @@ public sealed class SkmClient
         message.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         message.Headers.Authorization = new AuthenticationHeaderValue("Bearer", accessToken.Reveal());
         var answer = await AnswerBody.SendAsync(_http, message, KmResponse.MaxLength, cancel);
-        if (answer.Octets is null || !KmResponse.TryRead(answer.Octets, out var response, out var error))
-            return Untrusted("a SEAL KM Response", answer.Described);
+        // A failure outside the message itself comes as a problem document or as a proxy's page.
+        if (answer.Octets is null || !string.Equals(answer.MediaType, "application/json", StringComparison.OrdinalIgnoreCase)
+            || !KmResponse.TryRead(answer.Octets, out var response, out _))
+            return answer.Status is 429 or >= 500 and <= 599 ? new SkmAnswer.Later(answer.Status, answer.RetryAfter) : Untrusted("a SEAL KM Response", answer.Described);
         return Decide(request, response, answer.Status);
     }
 
@@ -98,11 +108,11 @@ public sealed class SkmClient
         return response.UserUri is null ? Untrusted("userUri", "none") : new SkmAnswer.KeyMaterial(response);
     }
 
-    /// <summary>Table 5.3.3-2; 503 stands for 01 while the key store is sealed.</summary>
+    /// <summary>Table 5.3.3-2; 503 and 429 stand beside 01 when it may be asked again.</summary>
     [Spec("TS 33.434", "5.3.3")]
     private static bool FitsStatus(KmErrorCode code, int status) => code switch
     {
-        KmErrorCode.Unspecified => status is 500 or 503,
+        KmErrorCode.Unspecified => status is 500 or 503 or 429,
         KmErrorCode.NotAvailable => status == 404,
         KmErrorCode.Rejected => status == 401,
         KmErrorCode.NotValidated => status is 400 or 403,

@@ -1,5 +1,3 @@
-using System.Buffers.Text;
-using System.Security.Cryptography;
 using System.Text;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Grants;
@@ -29,34 +27,35 @@ public static class Authorize
 
     internal static async Task HandleGetAsync(HttpContext context)
     {
-        if (!FormBody.ReadQuery(context.Request).Succeeded(out var asked, out var refusal))
+        if (!FormBody.ReadQuery(context.Request).Succeeded(out var sent, out var refusal))
         {
             await RefusePageAsync(context, null, refusal);
             return;
         }
         var text = context.Request.QueryString.Value ?? "";
-        await GoOnAsync(context, asked, text.Length > 0 ? text[1..] : "", AskedAt(context), ticket: null, denied: false);
+        await GoOnAsync(context, sent, text.Length > 0 ? text[1..] : "", AskedAt(context), ticket: null, denied: false);
     }
 
     /// <summary>A request posted from another site comes without our cookie (SameSite=Lax): it is turned into a GET of our own.</summary>
     internal static async Task HandlePostAsync(HttpContext context)
     {
-        if (!(await FormBody.ReadFormAsync(context.Request)).Succeeded(out var asked, out var refusal))
+        if (!(await FormBody.ReadFormAsync(context.Request)).Succeeded(out var sent, out var refusal))
         {
             await RefusePageAsync(context, null, refusal);
             return;
         }
         var services = context.RequestServices;
         var openId = services.GetRequiredService<OpenIdContext>();
-        if (await TargetAsync(context, openId, asked) is not { } target)
+        var now = AskedAt(context);
+        if (await AskedAsync(context, openId, sent, now) is not var (asked, target))
             return;
-        var text = Encode(asked);
+        var text = Encode(sent.Pairs);
         if (text.Length > OAuthLimits.MaxQuery)
         {
             await RefusePageAsync(context, target.Client.ClientId, Refusal.Of(RefusalCode.TooLarge, "the request is too long"));
             return;
         }
-        SeeOther(context, ResumePath, services.GetRequiredService<LoginTickets>().ProtectUnbound(Ticket(target, text, AskedAt(context), asked)));
+        SeeOther(context, ResumePath, services.GetRequiredService<LoginTickets>().ProtectUnbound(Ticket(target, text, now, asked.Parameters)));
     }
 
     internal static async Task HandleResumeAsync(HttpContext context)
@@ -66,35 +65,44 @@ public static class Authorize
         var ticket = tickets.Read(context, text);
         // A request posted from another site begins here, where the browser shows its cookies: whatever was made before counts for nothing.
         var begins = ticket is null ? tickets.ReadUnbound(text) : null;
-        if ((ticket ?? begins) is not { } waiting || !ParameterList.TryRead(Encoding.UTF8.GetBytes(waiting.Parameters), out var asked, out _))
+        if ((ticket ?? begins) is not { } waiting || !ParameterList.TryRead(Encoding.UTF8.GetBytes(waiting.Parameters), out var sent, out _))
         {
             await RefusePageAsync(context, null, Refusal.Of(RefusalCode.Malformed, "this sign-in has expired; please start again in the application"));
             return;
         }
-        await GoOnAsync(context, asked, waiting.Parameters, ticket?.AskedAt ?? AskedAt(context), ticket, denied: ticket is not null && context.Request.Query["denied"] == "1");
+        await GoOnAsync(context, sent, waiting.Parameters, ticket?.AskedAt ?? AskedAt(context), ticket, denied: ticket is not null && context.Request.Query["denied"] == "1");
     }
 
-    private static async Task GoOnAsync(HttpContext context, ParameterList asked, string text, long askedAt, LoginTicket? ticket, bool denied)
+    private static async Task GoOnAsync(HttpContext context, ParameterList sent, string text, long askedAt, LoginTicket? ticket, bool denied)
     {
         var services = context.RequestServices;
         var openId = services.GetRequiredService<OpenIdContext>();
-        if (await TargetAsync(context, openId, asked) is not { } target)
+        if (await AskedAsync(context, openId, sent, askedAt) is not var (asked, target))
             return;
-        if (!AuthorizationRequest.Decide(asked, target, openId.State.Scopes).Succeeded(out var request, out var refusal))
+        if (!AuthorizationRequest.Decide(asked.Parameters, target, openId.State.Scopes, asked.Pushed is not null).Succeeded(out var request, out var refusal))
+        {
+            await RefuseAsync(context, openId, target, null, refusal);
+            return;
+        }
+        // What no token could be made for is not asked of the user.
+        if (!TokenEncryption.Decide(target.Client, request.Scope, openId.State.Scopes).Succeeded(out _, out refusal))
         {
             await RefuseAsync(context, openId, target, null, refusal);
             return;
         }
         if (denied)
         {
+            if (!await asked.AnswerAsync(context))
+            {
+                await RefusePageAsync(context, target.Client.ClientId, PushedRequests.AnsweredBefore);
+                return;
+            }
             await RefuseAsync(context, openId, target, null, Refusal.Of(RefusalCode.AccessDenied, "the user cancelled"));
             return;
         }
-        string? expected = null;
-        if (asked.TrySingle("id_token_hint", out var hint) && hint is not null
-            && (expected = IdTokenHint.SubjectOf(hint, openId.Server.Issuer, target.Client.ClientId, openId.State.Keys)) is null)
+        if (!ExpectedSubject(openId, asked.Parameters, target).Succeeded(out var expected, out refusal))
         {
-            await RefuseAsync(context, openId, target, null, Refusal.About(RefusalCode.InvalidParameter, "id_token_hint", "id_token_hint is no ID token of this client"));
+            await RefuseAsync(context, openId, target, null, refusal);
             return;
         }
         AuthenticatedUser? user;
@@ -104,9 +112,9 @@ public static class Authorize
             user = await services.GetRequiredService<BrowserSessions>().FindAsync(context);
             var (consent, allowed) = await ConsentPages.ConsentOfAsync(context, openId, request, user, ticket);
             var reachable = user is null ? null : await services.GetRequiredService<LoginFlow>().ReachableAsync(user, context.RequestAborted);
-            next = AuthorizationStep.Decide(request, user, consent, openId.State.Scopes, askedAt, openId.Now, expected, reachable, allowed);
+            next = AuthorizationStep.Decide(request, user, consent, openId.State.Scopes, askedAt, openId.Now, expected.Length == 0 ? null : expected, reachable, allowed);
         }
-        var again = Ticket(target, text, askedAt, asked);
+        var again = Ticket(target, text, askedAt, asked.Parameters);
         switch (next)
         {
             case AuthorizationStep.AskLogin login:
@@ -122,19 +130,30 @@ public static class Authorize
                 await RefuseAsync(context, openId, target, user, refuse.Reason);
                 break;
             case AuthorizationStep.Issue issue:
-                await IssueAsync(context, openId, request, issue);
+                await IssueAsync(context, openId, asked, request, issue);
                 break;
         }
     }
 
-    private static async Task IssueAsync(HttpContext context, OpenIdContext openId, AuthorizationRequest request, AuthorizationStep.Issue issue)
+    private static async Task IssueAsync(HttpContext context, OpenIdContext openId, AskedRequest asked, AuthorizationRequest request, AuthorizationStep.Issue issue)
     {
         var target = request.Target;
-        var code = OpaqueToken.Generate();
+        if (!request.Resources.Within(issue.Scope, openId.State.Scopes).Succeeded(out var resources, out var refusal))
+        {
+            await RefuseAsync(context, openId, target, issue.User, refusal);
+            return;
+        }
+        // Before the code and not with it: a crash in between costs a new request, never a second code.
+        if (!await asked.AnswerAsync(context))
+        {
+            await RefusePageAsync(context, target.Client.ClientId, PushedRequests.AnsweredBefore);
+            return;
+        }
+        var code = OpaqueToken.GenerateAt(openId.Now);
         var added = await openId.Grants.AddCodeAsync(
             new AuthorizationCode
             {
-                Hash = code.Hash,
+                Hash = code.Key,
                 ClientId = target.Client.ClientId,
                 Subject = issue.User.User.Subject,
                 RedirectUri = target.RedirectUri,
@@ -142,8 +161,9 @@ public static class Authorize
                 Challenge = request.Challenge?.Value,
                 Nonce = request.Nonce,
                 Scope = issue.Scope,
+                Resources = resources,
                 Authentication = issue.User.Authentication,
-                GrantId = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16)),
+                GrantId = RefreshToken.NewFamilyId(openId.Now),
                 SessionId = issue.User.Session.SessionId,
                 SecurityStamp = issue.User.Session.SecurityStamp,
                 ExpiresAt = (openId.Now + openId.Policy.Code).ToUnixTimeSeconds(),
@@ -157,6 +177,27 @@ public static class Authorize
             return;
         }
         await AuthorizationResponse.CodeAsync(context, target, openId.Server.Issuer, code.Reveal());
+    }
+
+    /// <summary>What is really asked, and its target; null when the error page was sent.</summary>
+    private static async Task<(AskedRequest Asked, AuthorizationTarget Target)?> AskedAsync(HttpContext context, OpenIdContext openId, ParameterList sent, long arrivedAt)
+    {
+        if (!(await AskedRequest.ReadAsync(context, sent, arrivedAt)).Succeeded(out var asked, out var refusal))
+        {
+            await RefusePageAsync(context, null, refusal);
+            return null;
+        }
+        return await TargetAsync(context, openId, asked.Parameters) is { } target ? (asked, target) : null;
+    }
+
+    /// <summary>Whom an id_token_hint names, or "" without one.</summary>
+    internal static Outcome<string> ExpectedSubject(OpenIdContext openId, ParameterList asked, AuthorizationTarget target)
+    {
+        if (!asked.TrySingle("id_token_hint", out var hint) || hint is null)
+            return "";
+        return IdTokenHint.SubjectOf(hint, openId.Server.Issuer, target.Client.ClientId, openId.State.Keys) is { } subject
+            ? subject
+            : Refusal.About(RefusalCode.InvalidParameter, "id_token_hint", "id_token_hint is no ID token of this client");
     }
 
     private static async Task<AuthorizationTarget?> TargetAsync(HttpContext context, OpenIdContext openId, ParameterList asked)
@@ -203,8 +244,8 @@ public static class Authorize
         return uri.Host.Length > 0 ? uri.Host : uri.Scheme;
     }
 
-    private static string Encode(ParameterList asked) =>
-        string.Join('&', asked.Pairs.Select(p => Uri.EscapeDataString(p.Key) + "=" + Uri.EscapeDataString(p.Value)));
+    internal static string Encode(IEnumerable<KeyValuePair<string, string>> parameters) =>
+        string.Join('&', parameters.Select(p => Uri.EscapeDataString(p.Key) + "=" + Uri.EscapeDataString(p.Value)));
 
     private static long AskedAt(HttpContext context) => context.RequestServices.GetRequiredService<OpenIdContext>().Now.ToUnixTimeMilliseconds();
 

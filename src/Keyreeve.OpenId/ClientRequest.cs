@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Keyreeve.OpenId;
 
-/// <summary>A form from an authenticated client: the common beginning of the token, introspection and revocation endpoints.</summary>
+/// <summary>A form from an authenticated client: the common beginning of the endpoints that clients post to.</summary>
 internal static class ClientRequest
 {
     /// <summary>Form and client, or null when the refusal was sent.</summary>
@@ -21,7 +21,11 @@ internal static class ClientRequest
             if (form.FirstRepeated("resource", "audience") is { } repeated)
                 refusal = Refusal.About(RefusalCode.RepeatedParameter, repeated, "a parameter was sent more than once");
             else if ((await openId.Clients.AuthenticateAsync(context.Request, form)).Succeeded(out var client, out refusal))
+            {
+                if (kind is "token" or "revoke")
+                    CrossOrigin.Allow(context, client.Client);
                 return (form, client);
+            }
         }
         openId.Refused(context, kind, null, null, refusal!);
         await OpenIdRefusals.WriteAsync(context, refusal!);

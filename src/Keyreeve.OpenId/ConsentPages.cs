@@ -32,6 +32,7 @@ public static class ConsentPages
             [nameof(ConsentPage.Ticket)] = context.RequestServices.GetRequiredService<LoginTickets>().Protect(context, waiting.Ticket with { Shown = FingerprintOf(waiting.Ask) }),
             [nameof(ConsentPage.ClientName)] = waiting.Ticket.ClientName,
             [nameof(ConsentPage.ClientHost)] = waiting.Ticket.ClientHost,
+            [nameof(ConsentPage.Card)] = ClientCard.Of(context, waiting.Request.Target.Client),
             [nameof(ConsentPage.UserName)] = waiting.Ask.User.User.DisplayName ?? waiting.Ask.User.User.Username,
             [nameof(ConsentPage.Scopes)] = Shown(context, waiting.Request, waiting.Ask.Scope),
             [nameof(ConsentPage.AntiforgeryFieldName)] = antiforgery.FormFieldName,
@@ -101,10 +102,11 @@ public static class ConsentPages
         var services = context.RequestServices;
         var openId = services.GetRequiredService<OpenIdContext>();
         if (services.GetRequiredService<LoginTickets>().Read(context, ticketText) is { } ticket
-            && ParameterList.TryRead(Encoding.UTF8.GetBytes(ticket.Parameters), out var asked, out _)
-            && asked.TrySingle("client_id", out var clientId) && clientId is not null
-            && AuthorizationTarget.Decide(asked, await openId.State.FindClientAsync(clientId, context.RequestAborted)).Succeeded(out var target, out _)
-            && AuthorizationRequest.Decide(asked, target, openId.State.Scopes).Succeeded(out var request, out _))
+            && ParameterList.TryRead(Encoding.UTF8.GetBytes(ticket.Parameters), out var sent, out _)
+            && (await AskedRequest.ReadAsync(context, sent, ticket.AskedAt)).Succeeded(out var asked, out _)
+            && asked.Parameters.TrySingle("client_id", out var clientId) && clientId is not null
+            && AuthorizationTarget.Decide(asked.Parameters, await openId.State.FindClientAsync(clientId, context.RequestAborted)).Succeeded(out var target, out _)
+            && AuthorizationRequest.Decide(asked.Parameters, target, openId.State.Scopes, asked.Pushed is not null).Succeeded(out var request, out _))
         {
             var user = await services.GetRequiredService<BrowserSessions>().FindAsync(context);
             var (consent, allowed) = await ConsentOfAsync(context, openId, request, user, ticket);

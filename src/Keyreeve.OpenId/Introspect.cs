@@ -1,8 +1,10 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Json;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Tokens;
+using Keyreeve.Wire.Jose;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -13,11 +15,12 @@ namespace Keyreeve.OpenId;
 /// audience, a client of its own tokens. For everything else the answer is the same {"active":false}. Writes nothing.
 /// </summary>
 [Spec("RFC 7662", "2")]
+[Spec("RFC 8705", "3.2")]
 public static class Introspect
 {
     private static readonly byte[] Inactive = "{\"active\":false}"u8.ToArray();
 
-    private static readonly string[] Shown = ["sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "acr", "val_user_id", "val_service_ids", "val_ue_id", "SKeyProv"];
+    private static readonly string[] Shown = ["sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "acr", "val_user_id", "val_service_ids", "val_ue_id", "act", "may_act", "SKeyProv", "cnf"];
 
     internal static async Task HandleAsync(HttpContext context)
     {
@@ -35,14 +38,28 @@ public static class Introspect
             await OpenIdRefusals.WriteAsync(context, refusal);
             return;
         }
-        var response = context.Response;
-        OpenIdRefusals.NoStore(response);
-        response.ContentType = "application/json";
+        // Encrypted, the token is presented as the client has it: we open what we made.
+        if (JweCompact.HasItsForm(text))
+            text = await context.RequestServices.GetRequiredService<EncryptedTokens>().OpenAsync(text, context.RequestAborted) ?? text;
         var answer = openId.Verifier.Verify(text, audience: null).Succeeded(out var token, out _)
             ? MayLearn(client.Client, token) ? Describe(token) : Inactive
             : await DescribeRefreshAsync(openId, client.Client, text, context.RequestAborted) ?? Inactive;
-        // With the length said the answer is one TLS record and one write; without it, it is chunked and two of each.
         OpenIdTelemetry.Introspected(!answer.Equals((ReadOnlyMemory<byte>)Inactive));
+        var response = context.Response;
+        response.ContentType = "application/json";
+        if (SignedIntrospection.IsAskedFor(context.Request))
+        {
+            if (!SignedIntrospection.Write(openId, client.Client, answer.Span).Succeeded(out var jwt, out var refusal))
+            {
+                openId.Refused(context, "introspect", client, refusal);
+                await OpenIdRefusals.WriteAsync(context, refusal);
+                return;
+            }
+            answer = Encoding.ASCII.GetBytes(jwt);
+            response.ContentType = SignedIntrospection.MediaType;
+        }
+        OpenIdRefusals.NoStore(response);
+        // With the length said the answer is one TLS record and one write; without it, it is chunked and two of each.
         response.ContentLength = answer.Length;
         await response.Body.WriteAsync(answer);
     }

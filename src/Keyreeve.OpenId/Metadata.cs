@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Keyreeve.Core.Grants;
+using Keyreeve.Core.Identity;
 using Keyreeve.Core.Policy;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Web.Clients;
@@ -14,6 +15,8 @@ namespace Keyreeve.OpenId;
 /// <summary>The discovery documents (OpenID Connect Discovery 1.0, RFC 8414). Written once per catalogue; the issuer comes from the settings, never from a Host header.</summary>
 [Spec("RFC 8414", "3")]
 [Spec("OpenID Connect Discovery 1.0", "4")]
+[Spec("RFC 8705", "3.3")]
+[Spec("RFC 8705", "5")]
 public sealed class Metadata(SnapshotState state, ServerIdentity server)
 {
     /// <summary>How long others may keep what we publish. A signing key is published longer than this before it signs.</summary>
@@ -73,15 +76,18 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         json.WriteStartObject();
         json.WriteString("issuer", issuer);
         json.WriteString("authorization_endpoint", issuer + "/authorize");
+        json.WriteString("pushed_authorization_request_endpoint", issuer + PushAuthorizationRequest.Path);
+        json.WriteBoolean("require_pushed_authorization_requests", false);
         json.WriteString("token_endpoint", issuer + "/token");
         json.WriteString("userinfo_endpoint", issuer + "/userinfo");
         json.WriteString("jwks_uri", issuer + "/jwks");
         json.WriteString("introspection_endpoint", issuer + "/introspect");
         json.WriteString("revocation_endpoint", issuer + "/revoke");
+        json.WriteString("end_session_endpoint", issuer + EndSession.Path);
         Strings(json, "scopes_supported", scopes.Supported);
         Strings(json, "response_types_supported", ["code"]);
         Strings(json, "response_modes_supported", ["query", "form_post"]);
-        Strings(json, "grant_types_supported", ["authorization_code", "refresh_token", "client_credentials"]);
+        Strings(json, "grant_types_supported", Enum.GetValues<GrantType>().Select(WireNames.Of));
         Strings(json, "subject_types_supported", ["public"]);
         Strings(json, "id_token_signing_alg_values_supported", ["ES256", "RS256"]);
         Strings(json, "acr_values_supported", AuthenticationClass.Ordered);
@@ -89,12 +95,16 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         Strings(json, "code_challenge_methods_supported", ["S256"]);
         foreach (var endpoint in (ReadOnlySpan<string>)["token_endpoint", "introspection_endpoint", "revocation_endpoint"])
         {
+            List<string> methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+            if (server.MtlsBase is not null)
+                methods.AddRange(["tls_client_auth", "self_signed_tls_client_auth"]);
             // A public client may redeem and revoke its own; it may not introspect.
-            Strings(json, endpoint + "_auth_methods_supported", endpoint == "introspection_endpoint"
-                ? ["client_secret_basic", "client_secret_post", "private_key_jwt"]
-                : ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]);
+            if (endpoint != "introspection_endpoint")
+                methods.Add("none");
+            Strings(json, endpoint + "_auth_methods_supported", methods);
             Strings(json, endpoint + "_auth_signing_alg_values_supported", ["ES256", "ES384", "RS256", "PS256"]);
         }
+        Strings(json, "introspection_signing_alg_values_supported", ["ES256", "RS256"]);
         Strings(json, "prompt_values_supported", ["none", "login", "consent", "select_account"]);
         Strings(json, "ui_locales_supported", Web.Pages.PageLanguage.Supported);
         json.WriteBoolean("authorization_response_iss_parameter_supported", true);
@@ -103,7 +113,9 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         json.WriteBoolean("request_uri_parameter_supported", false);
         if (server.MtlsBase is { } mtls)
         {
+            json.WriteBoolean("tls_client_certificate_bound_access_tokens", true);
             json.WriteStartObject("mtls_endpoint_aliases");
+            json.WriteString("pushed_authorization_request_endpoint", mtls + PushAuthorizationRequest.Path);
             json.WriteString("token_endpoint", mtls + "/token");
             json.WriteString("introspection_endpoint", mtls + "/introspect");
             json.WriteString("revocation_endpoint", mtls + "/revoke");

@@ -95,7 +95,7 @@ public sealed partial class OpenIdContext(
         if (refusal.Code != RefusalCode.TooManyRequests)
             LogRefused(log, kind, refusal.Code, clientId ?? "-", refusal.Operator, context.TraceIdentifier);
         if (clientId is null || refusal.Code == RefusalCode.TooManyRequests)
-            audit.Count(context.Connection.RemoteIpAddress?.ToString(), kind, refusal.Code);
+            audit.Count(context.Connection.RemoteIpAddress?.ToString(), kind, refusal.Code, refusal.Counted);
         else
             audit.TryAdd(Entry(context, kind, AuditOutcome.Refused, clientId, clientId, subject, $"{refusal.Code}: {refusal.Operator}"));
     }

@@ -8,6 +8,8 @@ namespace Keyreeve.OpenId;
 
 /// <summary>The total map from a refusal to OAuth's error codes, and the answer of the endpoints that speak JSON.</summary>
 [Spec("RFC 6749", "5.2")]
+[Spec("RFC 7523", "3.1")]
+[Spec("RFC 8693", "2.2.2")]
 public static class OpenIdRefusals
 {
     /// <summary>The <c>error</c> value.</summary>
@@ -16,7 +18,9 @@ public static class OpenIdRefusals
         RefusalCode.Malformed or RefusalCode.MissingParameter or RefusalCode.RepeatedParameter or RefusalCode.InvalidParameter
             or RefusalCode.TooLarge or RefusalCode.UnsupportedMediaType or RefusalCode.NotAcceptable or RefusalCode.NotFound or RefusalCode.Conflict
             or RefusalCode.RedirectUriNotRegistered or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow
-            or RefusalCode.Replayed or RefusalCode.NotOwner or RefusalCode.KeyInformationNotAvailable => "invalid_request",
+            or RefusalCode.Replayed or RefusalCode.NotOwner or RefusalCode.KeyInformationNotAvailable or RefusalCode.CertificateMissing
+            // "the value of the "error" parameter MUST be the "invalid_request" error code" (RFC 8693 2.2.2)
+            or RefusalCode.SubjectTokenNotAccepted or RefusalCode.ActorTokenNotAccepted => "invalid_request",
         RefusalCode.ClientAuthenticationFailed or RefusalCode.UnknownClient or RefusalCode.CertificateNotAccepted => "invalid_client",
         RefusalCode.GrantNotAllowed => "unauthorized_client",
         RefusalCode.UnsupportedGrantType => "unsupported_grant_type",
@@ -25,9 +29,11 @@ public static class OpenIdRefusals
         RefusalCode.RequestUriNotSupported => "request_uri_not_supported",
         RefusalCode.RegistrationNotSupported => "registration_not_supported",
         RefusalCode.ScopeNotAllowed => "invalid_scope",
+        RefusalCode.InvalidTarget => "invalid_target",
         RefusalCode.CodeUnknown or RefusalCode.CodeExpired or RefusalCode.CodeReplayed or RefusalCode.CodeOfAnotherClient
             or RefusalCode.RedirectUriMismatch or RefusalCode.VerifierMismatch or RefusalCode.RefreshUnknown or RefusalCode.RefreshExpired
-            or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.UserUnavailable => "invalid_grant",
+            or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.BoundToAnotherKey or RefusalCode.UserUnavailable
+            or RefusalCode.AssertionNotAccepted or RefusalCode.AssertionReplayed => "invalid_grant",
         RefusalCode.LoginRequired => "login_required",
         RefusalCode.ConsentRequired => "consent_required",
         RefusalCode.InteractionRequired => "interaction_required",
@@ -36,11 +42,13 @@ public static class OpenIdRefusals
         RefusalCode.TokenMissing or RefusalCode.TokenInvalid or RefusalCode.TokenExpired or RefusalCode.TokenRevoked
             or RefusalCode.TokenForAnotherAudience => "invalid_token",
         RefusalCode.InsufficientScope => "insufficient_scope",
+        RefusalCode.InsufficientAuthentication => "insufficient_user_authentication",
         RefusalCode.Busy or RefusalCode.TooManyRequests => "temporarily_unavailable",
         RefusalCode.Unavailable => "server_error",
     };
 
-    /// <summary>The status at the token, introspection and revocation endpoints.</summary>
+    /// <summary>The status at the endpoints that clients post to.</summary>
+    [Spec("RFC 9126", "2.3")]
     public static int StatusOf(RefusalCode code) => code switch
     {
         RefusalCode.ClientAuthenticationFailed or RefusalCode.UnknownClient or RefusalCode.CertificateNotAccepted => StatusCodes.Status401Unauthorized,

@@ -12,6 +12,7 @@ public static class OpenIdSlice
     public static IServiceCollection AddOpenId(this IServiceCollection services) => services
         .AddSingleton<OpenIdContext>()
         .AddSingleton<Metadata>()
+        .AddSingleton<PushedRequests>()
         .AddSingleton<TokenAnswer>();
 
     /// <summary>The slice's endpoints, in the order of a flow.</summary>
@@ -23,15 +24,23 @@ public static class OpenIdSlice
         routes.MapMethods("/.well-known/oauth-authorization-server", get, Metadata.HandleAsync).On(apis);
         routes.MapMethods("/jwks", get, Jwks.HandleAsync).On(apis);
 
+        routes.MapMethods(PushAuthorizationRequest.Path, post, PushAuthorizationRequest.HandleAsync).On(apis).Refusing(OpenIdRefusals.WriteAsync);
         routes.MapMethods("/authorize", ["GET"], Authorize.HandleGetAsync).On(pages);
         routes.MapMethods("/authorize", post, Authorize.HandlePostAsync).On(pages);
         routes.MapMethods(Authorize.ResumePath, ["GET"], Authorize.HandleResumeAsync).On(pages);
         routes.MapMethods("/consent", get, ConsentPages.HandleGetAsync).On(pages);
         routes.MapMethods("/consent", post, ConsentPages.HandlePostAsync).On(pages);
 
+        routes.MapMethods(EndSession.Path, ["GET"], EndSession.HandleGetAsync).On(pages);
+        routes.MapMethods(EndSession.Path, post, EndSession.HandlePostAsync).On(pages);
+        routes.MapMethods(EndSession.ResumePath, ["GET"], EndSession.HandleResumeAsync).On(pages);
+        routes.MapMethods(EndSession.ConfirmPath, post, EndSession.HandleConfirmAsync).On(pages);
+
         routes.MapMethods("/token", post, TokenEndpoint.HandleAsync).On(apis).Refusing(OpenIdRefusals.WriteAsync);
         routes.MapMethods("/introspect", post, Introspect.HandleAsync).On(apis).Refusing(OpenIdRefusals.WriteAsync);
         routes.MapMethods("/revoke", post, Revoke.HandleAsync).On(apis).Refusing(OpenIdRefusals.WriteAsync);
         routes.MapMethods("/userinfo", ["GET", "POST"], UserInfo.HandleAsync).On(apis).Refusing(OpenIdRefusals.WriteAsync);
+        foreach (var path in (string[])["/token", "/revoke", "/userinfo"])
+            routes.MapMethods(path, ["OPTIONS"], CrossOrigin.PreflightAsync).On(pages);
     }
 }

@@ -1,6 +1,7 @@
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Tokens;
+using Keyreeve.Wire.Jose;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -30,6 +31,8 @@ public static class Revoke
         }
         // The hint is only a hint; both forms tell themselves apart.
         var clientId = client.Client.ClientId;
+        if (JweCompact.HasItsForm(text))
+            text = await context.RequestServices.GetRequiredService<EncryptedTokens>().OpenAsync(text, context.RequestAborted) ?? text;
         if (RefreshToken.TryRead(text, out var refresh))
         {
             if (await openId.Grants.FindFamilyAsync(refresh.FamilyId, context.RequestAborted) is { EndedAt: 0 } family

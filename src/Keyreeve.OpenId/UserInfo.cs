@@ -21,6 +21,7 @@ public static class UserInfo
             await RefuseAsync(context, openId, refusal);
             return;
         }
+        CrossOrigin.Allow(context, context.Request.Headers.Origin.Count == 0 ? null : await openId.State.FindClientAsync(token.ClientId, context.RequestAborted));
         var user = await openId.Directory.FindUserAsync(token.Subject, context.RequestAborted);
         if (user is null || user.Disabled)
         {

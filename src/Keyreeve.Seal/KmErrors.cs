@@ -13,16 +13,19 @@ public static class KmErrors
     {
         RefusalCode.KeyInformationNotAvailable or RefusalCode.NotFound => (KmErrorCode.NotAvailable, StatusCodes.Status404NotFound),
         RefusalCode.TokenMissing or RefusalCode.TokenInvalid or RefusalCode.TokenExpired or RefusalCode.TokenRevoked
-            or RefusalCode.TokenForAnotherAudience or RefusalCode.InsufficientScope or RefusalCode.ClientAuthenticationFailed
-            or RefusalCode.UnknownClient or RefusalCode.CertificateNotAccepted or RefusalCode.LoginRequired
+            or RefusalCode.TokenForAnotherAudience or RefusalCode.InsufficientScope or RefusalCode.InsufficientAuthentication or RefusalCode.ClientAuthenticationFailed
+            or RefusalCode.UnknownClient or RefusalCode.CertificateNotAccepted or RefusalCode.CertificateMissing
+            or RefusalCode.BoundToAnotherKey or RefusalCode.LoginRequired
             or RefusalCode.ConsentRequired or RefusalCode.InteractionRequired or RefusalCode.UserUnavailable => (KmErrorCode.Rejected, StatusCodes.Status401Unauthorized),
         RefusalCode.Malformed or RefusalCode.MissingParameter or RefusalCode.RepeatedParameter or RefusalCode.InvalidParameter
             or RefusalCode.TooLarge or RefusalCode.UnsupportedMediaType or RefusalCode.Conflict or RefusalCode.RedirectUriNotRegistered
             or RefusalCode.UnsupportedGrantType or RefusalCode.UnsupportedResponseType or RefusalCode.RequestObjectNotSupported
-            or RefusalCode.RequestUriNotSupported or RefusalCode.RegistrationNotSupported or RefusalCode.ScopeNotAllowed
+            or RefusalCode.RequestUriNotSupported or RefusalCode.RegistrationNotSupported or RefusalCode.ScopeNotAllowed or RefusalCode.InvalidTarget
             or RefusalCode.CodeUnknown or RefusalCode.CodeExpired or RefusalCode.CodeReplayed or RefusalCode.CodeOfAnotherClient
             or RefusalCode.RedirectUriMismatch or RefusalCode.VerifierMismatch or RefusalCode.RefreshUnknown or RefusalCode.RefreshExpired
-            or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.UnmetAuthentication => (KmErrorCode.NotValidated, StatusCodes.Status400BadRequest),
+            or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.UnmetAuthentication
+            or RefusalCode.AssertionNotAccepted or RefusalCode.AssertionReplayed or RefusalCode.SubjectTokenNotAccepted
+            or RefusalCode.ActorTokenNotAccepted => (KmErrorCode.NotValidated, StatusCodes.Status400BadRequest),
         RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner
             or RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied => (KmErrorCode.NotValidated, StatusCodes.Status403Forbidden),
         RefusalCode.NotAcceptable => (KmErrorCode.NotValidated, StatusCodes.Status406NotAcceptable),

@@ -39,7 +39,7 @@ public static class RequestKeyMaterial
         refusal = malformed ?? await DecideAsync(context, seal, token, request!);
         byte[]? payload = null;
         if (refusal is null)
-            (payload, refusal) = await OpenKeyRecord.RunAsync(seal, token, request!.ServiceId, request.Identity, context.RequestAborted);
+            (payload, refusal) = await OpenKeyRecord.RunAsync(context, seal, token, request!.ServiceId, request.Identity);
         span?.Stop();
         // What is not audited is not given out.
         var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), refusal);

@@ -160,6 +160,7 @@ internal sealed class BatchWriter : IAsyncDisposable
             }
             await transaction.CommitAsync();
             await transaction.DisposeAsync();
+            _engine.Committed(_connection);
             return null;
         }
         catch (Exception failure)

@@ -16,6 +16,9 @@ internal interface IWriteEngine
     /// <param name="alone">No other writer in between; else those that compare and set may.</param>
     Task<DbTransaction> BeginAsync(DbConnection connection, bool alone);
 
+    /// <summary>A transaction was committed.</summary>
+    void Committed(DbConnection connection);
+
     /// <summary>True when the engine took the transaction back for the sake of another one, so that doing it again may work.</summary>
     bool IsCollision(Exception failure);
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Keyreeve.Core.Grants;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Wire.OAuth;
 
@@ -12,6 +13,12 @@ internal static class StoredText
 
     /// <summary>Reads it.</summary>
     public static string[] ReadList(string json) => JsonSerializer.Deserialize<string[]>(json) ?? throw Broken(json);
+
+    /// <summary>Resource servers; none is NULL.</summary>
+    public static string? WriteResources(ResourceList resources) => resources.Count == 0 ? null : WriteList(resources);
+
+    /// <summary>Reads them.</summary>
+    public static ResourceList ReadResources(string? json) => json is null ? ResourceList.None : ResourceList.Of(ReadList(json));
 
     /// <summary>A member of an enumeration by its name.</summary>
     public static T ReadName<T>(string name)

@@ -25,12 +25,22 @@ public sealed class InteropWorld : IAsyncLifetime
 
     public Chromium Chromium { get; } = new();
 
-    public async ValueTask InitializeAsync() => Server = await TestServer.StartAsync();
+    /// <summary>The web server where clients keep their logos; the server fetches them there.</summary>
+    public ScriptedPeer Logos { get; } = new();
+
+    public async ValueTask InitializeAsync()
+    {
+        var anchors = Path.GetTempFileName();
+        await File.WriteAllTextAsync(anchors, Logos.Certificate.ExportCertificatePem());
+        Server = await TestServer.StartAsync("Outbound:AllowedNetworks=127.0.0.0/8 ::1/128", "Outbound:TrustAnchors=" + anchors);
+        File.Delete(anchors);
+    }
 
     public async ValueTask DisposeAsync()
     {
         await Chromium.DisposeAsync();
         await Server.DisposeAsync();
+        await Logos.DisposeAsync();
     }
 
     /// <summary>Registers a client like one of the demo's, changed; returns it with a secret that is known here alone.</summary>

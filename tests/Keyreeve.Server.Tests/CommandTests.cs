@@ -132,6 +132,8 @@ public sealed class CommandTests : IDisposable
     [InlineData("tour seal --help", "--spoil")]
     [InlineData("token --help", "decode")]
     [InlineData("token decode --help", "--jwks")]
+    [InlineData("token decode --help", "--decrypt")]
+    [InlineData("admin issuer add --help", "--federated")]
     [InlineData("audit --help", "verify")]
     [InlineData("audit verify --help", "--data")]
     [InlineData("doctor --help", "--data")]

@@ -56,8 +56,8 @@ public sealed class ScriptedPeer : IAsyncDisposable
     /// <summary>Answers every request with a status from here on.</summary>
     public void Always(string status, string headers = "", string body = "") => Script = (_, stream, cancel) => AnswerAsync(stream, status, headers, body, cancel);
 
-    public static async Task AnswerAsync(Stream stream, string status, string headers, string body, CancellationToken cancel) =>
-        await stream.WriteAsync(Encoding.UTF8.GetBytes($"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n{headers}\r\n{body}"), cancel);
+    public static async Task AnswerAsync(Stream stream, string status, string headers, string body, CancellationToken cancel, int more = 0) =>
+        await stream.WriteAsync(Encoding.UTF8.GetBytes($"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {Encoding.UTF8.GetByteCount(body) + more}\r\n{headers}\r\n{body}"), cancel);
 
     /// <summary>The next request, within a minute.</summary>
     public async Task<PeerRequest> NextAsync()

@@ -33,6 +33,16 @@ internal sealed class MeasuredProcess : IDisposable
     /// <summary>User and system time of all its threads so far, in microseconds.</summary>
     public double CpuMicroseconds => ProcessTimes.Of(_process.Id);
 
+    /// <summary>Octets it has written by write(2) so far: to files, sockets have calls of their own (proc(5), <c>wchar</c>).</summary>
+    public long OctetsWritten
+    {
+        get
+        {
+            var line = File.ReadLines($"/proc/{_process.Id}/io").First(l => l.StartsWith("wchar:", StringComparison.Ordinal));
+            return long.Parse(line.AsSpan("wchar:".Length), CultureInfo.InvariantCulture);
+        }
+    }
+
     /// <summary>Resident memory in megabytes (2^20).</summary>
     public double ResidentMegabytes
     {

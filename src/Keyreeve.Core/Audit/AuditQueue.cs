@@ -26,7 +26,7 @@ public sealed class AuditQueue(TimeProvider clock)
         SingleReader = true,
     });
 
-    private ConcurrentDictionary<(string Source, string Kind, RefusalCode Code), int> _counts = new();
+    private ConcurrentDictionary<(string Source, string Kind, RefusalCode Code, string? Reason), int> _counts = new();
 
     /// <summary>How long an entry may wait for the store at most; then nothing more is granted. Our choice: a busy disk passes, a hanging one does not.</summary>
     private static readonly TimeSpan MaxLag = TimeSpan.FromSeconds(5);
@@ -50,11 +50,11 @@ public sealed class AuditQueue(TimeProvider clock)
 
     private bool IsLate => Interlocked.Read(ref _writtenUntil) is var since and not 0 && clock.GetElapsedTime(since) > MaxLag;
 
-    /// <summary>Counts a refusal of a peer who proved nothing.</summary>
-    public void Count(string? source, string kind, RefusalCode code)
+    /// <summary>Counts a refusal of a peer who proved nothing; a reason is counted apart while there is room.</summary>
+    public void Count(string? source, string kind, RefusalCode code, string? reason = null)
     {
         var counts = Volatile.Read(ref _counts);
-        var key = (counts.Count < MaxSources ? source ?? "unknown" : "other", kind, code);
+        var key = counts.Count < MaxSources ? (source ?? "unknown", kind, code, reason) : ("other", kind, code, null);
         counts.AddOrUpdate(key, 1, static (_, n) => n + 1);
     }
 
@@ -123,7 +123,7 @@ public sealed class AuditQueue(TimeProvider clock)
             Outcome = AuditOutcome.Refused,
             At = now,
             Source = c.Key.Source,
-            Detail = $"{c.Value} x {c.Key.Code} within a minute",
+            Detail = $"{c.Value} x {c.Key.Code} within a minute" + (c.Key.Reason is { } reason ? ": " + reason : ""),
         })];
     }
 }

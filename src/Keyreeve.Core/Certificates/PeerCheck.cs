@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
@@ -22,6 +23,9 @@ public enum PeerCertificateRefusal
     /// <summary>It, or an authority on its path, is on the list of revoked certificates.</summary>
     Revoked,
 
+    /// <summary>Nobody knows whether it is revoked: its issuer's list is missing or out of date, and the policy is to refuse then.</summary>
+    RevocationUnknown,
+
     /// <summary>A key or a signature algorithm outside the profile: short RSA, an unknown curve, SHA-1.</summary>
     WeakKey,
 
@@ -42,6 +46,8 @@ public sealed class VerifiedPeerCertificate
         SerialNumber = certificate.SerialNumber.ToLowerInvariant();
         SubjectAltUris = names.Uris;
         SubjectAltDnsNames = names.DnsNames;
+        SubjectAltEmails = names.Emails;
+        SubjectAltAddresses = names.Addresses;
     }
 
     /// <summary>The certificate; it stays the property of the caller of the check.</summary>
@@ -58,6 +64,12 @@ public sealed class VerifiedPeerCertificate
 
     /// <summary>dNSName entries, exactly as written in the certificate.</summary>
     public IReadOnlyList<string> SubjectAltDnsNames { get; }
+
+    /// <summary>rfc822Name entries, exactly as written in the certificate.</summary>
+    public IReadOnlyList<string> SubjectAltEmails { get; }
+
+    /// <summary>iPAddress entries.</summary>
+    public IReadOnlyList<IPAddress> SubjectAltAddresses { get; }
 
     // Called by the check alone, after it has passed.
     internal static VerifiedPeerCertificate AfterCheck(X509Certificate2 certificate, CertificateNames names) => new(certificate, names);

@@ -56,14 +56,19 @@ public sealed class AuthorizationRequest
     /// <summary>The authentication classes of <c>acr_values</c> that are known here, in the order of preference: wished for, not demanded.</summary>
     public IReadOnlyList<string> AcrValues { get; private init; } = [];
 
+    /// <summary>The resource servers named; what the scope opens includes each.</summary>
+    public ResourceList Resources { get; private init; } = ResourceList.None;
+
     /// <summary>The weakest class that an essential <c>acr</c> claim accepts, or null.</summary>
     public string? EssentialAcr { get; private init; }
 
     /// <summary>
     /// Annex A: "The standard parameters shown in table A.4.2.2-1 are required by this Connect profile." For plain OpenID the
-    /// last three (state, acr_values, and PKCE for a client registered without) may be missing.
+    /// last three (state, acr_values, and PKCE for a client registered without) may be missing. <paramref name="pushed"/> is true for a
+    /// request that came from the client itself (RFC 9126).
     /// </summary>
-    public static Outcome<AuthorizationRequest> Decide(ParameterList asked, AuthorizationTarget target, ScopeCatalogue catalogue)
+    [Spec("RFC 9126", "6")]
+    public static Outcome<AuthorizationRequest> Decide(ParameterList asked, AuthorizationTarget target, ScopeCatalogue catalogue, bool pushed = false)
     {
         var client = target.Client;
         var strict = client.Profile == ClientProfile.Seal;
@@ -73,6 +78,8 @@ public sealed class AuthorizationRequest
         if (!asked.TrySingle("state", out var state) || state is { Length: > OAuthLimits.MaxState })
             return Refusal.About(RefusalCode.InvalidParameter, "state", $"state is longer than {OAuthLimits.MaxState} characters");
 
+        if (client.RequirePushedRequests && !pushed)
+            return Refusal.Of(RefusalCode.Malformed, "this client sends its authorization requests to the pushed authorization request endpoint");
         // A request object that is ignored would let the outer parameters win unnoticed: refuse, never ignore.
         if (asked.Has("request"))
             return Refusal.About(RefusalCode.RequestObjectNotSupported, "request", "request objects are not supported");
@@ -105,6 +112,8 @@ public sealed class AuthorizationRequest
         var scopes = DecideScope(asked, client, catalogue, strict);
         if (!scopes.Succeeded(out var scope, out refusal))
             return refusal;
+        if (!ResourceList.Read(asked).Succeeded(out var resources, out refusal) || !ResourceList.Narrow(scope, resources, ResourceList.None, catalogue).Succeeded(out _, out refusal))
+            return refusal;
         var prompts = DecidePrompt(asked);
         if (!prompts.Succeeded(out var prompt, out refusal))
             return refusal;
@@ -124,6 +133,7 @@ public sealed class AuthorizationRequest
             LoginHint = hint is { Length: <= OAuthLimits.MaxIdentity } ? hint : null,
             AcrValues = acrValues,
             EssentialAcr = essential.Value,
+            Resources = resources,
         };
     }
 

@@ -72,6 +72,8 @@ public abstract record AuthorizationStep
             scope = scope.Where(allowed.Contains);
         if (scope.Count == 0)
             return new Refuse(new(RefusalCode.ScopeNotAllowed, "none of the scopes is available for this user", $"user {user.User.Subject} may grant none of [{request.Scope}]"));
+        if (!request.Resources.Within(scope, catalogue).Succeeded(out _, out var outOfReach))
+            return new Refuse(outOfReach);
         // A scope that the user unticked demands nothing any more.
         if (NeedsMore(LoginDemand.Of(request, scope, catalogue).Judge(user.Authentication.Acr, reachable), user, silent) is { } more)
             return more;

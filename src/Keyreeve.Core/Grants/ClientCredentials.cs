@@ -9,8 +9,13 @@ namespace Keyreeve.Core.Grants;
 [Spec("RFC 6749", "4.4")]
 public static class ClientCredentials
 {
-    /// <summary>The scope to be granted. No refresh token goes with it (TS 33.434 A.5).</summary>
-    public static Outcome<ScopeList> Decide(ScopeList asked, AuthenticatedClient client, ScopeCatalogue catalogue)
+    /// <summary>The scope to be granted, of the resource servers named. No refresh token goes with it (TS 33.434 A.5).</summary>
+    public static Outcome<ScopeList> Decide(ScopeList asked, AuthenticatedClient client, ScopeCatalogue catalogue, ResourceList? resources = null) =>
+        DecideScope(asked, client, catalogue).Succeeded(out var scope, out var refusal)
+            ? ResourceList.Narrow(scope, resources ?? ResourceList.None, ResourceList.None, catalogue)
+            : refusal;
+
+    private static Outcome<ScopeList> DecideScope(ScopeList asked, AuthenticatedClient client, ScopeCatalogue catalogue)
     {
         var registered = client.Client;
         if (asked.Count == 0)
@@ -22,9 +27,12 @@ public static class ClientCredentials
         {
             if (!registered.Scopes.Contains(value) || catalogue.Find(value) is not { } scope)
                 return Refuse($"client {registered.ClientId} asked for scope {value}: unknown, or not in its registration", value);
-            // There is no user whom openid or profile could speak of; operator tokens are bound to certificates and not issued here.
-            if (scope.Kind is ScopeKind.OpenId or ScopeKind.Operator)
+            // There is no user whom openid or profile could speak of.
+            if (scope.Kind == ScopeKind.OpenId)
                 return Refuse($"scope {value} does not exist for this grant", value);
+            // A token that administers the server is good for nobody but the holder of the certificate.
+            if (scope.Kind == ScopeKind.Operator && !registered.BoundTokens)
+                return Refuse($"client {registered.ClientId} asked for scope {value} and is not registered for bound tokens", value);
         }
         return asked;
     }

@@ -7,7 +7,7 @@ namespace Keyreeve.Core.Grants;
 /// <summary>An authorization code as stored, with everything it is bound to. Times Unix seconds.</summary>
 public sealed record AuthorizationCode
 {
-    /// <summary>SHA-256 of the code.</summary>
+    /// <summary><see cref="OpaqueToken.Key"/> of the code; of one that a release before issued, its SHA-256 alone.</summary>
     public required byte[] Hash { get; init; }
 
     /// <summary>Bound to this client.</summary>
@@ -31,6 +31,9 @@ public sealed record AuthorizationCode
     /// <summary>What was granted.</summary>
     public required ScopeList Scope { get; init; }
 
+    /// <summary>The resource servers of the grant; none: all that the scope opens.</summary>
+    public ResourceList Resources { get; init; } = ResourceList.None;
+
     /// <summary>How and when the user authenticated.</summary>
     public required Authentication Authentication { get; init; }
 
@@ -42,7 +45,7 @@ public sealed record AuthorizationCode
 
     /// <summary>
     /// The security stamp of the login, compared when the code is added and not stored; null compares nothing. A login that ended
-    /// between the look at the session and the code's insertion then issues nothing.
+    /// between the look at the session and the code's insertion then issues nothing, and neither does one whose session was logged out.
     /// </summary>
     public string? SecurityStamp { get; init; }
 
@@ -74,6 +77,9 @@ public sealed record RefreshFamily
     /// <summary>What was granted; a refresh may narrow its access token, never the family.</summary>
     public required ScopeList Scope { get; init; }
 
+    /// <summary>The resource servers of the grant; none: all that the scope opens.</summary>
+    public ResourceList Resources { get; init; } = ResourceList.None;
+
     /// <summary>How and when the user authenticated.</summary>
     public required Authentication Authentication { get; init; }
 
@@ -91,6 +97,9 @@ public sealed record RefreshFamily
 
     /// <summary>The current secret, sealed for the holder of the previous one.</summary>
     public byte[]? SealedSuccessor { get; init; }
+
+    /// <summary>The certificate (SHA-256, base64url) that its client showed last, when its tokens are bound; else null.</summary>
+    public string? BoundTo { get; init; }
 
     /// <summary>When the family began.</summary>
     public long StartedAt { get; init; }
@@ -117,7 +126,7 @@ public sealed record RefreshFamily
 /// <summary>Codes, refresh families and consents as the store keeps them. Each method is one transaction.</summary>
 public interface IGrantStore
 {
-    /// <summary>Adds a code with its audit entry. False, and nothing is written, when the user's security stamp is no longer the code's or the user is disabled.</summary>
+    /// <summary>Adds a code with its audit entry. False, and nothing is written, when the user's security stamp is no longer the code's, the user is disabled, or the session is gone.</summary>
     Task<bool> AddCodeAsync(AuthorizationCode code, AuditEntry entry, CancellationToken cancel);
 
     /// <summary>The code of a hash, redeemed or not, or null.</summary>
@@ -164,6 +173,18 @@ public interface IGrantStore
     /// <param name="entry">The audit line.</param>
     /// <param name="cancel">Ends the waiting.</param>
     Task<int> EndAccessAsync(string subject, string clientId, long now, Func<string, Revocation> ofFamily, Revocation otherwise, AuditEntry entry, CancellationToken cancel);
+
+    /// <summary>
+    /// Ends a login session and what stands on it: codes that were not redeemed, families, and by the revocations the access tokens of
+    /// them and of redeemed codes that are still known. False, and nothing is written, when there is no such session. One transaction.
+    /// </summary>
+    /// <param name="subject">The user.</param>
+    /// <param name="sessionId"><c>sid</c></param>
+    /// <param name="now">Unix milliseconds.</param>
+    /// <param name="ofGrant">The revocation that ends the access tokens of a grant.</param>
+    /// <param name="entry">The audit line, given the number of grants.</param>
+    /// <param name="cancel">Ends the waiting.</param>
+    Task<bool> EndSessionAsync(string subject, string sessionId, long now, Func<string, Revocation> ofGrant, Func<int, AuditEntry> entry, CancellationToken cancel);
 
     /// <summary>Deletes codes and families whose time is over (Unix seconds), oldest first; returns how many.</summary>
     Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel);

@@ -19,6 +19,9 @@ public static class RedeemCode
     /// <param name="Verifier">Null when not sent.</param>
     public sealed record Request(OpaqueToken Code, string? RedirectUri, string? Verifier)
     {
+        /// <summary>The resource servers that the access token is for.</summary>
+        public ResourceList Resources { get; init; } = ResourceList.None;
+
         /// <summary>Reads the form; presence is checked, nothing is looked up.</summary>
         public static Outcome<Request> Read(ParameterList form, Client client)
         {
@@ -31,8 +34,10 @@ public static class RedeemCode
                 return Refusal.About(RefusalCode.MissingParameter, "redirect_uri", "redirect_uri is missing (TS 33.434 table A.4.2.4-1)");
             if (client.Profile == ClientProfile.Seal && verifier is null)
                 return Refusal.About(RefusalCode.MissingParameter, "code_verifier", "code_verifier is missing (TS 33.434 table A.4.2.4-1)");
+            if (!ResourceList.Read(form).Succeeded(out var resources, out var refusal))
+                return refusal;
             return OpaqueToken.TryRead(code, out var token)
-                ? new Request(token, redirectUri, verifier)
+                ? new Request(token, redirectUri, verifier) { Resources = resources }
                 : Refuse(RefusalCode.CodeUnknown, "the code has not the form of a code");
         }
 
@@ -75,15 +80,15 @@ public static class RedeemCode
     /// The access token's scope: what was granted, without what the user or the client lost since. A VAL service that was taken away
     /// while the code was under way is not in the token, and its tokens were ended before this one is issued.
     /// </summary>
-    public static Outcome<ScopeList> ScopeNow(AuthorizationCode code, User user, Client client, ScopeCatalogue catalogue)
+    public static Outcome<ScopeList> ScopeNow(ScopeList granted, User user, Client client, ScopeCatalogue catalogue)
     {
-        var scope = catalogue.GrantableTo(user, code.Scope).Where(client.Scopes.Contains);
+        var scope = catalogue.GrantableTo(user, granted).Where(client.Scopes.Contains);
         return scope.Count > 0 ? scope
-            : new Refusal(RefusalCode.ScopeNotAllowed, "none of the scopes is available any more", $"user {user.Subject} may grant, or client {client.ClientId} may ask for, none of [{code.Scope}]") { Param = "scope" };
+            : new Refusal(RefusalCode.ScopeNotAllowed, "none of the scopes is available any more", $"user {user.Subject} may grant, or client {client.ClientId} may ask for, none of [{granted}]") { Param = "scope" };
     }
 
     /// <summary>The family that a redemption starts, or null for a client that may not refresh.</summary>
-    public static RefreshFamily? StartFamily(AuthorizationCode code, Client client, OpaqueToken first, TokenPolicy policy, DateTimeOffset now)
+    public static RefreshFamily? StartFamily(AuthorizationCode code, Client client, OpaqueToken first, TokenPolicy policy, DateTimeOffset now, string? boundTo = null)
     {
         // "Refresh tokens are available only to clients utilizing the authorization code grant type." (A.5)
         if (!client.Grants.Contains(GrantType.RefreshToken))
@@ -95,8 +100,10 @@ public static class RedeemCode
             ClientId = code.ClientId,
             Subject = code.Subject,
             Scope = code.Scope,
+            Resources = code.Resources,
             Authentication = code.Authentication,
             SessionId = code.SessionId,
+            BoundTo = boundTo,
             Generation = 0,
             CurrentHash = first.Hash,
             StartedAt = now.ToUnixTimeMilliseconds(),

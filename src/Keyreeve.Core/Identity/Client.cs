@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Keyreeve.Core.Certificates;
 using Keyreeve.Wire.Jose;
 using Keyreeve.Wire.OAuth;
 
@@ -28,6 +29,12 @@ public enum ClientAuthMethod
 
     /// <summary><c>private_key_jwt</c> (RFC 7523 section 2.2)</summary>
     PrivateKeyJwt,
+
+    /// <summary><c>tls_client_auth</c> (RFC 8705 section 2.1): a certificate of a pinned authority that holds the registered name.</summary>
+    TlsClientAuth,
+
+    /// <summary><c>self_signed_tls_client_auth</c> (RFC 8705 section 2.2): a certificate that is registered itself.</summary>
+    SelfSignedTls,
 }
 
 /// <summary>The grants this server has.</summary>
@@ -41,6 +48,12 @@ public enum GrantType
 
     /// <summary><c>client_credentials</c></summary>
     ClientCredentials,
+
+    /// <summary><c>urn:ietf:params:oauth:grant-type:token-exchange</c> (RFC 8693)</summary>
+    TokenExchange,
+
+    /// <summary><c>urn:ietf:params:oauth:grant-type:jwt-bearer</c> (RFC 7523 2.1)</summary>
+    JwtBearer,
 }
 
 /// <summary>When the user is asked.</summary>
@@ -86,7 +99,7 @@ public sealed record Client
     /// <summary>At most two live secrets, for rotation.</summary>
     public ImmutableArray<ClientSecret> Secrets { get; init; } = [];
 
-    /// <summary>Public keys for private_key_jwt.</summary>
+    /// <summary>Public keys: for private_key_jwt, with <c>use</c> "enc" to encrypt its tokens as a resource server, and in their x5c the certificates for self_signed_tls_client_auth.</summary>
     public JsonWebKeySet? Keys { get; init; }
 
     /// <summary>Compared as strings (<see cref="RedirectUri"/>).</summary>
@@ -112,6 +125,9 @@ public sealed record Client
 
     /// <summary>SHA-256 thumbprints (lower-case hex) of certificates registered for it.</summary>
     public ImmutableArray<string> CertificateThumbprints { get; init; } = [];
+
+    /// <summary>For tls_client_auth: the name that its certificate must hold.</summary>
+    public RegisteredName? TlsName { get; init; }
 
     /// <summary>What ID tokens are signed with.</summary>
     public JwsAlgorithm IdTokenAlgorithm { get; init; } = JwsAlgorithm.ES256;
@@ -143,6 +159,12 @@ public sealed record Client
     /// <summary>Its access tokens are encrypted for the resource server they are meant for (TS 33.434 4.1-e).</summary>
     public bool EncryptAccessTokens { get; init; }
 
+    /// <summary>
+    /// By token exchange it may get tokens that do not name it as the actor (RFC 8693 1.1, impersonation). Without this every exchange
+    /// is delegation.
+    /// </summary>
+    public bool MayImpersonate { get; init; }
+
     /// <summary>Switched off by an operator.</summary>
     public bool Disabled { get; init; }
 
@@ -151,6 +173,11 @@ public sealed record Client
 
     /// <summary>True when the client cannot keep a credential.</summary>
     public bool IsPublic => AuthMethods.Contains(ClientAuthMethod.None);
+
+    /// <summary>The method by which it authenticates with its certificate alone, if it has one; the rules allow one at most.</summary>
+    public ClientAuthMethod? CertificateMethod => AuthMethods.Contains(ClientAuthMethod.TlsClientAuth) ? ClientAuthMethod.TlsClientAuth
+        : AuthMethods.Contains(ClientAuthMethod.SelfSignedTls) ? ClientAuthMethod.SelfSignedTls
+        : null;
 
     /// <summary>"code without PKCE" exists only for a confidential client of the plain profile that was registered so.</summary>
     public bool RequiresPkce => Profile == ClientProfile.Seal || IsPublic || !PkceOptional;

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Wire.Jose;
 using Keyreeve.Wire.OAuth;
@@ -9,13 +10,19 @@ namespace Keyreeve.Core.Identity;
 /// <summary>A client that proved who it is (or a public one that said so, which is all it can). Only the check makes one.</summary>
 public sealed class AuthenticatedClient
 {
-    internal AuthenticatedClient(Client client, ClientAuthMethod method) => (Client, Method) = (client, method);
+    internal AuthenticatedClient(Client client, ClientAuthMethod method, ShownCertificate? certificate) => (Client, Method, Certificate) = (client, method, certificate);
 
     /// <summary>The registration.</summary>
     public Client Client { get; }
 
     /// <summary>How it proved itself.</summary>
     public ClientAuthMethod Method { get; }
+
+    /// <summary>The certificate it showed, whatever it proved itself by; null without one.</summary>
+    public ShownCertificate? Certificate { get; }
+
+    /// <summary>True when the certificate itself says who the client is.</summary>
+    public bool IsProvedByCertificate => Method is ClientAuthMethod.TlsClientAuth or ClientAuthMethod.SelfSignedTls;
 }
 
 /// <summary>What a request presents as proof of the client: exactly one way.</summary>
@@ -26,7 +33,7 @@ public sealed record PresentedCredential
     /// <summary>Who the client says it is.</summary>
     public string ClientId { get; }
 
-    /// <summary>By which way.</summary>
+    /// <summary>By which way; <see cref="ClientAuthMethod.None"/> says its name only, and what that is worth the registration says.</summary>
     public ClientAuthMethod Method { get; }
 
     /// <summary>SHA-256 of the secret, for the two secret methods.</summary>
@@ -37,6 +44,15 @@ public sealed record PresentedCredential
 
     /// <summary>The assertion's claims, not verified.</summary>
     public JwtClaims? AssertionClaims { get; private init; }
+
+    /// <summary>The certificate of the connection, or null.</summary>
+    public ShownCertificate? Certificate { get; private init; }
+
+    /// <summary>What the authorities for clients say about it; null where nobody asked.</summary>
+    public PeerCheck? CertificateCheck { get; private init; }
+
+    /// <summary>The same with the connection's certificate, which is a proof only for who says a name and nothing else.</summary>
+    public PresentedCredential With(ShownCertificate certificate, PeerCheck? check) => this with { Certificate = certificate, CertificateCheck = check };
 
     /// <summary>
     /// Reads header and form. "The client MUST NOT use more than one authentication method in each request" (RFC 6749 2.3).
@@ -118,20 +134,27 @@ public static class ClientAuthentication
             return Failed($"no client {Short(presented.ClientId)}");
         if (client.Disabled)
             return Failed($"client {client.ClientId} is disabled");
-        if (!client.AuthMethods.Contains(presented.Method))
-            return Failed($"client {client.ClientId} is registered for {string.Join(", ", client.AuthMethods)} and used {presented.Method}");
-        return presented.Method switch
+        // A name without a proof is a public client's, or that of one whose certificate is the proof.
+        var method = presented.Method == ClientAuthMethod.None ? client.CertificateMethod ?? presented.Method : presented.Method;
+        if (!client.AuthMethods.Contains(method))
+            return Failed($"client {client.ClientId} is registered for {string.Join(", ", client.AuthMethods)} and used {method}");
+        return method switch
         {
-            ClientAuthMethod.None => new AuthenticatedClient(client, presented.Method),
-            ClientAuthMethod.SecretBasic or ClientAuthMethod.SecretPost => secretMatches
-                ? new AuthenticatedClient(client, presented.Method)
-                : Failed($"client {client.ClientId} presented a wrong secret"),
-            ClientAuthMethod.PrivateKeyJwt => await DecideAssertionAsync(presented, client, issuer, tokenEndpoint, firstUse, now),
+            ClientAuthMethod.None => Proved(method),
+            ClientAuthMethod.SecretBasic or ClientAuthMethod.SecretPost => secretMatches ? Proved(method) : Failed($"client {client.ClientId} presented a wrong secret"),
+            ClientAuthMethod.PrivateKeyJwt => await WhyNotAssertionAsync(presented, client, issuer, tokenEndpoint, firstUse, now) is { } refusal ? refusal : Proved(method),
+            ClientAuthMethod.TlsClientAuth => CertificateProof.WhyNotTrusted(presented, client) is { } why ? NotProved(why) : Proved(method),
+            ClientAuthMethod.SelfSignedTls => CertificateProof.WhyNotRegistered(presented, client) is { } why ? NotProved(why) : Proved(method),
         };
+
+        Outcome<AuthenticatedClient> Proved(ClientAuthMethod by) => new AuthenticatedClient(client, by, presented.Certificate);
+
+        // A closed set of reasons times the registered clients: small enough to be counted one by one.
+        Outcome<AuthenticatedClient> NotProved(string why) => Failed($"client {client.ClientId}: {why}") with { Counted = $"client {client.ClientId}: {why}" };
     }
 
     [Spec("RFC 7523", "3")]
-    private static async ValueTask<Outcome<AuthenticatedClient>> DecideAssertionAsync(PresentedCredential presented, Client client, string issuer, string tokenEndpoint,
+    private static async ValueTask<Refusal?> WhyNotAssertionAsync(PresentedCredential presented, Client client, string issuer, string tokenEndpoint,
         Func<string, string, long, ValueTask<bool>> firstUse, DateTimeOffset now)
     {
         var claims = presented.AssertionClaims!;
@@ -151,10 +174,10 @@ public static class ClientAuthentication
             return Failed("the assertion is from the future: check the client's clock");
         if (claims.JwtId is not { Length: > 0 and <= 256 } jti)
             return Failed("the assertion has no jti");
-        return await firstUse(client.ClientId, jti, expires) ? new AuthenticatedClient(client, ClientAuthMethod.PrivateKeyJwt) : Failed("the assertion was used before");
+        return await firstUse(client.ClientId, jti, expires) ? null : Failed("the assertion was used before");
     }
 
-    private static bool VerifiesByOneOf(JsonWebKeySet? keys, JwsCompact jws)
+    internal static bool VerifiesByOneOf(JsonWebKeySet? keys, JwsCompact jws)
     {
         foreach (var jwk in keys?.Keys ?? [])
         {

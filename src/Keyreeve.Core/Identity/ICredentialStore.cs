@@ -121,6 +121,9 @@ public interface ICredentialStore
     /// <summary>True for the first caller with this mark; it is remembered until then.</summary>
     Task<bool> UseOnceAsync(byte[] mark, long expiresAt, CancellationToken cancel);
 
+    /// <summary>True when a mark was used and is still remembered.</summary>
+    Task<bool> WasUsedAsync(byte[] mark, CancellationToken cancel);
+
     /// <summary>Deletes marks that are over; returns how many.</summary>
     Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel);
 }

@@ -48,6 +48,9 @@ public interface IDirectory
     /// <summary>The client that a certificate (SHA-256 thumbprint, lower-case hex) is registered for, or null.</summary>
     Task<Client?> FindClientByCertificateAsync(string thumbprint, CancellationToken cancel);
 
+    /// <summary>The clients registered as the resource server of an audience, in the order of their identifier.</summary>
+    Task<IReadOnlyList<Client>> FindClientsByAudienceAsync(string audience, CancellationToken cancel);
+
     /// <summary>Clients in the order of their identifier, after the cursor.</summary>
     Task<IReadOnlyList<Client>> ListClientsAsync(string? after, int limit, CancellationToken cancel);
 
@@ -65,6 +68,15 @@ public interface IDirectory
 
     /// <summary>Removes a VAL service and its mappings.</summary>
     Task<bool> RemoveServiceAsync(string serviceId, AuditEntry entry, CancellationToken cancel);
+
+    /// <summary>All trusted issuers, ordinal order.</summary>
+    Task<IReadOnlyList<TrustedIssuer>> ListIssuersAsync(CancellationToken cancel);
+
+    /// <summary>Adds or replaces.</summary>
+    Task<Outcome<TrustedIssuer>> SaveIssuerAsync(TrustedIssuer issuer, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel);
+
+    /// <summary>Removes a trusted issuer.</summary>
+    Task<bool> RemoveIssuerAsync(string issuer, AuditEntry entry, CancellationToken cancel);
 
     /// <summary>The device of a VAL UE ID, or null.</summary>
     Task<Device?> FindDeviceAsync(string valUeId, CancellationToken cancel);

@@ -9,6 +9,8 @@ public static class WireNames
         GrantType.AuthorizationCode => "authorization_code",
         GrantType.RefreshToken => "refresh_token",
         GrantType.ClientCredentials => "client_credentials",
+        GrantType.TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
+        GrantType.JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
     };
 
     /// <summary>RFC 7591's client authentication method names.</summary>
@@ -18,6 +20,8 @@ public static class WireNames
         ClientAuthMethod.SecretBasic => "client_secret_basic",
         ClientAuthMethod.SecretPost => "client_secret_post",
         ClientAuthMethod.PrivateKeyJwt => "private_key_jwt",
+        ClientAuthMethod.TlsClientAuth => "tls_client_auth",
+        ClientAuthMethod.SelfSignedTls => "self_signed_tls_client_auth",
     };
 
     /// <summary>Our profile names.</summary>

@@ -23,6 +23,7 @@ public sealed class SigningKey : IJwsSigner, IDisposable
         _private = new(() => Import(row.Algorithm, pkcs8), trackAllValues: true);
         HeaderAccessToken = JwsWriter.Header(this, "at+jwt");
         HeaderIdToken = JwsWriter.Header(this, "JWT");
+        HeaderIntrospection = JwsWriter.Header(this, "token-introspection+jwt");
     }
 
     /// <summary>The row it was made from.</summary>
@@ -45,6 +46,9 @@ public sealed class SigningKey : IJwsSigner, IDisposable
 
     /// <summary>The JOSE header of ID tokens, written once.</summary>
     public byte[] HeaderIdToken { get; }
+
+    /// <summary>The JOSE header of signed introspection answers, written once.</summary>
+    public byte[] HeaderIntrospection { get; }
 
     /// <summary>Makes a key and its sealed row.</summary>
     public static (SigningKeyRow Row, SigningKey Key) Generate(JwsAlgorithm algorithm, int generation, DateTimeOffset now, DateTimeOffset activates, Kek kek)

@@ -68,7 +68,10 @@ public sealed class ScopeCatalogue
         IdentityProvisioningAudience = issuer + "/ss-ipp";
         UserProfile = Name("seal:user_profile");
         UserProfileAudience = issuer + "/ss-upr";
+        Administration = Name("keyreeve.admin");
+        AuditReading = Name("keyreeve.audit.read");
         UserInfoAudience = issuer + "/userinfo";
+        AdministrationAudience = issuer + "/admin";
         KeyManagementAudience = issuer + "/seal/km";
         var all = new List<ScopeDefinition>
         {
@@ -83,8 +86,8 @@ public sealed class ScopeCatalogue
             new(Name("seal:location_management"), ScopeKind.Seal, issuer + "/seal/lm", "Location", "Use location services for you."),
             new(IdentityProvisioning, ScopeKind.Seal, IdentityProvisioningAudience, "Identity provisioning", "Provide VAL service identities."),
             new(UserProfile, ScopeKind.Seal, UserProfileAudience, "VAL profile", "Read your VAL service profile."),
-            new(Name("keyreeve.admin"), ScopeKind.Operator, issuer + "/admin", "Administration", "Administer this server."),
-            new(Name("keyreeve.audit.read"), ScopeKind.Operator, issuer + "/admin", "Audit", "Read the audit."),
+            new(Administration, ScopeKind.Operator, AdministrationAudience, "Administration", "Administer this server."),
+            new(AuditReading, ScopeKind.Operator, AdministrationAudience, "Audit", "Read the audit."),
         };
         all.AddRange(services.Select(s => new ScopeDefinition(ValPrefix + s.ServiceId, ScopeKind.ValService, s.Audience, s.Name, $"Use the service {s.Name} in your name.", s.ServiceId) { AcrValues = s.AcrValues }));
         // A renamed scope may not hide another one.
@@ -110,6 +113,15 @@ public sealed class ScopeCatalogue
     /// <summary>Its audience.</summary>
     public string UserProfileAudience { get; }
 
+    /// <summary>Scope of the admin API.</summary>
+    public string Administration { get; }
+
+    /// <summary>Scope of the audit in the admin API.</summary>
+    public string AuditReading { get; }
+
+    /// <summary>Audience of the admin API.</summary>
+    public string AdministrationAudience { get; }
+
     /// <summary>Audience of the userinfo endpoint.</summary>
     public string UserInfoAudience { get; }
 
@@ -118,6 +130,9 @@ public sealed class ScopeCatalogue
 
     /// <summary>For the metadata: scopes that do not tell which VAL services exist.</summary>
     public IReadOnlyList<string> Supported { get; }
+
+    /// <summary>True for the audiences of this server's own endpoints, whose tokens nobody else reads.</summary>
+    public bool IsOwn(string audience) => audience == UserInfoAudience || audience == KeyManagementAudience;
 
     /// <summary>The scope of a name, or null.</summary>
     public ScopeDefinition? Find(string name) => _byName.GetValueOrDefault(name);

@@ -28,6 +28,9 @@ public sealed record TokenPolicy
     /// <summary>Login sessions in the browser.</summary>
     public TimeSpan Session { get; init; } = TimeSpan.FromHours(8);
 
+    /// <summary>How far ahead the exp of an assertion of a registered issuer may be (RFC 7523 3, item 4: "unreasonably far in the future").</summary>
+    public TimeSpan Assertion { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>Leeway on exp, 0 to 30 s (TS 33.434 tables A.2.1.2-1 and A.2.2.2-1).</summary>
     public TimeSpan Leeway { get; init; } = TimeSpan.FromSeconds(5);
 }

@@ -11,6 +11,12 @@ public sealed record Refusal(RefusalCode Code, string Peer, string Operator)
     /// <summary>The parameter, member or field that is wrong, where the surface can name it.</summary>
     public string? Param { get; init; }
 
+    /// <summary>
+    /// For the count in the audit of peers who proved nothing: what happened, in words that no peer can choose or multiply; null where
+    /// the code says enough.
+    /// </summary>
+    public string? Counted { get; init; }
+
     /// <summary>How long to wait before trying again, where that is known.</summary>
     public TimeSpan? RetryAfter { get; init; }
 

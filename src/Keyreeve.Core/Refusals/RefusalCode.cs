@@ -47,6 +47,8 @@ public enum RefusalCode
     RegistrationNotSupported,
     /// <summary>A scope is unknown, or not the client's to ask for, or wider than what was granted.</summary>
     ScopeNotAllowed,
+    /// <summary>A resource is unknown, or not within reach of what is granted.</summary>
+    InvalidTarget,
 
     // codes and refresh tokens
     /// <summary>The code is not one of ours, or long gone.</summary>
@@ -71,6 +73,16 @@ public enum RefusalCode
     RefreshOfAnotherClient,
     /// <summary>The user was disabled or removed.</summary>
     UserUnavailable,
+
+    // tokens of others, and tokens made of tokens
+    /// <summary>The assertion is not one of a registered issuer for this client, or does not hold.</summary>
+    AssertionNotAccepted,
+    /// <summary>The assertion was used before.</summary>
+    AssertionReplayed,
+    /// <summary>The subject token does not hold, is not this client's to exchange, or names another actor.</summary>
+    SubjectTokenNotAccepted,
+    /// <summary>The actor token does not hold, or is not this client's.</summary>
+    ActorTokenNotAccepted,
 
     // what a user must do or has refused
     /// <summary>prompt=none and nobody is logged in.</summary>
@@ -97,6 +109,12 @@ public enum RefusalCode
     TokenForAnotherAudience,
     /// <summary>The token lacks the scope.</summary>
     InsufficientScope,
+    /// <summary>The client's tokens are bound to its certificate, and it showed none (RFC 8705).</summary>
+    CertificateMissing,
+    /// <summary>The token or grant is bound to a certificate, and the caller showed none or another one (RFC 8705).</summary>
+    BoundToAnotherKey,
+    /// <summary>The login behind the token is too weak or too old for the resource.</summary>
+    InsufficientAuthentication,
 
     // key management
     /// <summary>SKmsUri is not ours.</summary>

@@ -14,6 +14,9 @@ public enum Topic
 
     /// <summary>The revocation list.</summary>
     Revocations = 4,
+
+    /// <summary>Trusted issuers.</summary>
+    Issuers = 5,
 }
 
 /// <summary>Version counters in the store: whoever changes a topic raises its counter in the same transaction.</summary>

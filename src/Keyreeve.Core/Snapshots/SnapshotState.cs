@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Runtime.ExceptionServices;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
@@ -44,6 +45,8 @@ public sealed class SnapshotState : IDisposable
     private ScopeCatalogue _scopes;
     private GenerationCache<string, Client> _clients = new(ClientCapacity);
     private GenerationCache<string, string> _certificates = new(ClientCapacity);
+    private GenerationCache<string, IReadOnlyList<Client>> _resourceServers = new(ClientCapacity);
+    private FrozenDictionary<string, TrustedIssuer> _issuers = FrozenDictionary<string, TrustedIssuer>.Empty;
 
     /// <summary>Empty until <see cref="RefreshAsync"/> ran.</summary>
     public SnapshotState(IDirectory directory, ISigningKeyStore keyStore, IRevocationStore revocationStore, IChangeFeed feed, Kek kek,
@@ -68,6 +71,9 @@ public sealed class SnapshotState : IDisposable
 
     /// <summary>Scopes and audiences.</summary>
     public ScopeCatalogue Scopes => Volatile.Read(ref _scopes);
+
+    /// <summary>The trusted issuer of an <c>iss</c>, or null. One that is switched off is found and is not to be trusted.</summary>
+    public TrustedIssuer? FindIssuer(string issuer) => Volatile.Read(ref _issuers).GetValueOrDefault(issuer);
 
     /// <summary>The client of an identifier, remembered until a client changes.</summary>
     public ValueTask<Client?> FindClientAsync(string clientId, CancellationToken cancel)
@@ -96,6 +102,17 @@ public sealed class SnapshotState : IDisposable
         if (client is not null)
             cache.Add(thumbprint, client.ClientId);
         return client;
+    }
+
+    /// <summary>The clients registered as the resource server of an audience, remembered until a client changes.</summary>
+    public async ValueTask<IReadOnlyList<Client>> FindResourceServersAsync(string audience, CancellationToken cancel)
+    {
+        var cache = Volatile.Read(ref _resourceServers);
+        if (cache.TryGet(audience, out var known))
+            return known;
+        var loaded = await _directory.FindClientsByAudienceAsync(audience, cancel);
+        cache.Add(audience, loaded);
+        return loaded;
     }
 
     /// <summary>
@@ -153,9 +170,13 @@ public sealed class SnapshotState : IDisposable
             case Topic.Clients:
                 Volatile.Write(ref _clients, new(ClientCapacity));
                 Volatile.Write(ref _certificates, new(ClientCapacity));
+                Volatile.Write(ref _resourceServers, new(ClientCapacity));
                 break;
             case Topic.Services:
                 Volatile.Write(ref _scopes, new ScopeCatalogue(_issuer, await _directory.ListServicesAsync(cancel), _renamedScopes));
+                break;
+            case Topic.Issuers:
+                Volatile.Write(ref _issuers, (await _directory.ListIssuersAsync(cancel)).ToFrozenDictionary(i => i.Issuer, StringComparer.Ordinal));
                 break;
             case Topic.SigningKeys:
                 Volatile.Write(ref _keys, OpenRing(await _keyStore.LoadAsync(cancel)));

@@ -35,5 +35,6 @@ public static class CoreTelemetry
         Topic.Services => "services",
         Topic.SigningKeys => "signing_keys",
         Topic.Revocations => "revocations",
+        Topic.Issuers => "issuers",
     };
 }

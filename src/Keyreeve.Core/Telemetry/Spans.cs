@@ -23,6 +23,12 @@ public static class Spans
     /// <summary>Deciding on a client's own grant.</summary>
     public const string DecideClientCredentials = "decide.client_credentials";
 
+    /// <summary>Checking the tokens of an exchange and deciding on it.</summary>
+    public const string DecideExchange = "decide.token_exchange";
+
+    /// <summary>Checking an assertion of a registered issuer and deciding on it.</summary>
+    public const string DecideAssertion = "decide.jwt_bearer";
+
     /// <summary>Deciding what an authorization request leads to.</summary>
     public const string DecideAuthorize = "decide.authorize";
 
@@ -45,7 +51,7 @@ public static class Spans
 
     /// <summary>All names.</summary>
     public static IReadOnlyList<string> Names { get; } =
-        [AuthenticateClient, DecideCode, DecideRefresh, DecideClientCredentials, DecideAuthorize, DecideKeyRequest, MintTokens, CheckPassword, StoreRead, StoreWrite];
+        [AuthenticateClient, DecideCode, DecideRefresh, DecideClientCredentials, DecideExchange, DecideAssertion, DecideAuthorize, DecideKeyRequest, MintTokens, CheckPassword, StoreRead, StoreWrite];
 
     /// <summary>True inside a request that is traced; all others pay for this look and nothing more.</summary>
     public static bool AreRecorded => Activity.Current is { Recorded: true };

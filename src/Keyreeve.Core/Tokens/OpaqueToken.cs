@@ -7,8 +7,9 @@ using Keyreeve.Wire.Jose;
 namespace Keyreeve.Core.Tokens;
 
 /// <summary>
-/// A token that means something only to us: 256 random bits, stored as its SHA-256. Looked up by the hash (authorization code)
-/// or by a public part and compared by the hash (refresh token). Prints as a prefix of the hash, never as itself.
+/// A token that means something only to us: 256 random bits, stored as its SHA-256. Looked up by the hash, or by a public part and
+/// compared by the hash (refresh token). An authorization code has 224 random bits behind the second of its making, and is looked up
+/// by both (<see cref="Key"/>). Prints as a prefix of the hash, never as itself.
 /// </summary>
 public sealed class OpaqueToken
 {
@@ -19,8 +20,16 @@ public sealed class OpaqueToken
     /// <summary>SHA-256 of the octets.</summary>
     public byte[] Hash => SHA256.HashData(_octets);
 
+    /// <summary>
+    /// What a code is found by: the time it begins with, as it is, and then the hash of all of it; so rows lie in the order of their time.
+    /// </summary>
+    public byte[] Key => [.. _octets.AsSpan(0, TimedRandom.TimeOctets), .. Hash];
+
     /// <summary>Makes one.</summary>
     public static OpaqueToken Generate() => new(RandomNumberGenerator.GetBytes(32));
+
+    /// <summary>Makes one that begins with its time; 224 bits are random.</summary>
+    public static OpaqueToken GenerateAt(DateTimeOffset now) => new(TimedRandom.Octets(32, now));
 
     /// <summary>Reads one as presented; strict base64url of 32 octets.</summary>
     public static bool TryRead(ReadOnlySpan<char> text, [NotNullWhen(true)] out OpaqueToken? token)

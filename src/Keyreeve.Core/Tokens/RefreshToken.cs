@@ -9,7 +9,7 @@ namespace Keyreeve.Core.Tokens;
 /// A refresh token on the wire: <c>family.secret</c>. The family finds the one row of the grant by its primary key; the secret
 /// is compared by its hash. All characters are of RFC 6749 appendix A.17.
 /// </summary>
-/// <param name="FamilyId">22 characters of base64url.</param>
+/// <param name="FamilyId">22 characters of base64url (<see cref="NewFamilyId"/>).</param>
 /// <param name="Secret">The part that proves possession.</param>
 public sealed record RefreshToken(string FamilyId, OpaqueToken Secret)
 {
@@ -27,6 +27,12 @@ public sealed record RefreshToken(string FamilyId, OpaqueToken Secret)
         token = new(text[..22], secret);
         return true;
     }
+
+    /// <summary>
+    /// An identifier for a grant and its family: 32 bits of time and 96 random bits. That is enough: it opens nothing, and a guess is
+    /// tried at the token endpoint only, by a client that has authenticated.
+    /// </summary>
+    public static string NewFamilyId(DateTimeOffset now) => Base64Url.EncodeToString(TimedRandom.Octets(16, now));
 
     /// <summary>
     /// The name of the grant for tokens, revocations and the audit: a hash, because resource servers see it, and who knows a

@@ -33,6 +33,15 @@ public sealed record Revocation(RevocationKind Kind, string Value, long IssuedUn
     public static Revocation OfGrant(string grantId, DateTimeOffset now) =>
         new(RevocationKind.Grant, RefreshToken.GrantNameOf(grantId), long.MaxValue, (now + LongestTokenLife).ToUnixTimeSeconds());
 
+    /// <summary>
+    /// Ends the tokens that stand on the word of another issuer, up to a moment: they carry the name of that trust as their grant.
+    /// </summary>
+    public static Revocation OfIssuer(string issuer, DateTimeOffset until, DateTimeOffset now) =>
+        new(RevocationKind.Grant, RefreshToken.GrantNameOf(IssuerGrant(issuer)), until.ToUnixTimeSeconds(), (now + LongestTokenLife).ToUnixTimeSeconds());
+
+    /// <summary>What tokens of another issuer's users stand on. No family's identifier has a space.</summary>
+    public static string IssuerGrant(string issuer) => "issuer " + issuer;
+
     /// <summary>Ends the tokens of a user up to now, and those that requests under way are minting within a second.</summary>
     public static Revocation OfSubject(string subject, DateTimeOffset now) =>
         new(RevocationKind.Subject, subject, now.ToUnixTimeSeconds() + 1, (now + LongestTokenLife).ToUnixTimeSeconds());

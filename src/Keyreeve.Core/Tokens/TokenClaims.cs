@@ -58,8 +58,20 @@ public sealed record AccessTokenClaims
     /// <summary>VAL claims, or null.</summary>
     public ValClaims? Val { get; init; }
 
+    /// <summary><c>act</c>: who acts for the subject, or null (RFC 8693 4.1).</summary>
+    public ActorChain? Actor { get; init; }
+
+    /// <summary><c>may_act</c>: the one who may, handed on from the token this one was made of; or null.</summary>
+    public MayAct? MayAct { get; init; }
+
+    /// <summary><c>derived_from</c>: the tokens this one was made of. Ours, docs/spec/choices.md.</summary>
+    public IReadOnlyList<TokenAncestor> DerivedFrom { get; init; } = [];
+
     /// <summary><c>SKeyProv</c> (TS 33.434 V18 A.2.2.3): the client may provision keys.</summary>
     public bool KeyProvisioning { get; init; }
+
+    /// <summary><c>cnf</c> with <c>x5t#S256</c>: the certificate whose holder alone may use the token (RFC 8705 section 3.1), or null.</summary>
+    public string? BoundTo { get; init; }
 }
 
 /// <summary>Everything an ID token will say. Times Unix seconds.</summary>

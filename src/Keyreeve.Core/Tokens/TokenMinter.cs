@@ -29,6 +29,7 @@ public sealed class TokenMinter(string issuer)
     /// <summary>An access token: JWT in JWS compact form, typ at+jwt (RFC 9068). iss, sub, aud, exp come first and in that order.</summary>
     [Spec("TS 33.434", "A.2.2.1")]
     [Spec("RFC 9068", "2")]
+    [Spec("RFC 8705", "3.1")]
     public string Mint(AccessTokenClaims claims, SigningKey key)
     {
         var payload = Payload.Value!;
@@ -48,8 +49,29 @@ public sealed class TokenMinter(string issuer)
         if (claims.Authentication is { } authentication)
             WriteAuthentication(json, authentication);
         WriteVal(json, claims.Val);
+        if (claims.Actor is { } actor)
+        {
+            json.WritePropertyName("act"u8);
+            actor.WriteTo(json);
+        }
+        if (claims.MayAct is { } mayAct)
+        {
+            json.WritePropertyName("may_act"u8);
+            mayAct.WriteTo(json);
+        }
+        if (claims.DerivedFrom.Count > 0)
+        {
+            json.WritePropertyName("derived_from"u8);
+            TokenAncestor.Write(json, claims.DerivedFrom);
+        }
         if (claims.KeyProvisioning)
             json.WriteBoolean("SKeyProv"u8, true);
+        if (claims.BoundTo is not null)
+        {
+            json.WriteStartObject("cnf"u8);
+            json.WriteString("x5t#S256"u8, claims.BoundTo);
+            json.WriteEndObject();
+        }
         json.WriteEndObject();
         json.Flush();
         return JwsWriter.Write(key.HeaderAccessToken, payload.Octets, key);
@@ -77,6 +99,28 @@ public sealed class TokenMinter(string issuer)
         json.WriteEndObject();
         json.Flush();
         return JwsWriter.Write(key.HeaderIdToken, payload.Octets, key);
+    }
+
+    /// <summary>
+    /// An introspection answer for one caller. Type and claim name keep it from being taken for the token itself: "iss", "aud" and "iat" are
+    /// all that stands beside "token_introspection", whose value is the plain answer as it is.
+    /// </summary>
+    [Spec("RFC 9701", "5")]
+    [Spec("RFC 9701", "8.1")]
+    public string MintIntrospection(string clientId, ReadOnlySpan<byte> answer, DateTimeOffset now, SigningKey key)
+    {
+        var payload = Payload.Value!;
+        payload.Begin();
+        var json = payload.Json;
+        json.WriteStartObject();
+        json.WriteString("iss"u8, Issuer);
+        json.WriteString("aud"u8, clientId);
+        json.WriteNumber("iat"u8, now.ToUnixTimeSeconds());
+        json.WritePropertyName("token_introspection"u8);
+        json.WriteRawValue(answer, skipInputValidation: true);
+        json.WriteEndObject();
+        json.Flush();
+        return JwsWriter.Write(key.HeaderIntrospection, payload.Octets, key);
     }
 
     /// <summary>Left half of the hash of the token's ASCII, the hash being that of the ID token's algorithm (OIDC Core 3.1.3.6).</summary>

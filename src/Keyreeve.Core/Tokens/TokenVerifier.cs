@@ -1,7 +1,3 @@
-using System.Buffers;
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
-using System.Text;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
@@ -30,7 +26,7 @@ public sealed class TokenVerifier(string issuer, Func<KeyRing> ring, Func<Revoca
     {
         if (token.Length is 0 or > JoseLimits.MaxTokenLength)
             return Invalid("its length");
-        var hash = HashOf(token);
+        var hash = TokenHash.Of(token);
         var keys = ring();
         var remembered = Volatile.Read(ref _remembered);
         // A new key ring forgets everything: what a revoked key has signed is out at once.
@@ -67,7 +63,9 @@ public sealed class TokenVerifier(string issuer, Func<KeyRing> ring, Func<Revoca
             || claims.GetString("client_id") is not { Length: > 0 } clientId
             || !ScopeList.TryRead(claims.GetString("scope"), out var scope))
             return Invalid("a required claim (exp, iat, sub, client_id, scope)");
-        return new VerifiedToken(claims, claims.Subject, clientId, scope);
+        return TokenAncestor.Read(claims) is { } derivedFrom
+            ? new VerifiedToken(claims, claims.Subject, clientId, scope, derivedFrom)
+            : Invalid("its derived_from");
     }
 
     private Outcome<VerifiedToken> CheckNow(VerifiedToken token, string? audience)
@@ -76,12 +74,22 @@ public sealed class TokenVerifier(string issuer, Func<KeyRing> ring, Func<Revoca
         // A.8: "the access token shall be rejected" once exp has passed; the leeway is for skewed clocks alone.
         if (now >= token.ExpiresAt + (long)Leeway.TotalSeconds)
             return new Refusal(RefusalCode.TokenExpired, "the access token has expired", $"token {token.Claims.JwtId} expired at {token.ExpiresAt}");
-        if (revocations().Covers(token.Claims.JwtId, token.Subject, token.ClientId, token.GrantId, token.IssuedAt))
+        var revoked = revocations();
+        // What was made of a revoked token ends with it (RFC 8693 leaves it to us).
+        if (revoked.Covers(token.Claims.JwtId, token.Subject, token.ClientId, token.GrantId, token.IssuedAt) || DescendsFromRevoked(token, revoked))
             return new Refusal(RefusalCode.TokenRevoked, "the access token was revoked", $"token {token.Claims.JwtId} was revoked");
         if (audience is not null && !HasAudience(token, audience))
             return new Refusal(RefusalCode.TokenForAnotherAudience, "the access token is not meant for this resource",
                 $"token {token.Claims.JwtId} is for [{string.Join(' ', token.Claims.Audience)}], not for {audience}");
         return token;
+    }
+
+    private static bool DescendsFromRevoked(VerifiedToken token, RevocationList revoked)
+    {
+        for (var i = 0; i < token.DerivedFrom.Count; i++)
+            if (revoked.Covers(token.DerivedFrom[i].JwtId, "", token.DerivedFrom[i].ClientId, null, token.IssuedAt))
+                return true;
+        return false;
     }
 
     private static bool HasAudience(VerifiedToken token, string audience)
@@ -95,26 +103,11 @@ public sealed class TokenVerifier(string issuer, Func<KeyRing> ring, Func<Revoca
 
     private static Refusal Invalid(string why) => new(RefusalCode.TokenInvalid, "the access token is not valid", "an access token was refused for " + why);
 
-    private static TokenHash HashOf(ReadOnlySpan<char> token)
-    {
-        var octets = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(token.Length));
-        Span<byte> hash = stackalloc byte[32];
-        SHA256.HashData(octets.AsSpan(0, Encoding.UTF8.GetBytes(token, octets)), hash);
-        ArrayPool<byte>.Shared.Return(octets, clearArray: true);
-        return MemoryMarshal.Read<TokenHash>(hash);
-    }
-
     /// <summary>The tokens whose signature was checked under one ring.</summary>
     private sealed class Remembered(KeyRing ring)
     {
         public KeyRing Ring { get; } = ring;
 
         public GenerationCache<TokenHash, VerifiedToken> Tokens { get; } = new(capacity: 20_000);
-    }
-
-    /// <summary>A SHA-256 value. Its first octets spread well enough: nobody chooses them.</summary>
-    private readonly record struct TokenHash(long A, long B, long C, long D)
-    {
-        public override int GetHashCode() => A.GetHashCode();
     }
 }

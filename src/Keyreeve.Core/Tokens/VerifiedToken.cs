@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Keyreeve.Wire.Jose;
 using Keyreeve.Wire.OAuth;
 
@@ -9,8 +10,9 @@ namespace Keyreeve.Core.Tokens;
 /// </summary>
 public sealed class VerifiedToken
 {
-    internal VerifiedToken(JwtClaims claims, string subject, string clientId, ScopeList scope)
+    internal VerifiedToken(JwtClaims claims, string subject, string clientId, ScopeList scope, IReadOnlyList<TokenAncestor> derivedFrom)
     {
+        DerivedFrom = derivedFrom;
         Claims = claims;
         Subject = subject;
         ClientId = clientId;
@@ -19,6 +21,10 @@ public sealed class VerifiedToken
         ValUserId = claims.GetString("val_user_id");
         ValUeId = claims.GetString("val_ue_id");
         ValServiceIds = claims.GetStrings("val_service_ids");
+        IsBound = claims.TryGetRaw("cnf", out var confirmation);
+        // What is bound in a way that is not understood here is bound all the same, and then to nothing that anybody can show.
+        BoundTo = IsBound && confirmation.ValueKind == JsonValueKind.Object && confirmation.EnumerateObject().Count() == 1
+            && confirmation.TryGetProperty("x5t#S256"u8, out var thumbprint) && thumbprint.ValueKind == JsonValueKind.String ? thumbprint.GetString() : null;
     }
 
     /// <summary>All claims as signed.</summary>
@@ -44,6 +50,20 @@ public sealed class VerifiedToken
 
     /// <summary><c>val_service_ids</c>, or none.</summary>
     public IReadOnlyList<string> ValServiceIds { get; }
+
+    /// <summary>True when <c>cnf</c> is there: whoever uses the token shows a key with it.</summary>
+    public bool IsBound { get; }
+
+    /// <summary><c>x5t#S256</c> of <c>cnf</c>, or null.</summary>
+    public string? BoundTo { get; }
+
+    /// <summary><c>derived_from</c>: the tokens this one was made of, or none.</summary>
+    public IReadOnlyList<TokenAncestor> DerivedFrom { get; }
+
+    /// <summary>How the user authenticated, or null when the token does not say.</summary>
+    public Authentication? Authentication => Claims.GetInteger("auth_time") is { } at && Claims.GetString("acr") is { } acr
+        ? new(at * 1000, acr, string.Join(' ', Claims.GetStrings("amr")))
+        : null;
 
     /// <summary><c>exp</c>, Unix seconds.</summary>
     public long ExpiresAt => Claims.ExpiresAt!.Value;

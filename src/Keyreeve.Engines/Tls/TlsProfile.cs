@@ -41,7 +41,11 @@ public static class TlsProfile
     /// <em>must</em> then check it: a peer deserves a readable 401 and not a TLS alert. What the handshake does prove is
     /// that the peer holds the certificate's private key.
     /// </param>
-    public static void ConfigureServer(SslServerAuthenticationOptions options, bool askForClientCertificate)
+    /// <param name="presented">
+    /// Gets the certificates that the client sent with its own, before the handshake ends; they are not the callee's to keep. The options
+    /// are then for one connection.
+    /// </param>
+    public static void ConfigureServer(SslServerAuthenticationOptions options, bool askForClientCertificate, Action<X509Certificate2Collection>? presented = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.EnabledSslProtocols = Versions;
@@ -55,7 +59,14 @@ public static class TlsProfile
         options.ClientCertificateRequired = askForClientCertificate;
         // Always true is safe here and only here: the result is "the peer holds this key", never "the peer is trusted".
 #pragma warning disable CA5359 // See above: the check is the application's.
-        options.RemoteCertificateValidationCallback = askForClientCertificate ? static (_, _, _, _) => true : null;
+        options.RemoteCertificateValidationCallback = !askForClientCertificate ? null
+            : presented is null ? static (_, _, _, _) => true
+            : (_, _, chain, _) =>
+            {
+                if (chain is not null)
+                    presented(chain.ChainPolicy.ExtraStore);
+                return true;
+            };
 #pragma warning restore CA5359
         // A resumed session carries the client's certificate but not the intermediates sent with it, and it would outlive a
         // revocation; where certificates are the identity, every connection shows its certificate anew. (.NET 10 on OpenSSL resumes

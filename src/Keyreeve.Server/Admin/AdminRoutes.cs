@@ -2,6 +2,7 @@ using System.Text;
 using Keyreeve.Server.Admin.Audit;
 using Keyreeve.Server.Admin.Clients;
 using Keyreeve.Server.Admin.Devices;
+using Keyreeve.Server.Admin.Issuers;
 using Keyreeve.Server.Admin.Keks;
 using Keyreeve.Server.Admin.KeyRecords;
 using Keyreeve.Server.Admin.Operators;
@@ -33,6 +34,9 @@ public sealed record AdminRoute(string Method, string Pattern, string Operation,
 
     /// <summary>Media type of the answer.</summary>
     public string MediaType { get; init; } = "application/json";
+
+    /// <summary>A token with the scope for reading the audit is enough.</summary>
+    public bool IsForAuditors { get; init; }
 
     /// <summary>The answer is a page of such documents.</summary>
     public bool IsPage { get; init; }
@@ -81,6 +85,12 @@ public static class AdminRoutes
         new("PUT", "/services/{serviceId}", "replaceService", "Replaces a VAL service.", ReplaceService.HandleAsync) { Reads = ServiceJson.Schema, Answers = ServiceJson.Schema },
         new("DELETE", "/services/{serviceId}", "removeService", "Removes a VAL service and its mappings to users and devices.", RemoveService.HandleAsync),
 
+        new("GET", "/issuers", "listIssuers", "Trusted issuers.", ListIssuers.HandleAsync) { Answers = IssuerJson.Schema, IsPage = true },
+        new("POST", "/issuers", "createIssuer", "Trusts an issuer: its tokens count at the token endpoint as far as is written here.", CreateIssuer.HandleAsync) { Reads = IssuerJson.Schema, Answers = IssuerJson.Schema },
+        new("GET", "/issuers/{issuer}", "showIssuer", "One trusted issuer.", ShowIssuer.HandleAsync) { Answers = IssuerJson.Schema },
+        new("PUT", "/issuers/{issuer}", "replaceIssuer", "Replaces a trusted issuer; disabling ends the tokens that stand on it.", ReplaceIssuer.HandleAsync) { Reads = IssuerJson.Schema, Answers = IssuerJson.Schema },
+        new("DELETE", "/issuers/{issuer}", "removeIssuer", "Trusts an issuer no more, and ends the tokens that stand on it.", RemoveIssuer.HandleAsync),
+
         new("GET", "/devices", "listDevices", "VAL UEs.", ListDevices.HandleAsync) { Answers = DeviceJson.Schema, IsPage = true },
         new("POST", "/devices", "createDevice", "Adds a VAL UE.", CreateDevice.HandleAsync) { Reads = DeviceJson.Schema, Answers = DeviceJson.Schema },
         new("GET", "/devices/{valUeId}", "showDevice", "One VAL UE.", ShowDevice.HandleAsync) { Answers = DeviceJson.Schema },
@@ -97,8 +107,8 @@ public static class AdminRoutes
         new("POST", "/signing-keys/rotate", "rotateSigningKeys", "Publishes the next key of every algorithm now; it signs after the publish-ahead time.", RotateSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },
         new("DELETE", "/signing-keys/{kid}", "revokeSigningKey", "Emergency: the key neither signs nor verifies from now on, and every token it signed is dead.", RevokeSigningKey.HandleAsync),
 
-        new("GET", "/audit", "listAudit", "Lines of the audit, newest first; a filter that few lines pass reads 20,000 lines for a page. Follow 'next', also after a page with few items. 'incomplete' is true while older lines are still being made searchable.", ListAudit.HandleAsync) { Answers = AuditLineJson.Schema, IsPage = true, Query = ListAudit.Filters },
-        new("GET", "/audit/export", "exportAudit", "The audit's chains as lines of JSON, to be verified off-line; after=NODE:SEQ goes on from there, once for each node.", ExportAudit.HandleAsync) { Answers = AuditLineJson.Export, MediaType = "application/x-ndjson", Query = ["node", "after"] },
+        new("GET", "/audit", "listAudit", "Lines of the audit, newest first; a filter that few lines pass reads 20,000 lines for a page. Follow 'next', also after a page with few items. 'incomplete' is true while older lines are still being made searchable.", ListAudit.HandleAsync) { Answers = AuditLineJson.Schema, IsPage = true, IsForAuditors = true, Query = ListAudit.Filters },
+        new("GET", "/audit/export", "exportAudit", "The audit's chains as lines of JSON, to be verified off-line; after=NODE:SEQ goes on from there, once for each node.", ExportAudit.HandleAsync) { Answers = AuditLineJson.Export, IsForAuditors = true, MediaType = "application/x-ndjson", Query = ["node", "after"] },
 
         new("GET", "/kek", "showKek", "Which KEK seals, and how many rows need which.", ShowKek.HandleAsync) { Answers = KekJson.Status },
         new("POST", "/kek/rotate", "rotateKek", "From now on a new KEK seals; what is there is sealed anew in the background.", RotateKek.HandleAsync) { Reads = KekJson.Rotation, ReadsOptional = true, Answers = KekJson.Status },
@@ -125,11 +135,17 @@ public static class AdminRoutes
     {
         var admin = context.RequestServices.GetRequiredService<AdminContext>();
         var parts = admin.Parts;
-        var check = await AuthenticatedOperator.CheckAsync(context.Connection.ClientCertificate, parts.Pki[Core.Certificates.CaRole.Operators].Certificate,
-            parts.Stores.Sealed, parts.Kek, admin.Now, context.RequestAborted);
+        // Who sends a token is judged by the token, whatever certificate came with it.
+        var hasToken = context.Request.Headers.Authorization.Count > 0;
+        var check = hasToken
+            ? await AuthenticatedOperator.CheckTokenAsync(context.Request, context.RequestServices.GetRequiredService<Core.Tokens.TokenVerifier>(), parts.State, route.IsForAuditors, context.RequestAborted)
+            : await AuthenticatedOperator.CheckAsync(context.Connection.ClientCertificate, parts.Pki[Core.Certificates.CaRole.Operators].Certificate,
+                parts.Stores.Sealed, parts.Kek, admin.Now, context.RequestAborted);
         if (!check.Succeeded(out var who, out var refusal))
         {
             admin.RefusedPeer(context, refusal);
+            if (hasToken)
+                BearerToken.Challenge(context.Response, refusal, parts.State.Scopes.Administration);
             await ProblemDocument.WriteAsync(context, refusal);
             return;
         }

@@ -32,10 +32,17 @@ internal static class EndTokens
     public static Task OfClientAsync(AdminRequest request, string clientId, string because) =>
         RunAsync(request, RevocationKind.Client, clientId, clientId, null, (request.Admin.NowOrLatest + ClientSnapshotAge).ToUnixTimeSeconds(), because);
 
-    private static async Task RunAsync(AdminRequest request, RevocationKind kind, string value, string? clientId, string? subject, long issuedUntil, string because)
+    /// <summary>All tokens that stand on the word of another issuer.</summary>
+    public static Task OfIssuerAsync(AdminRequest request, string issuer, string because) =>
+        RunAsync(request, Revocation.OfIssuer(issuer, request.Admin.NowOrLatest + ClientSnapshotAge, request.Admin.NowOrLatest), null, issuer, because);
+
+    private static Task RunAsync(AdminRequest request, RevocationKind kind, string value, string? clientId, string? subject, long issuedUntil, string because) =>
+        RunAsync(request, new Revocation(kind, value, issuedUntil, (request.Admin.NowOrLatest + LongestTokenLife).ToUnixTimeSeconds()), clientId, subject, because);
+
+    private static async Task RunAsync(AdminRequest request, Revocation revocation, string? clientId, string? subject, string because)
     {
         await request.Admin.Parts.Stores.Revocations.AddAsync(
-            [new Revocation(kind, value, issuedUntil, (request.Admin.NowOrLatest + LongestTokenLife).ToUnixTimeSeconds())],
+            [revocation],
             request.Entry("tokens.revoked", clientId, subject, because), CancellationToken.None);
         await request.RefreshAsync();
     }

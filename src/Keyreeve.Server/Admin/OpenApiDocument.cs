@@ -29,12 +29,16 @@ internal static class OpenApiDocument
             ["openapi"] = "3.1.0",
             ["info"] = new JsonObject { ["title"] = "Keyreeve admin API", ["version"] = "1", ["license"] = new JsonObject { ["name"] = "Apache-2.0", ["identifier"] = "Apache-2.0" } },
             ["servers"] = new JsonArray(new JsonObject { ["url"] = server ?? "/" }),
-            ["security"] = new JsonArray(new JsonObject { ["operatorCertificate"] = new JsonArray() }),
+            ["security"] = new JsonArray(new JsonObject { ["operatorCertificate"] = new JsonArray() }, new JsonObject { ["boundToken"] = new JsonArray() }),
             ["paths"] = paths,
             ["components"] = new JsonObject
             {
                 ["schemas"] = schemas,
-                ["securitySchemes"] = new JsonObject { ["operatorCertificate"] = new JsonObject { ["type"] = "mutualTLS", ["description"] = "A registered operator certificate, on listener mtls." } },
+                ["securitySchemes"] = new JsonObject
+                {
+                    ["operatorCertificate"] = new JsonObject { ["type"] = "mutualTLS", ["description"] = "A registered operator certificate, on listener mtls." },
+                    ["boundToken"] = new JsonObject { ["type"] = "http", ["scheme"] = "bearer", ["description"] = "An access token with scope keyreeve.admin (for the audit: keyreeve.audit.read), bound to the client certificate of the connection (RFC 8705)." },
+                },
             },
         };
     }

@@ -10,11 +10,12 @@ internal static class AdminCommand
         var connection = new AdminConnectionOptions();
         var json = new Option<bool>("--json") { Description = "print JSON and nothing else", Recursive = true };
         var tools = new AdminTools(connection, json);
-        var command = new Command("admin", "Manage users, clients, VAL services, devices, keys and operators of a running server.")
+        var command = new Command("admin", "Manage users, clients, VAL services, trusted issuers, devices, keys and operators of a running server.")
         {
             AdminUserCommands.Create(tools),
             AdminClientCommands.Create(tools),
             AdminResource.Services.CreateCommand(tools),
+            AdminResource.Issuers.CreateCommand(tools),
             AdminResource.Devices.CreateCommand(tools),
             AdminKeyCommands.Create(tools),
             AdminSigningKeyCommands.Create(tools),

@@ -31,6 +31,20 @@ internal sealed record AdminResource(string Noun, string Description, string Pat
         AdminFlag.Texts("--acr", "acrValues", "an authentication class that is good enough, the preferred one first"),
     ]);
 
+    public static readonly AdminResource Issuers = new("issuer", "Issuers whose tokens count here: partner VAL systems and identity providers.", "issuers", "issuer", ["issuer", "name", "scopes", "clients", "federated", "disabled"],
+    [
+        AdminFlag.Text("--name", "name", "for operators"),
+        new("--jwks", "jwks", typeof(JsonObject), "a file with its public keys"),
+        AdminFlag.Text("--jwks-uri", "jwksUri", "where its public keys are fetched from, instead of --jwks"),
+        AdminFlag.Texts("--algorithm", "algorithms", "what it signs with: ES256 (default), ES384, RS256 or PS256"),
+        AdminFlag.Text("--scopes", "scopes", "what its users may have here, separated by spaces: val:S and SEAL services"),
+        AdminFlag.Texts("--client", "clients", "a client that may present its tokens"),
+        AdminFlag.Texts("--link", "links", "one of its users who is a user here, as SUB=SUBJECT"),
+        new("--federated", "federated", typeof(bool), "users that are not linked are known here as issuer|sub"),
+        AdminFlag.Text("--acr", "acr", "the authentication class its logins count as"),
+        new("--disabled", "disabled", typeof(bool), "true ends the tokens that stand on it"),
+    ]);
+
     public static readonly AdminResource Devices = new("device", "VAL UEs.", "devices", "valUeId", ["valUeId", "valServiceIds", "version"],
         [AdminFlag.Texts("--service", "valServiceIds", "a VAL service mapped to the device")]);
 

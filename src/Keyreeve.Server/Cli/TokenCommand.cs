@@ -15,14 +15,23 @@ internal static class TokenCommand
     {
         var token = new Argument<string?>("token") { Description = "the token; - or nothing reads standard input", Arity = ArgumentArity.ZeroOrOne };
         var jwks = new Option<string?>("--jwks") { Description = "a JWKS file to check the signature with" };
-        var decode = new Command("decode", "Show what a JWT says; with --jwks, whether its signature holds.") { token, jwks };
-        decode.SetAction(parse => Decode(parse.GetValue(token), parse.GetValue(jwks)));
+        var decrypt = new Option<string?>("--decrypt") { Description = "a file with the private key (JWK) that an encrypted token is for" };
+        var decode = new Command("decode", "Show what a JWT says; with --jwks, whether its signature holds; with --decrypt, what is in an encrypted one.") { token, jwks, decrypt };
+        decode.SetAction(parse => Decode(parse.GetValue(token), parse.GetValue(jwks), parse.GetValue(decrypt)));
         return new Command("token", "Look into tokens.") { decode };
     }
 
-    private static int Decode(string? argument, string? jwksFile)
+    private static int Decode(string? argument, string? jwksFile, string? keyFile)
     {
         var text = (argument is null or "-" ? Console.In.ReadToEnd() : argument).Trim();
+        if (JweCompact.HasItsForm(text))
+        {
+            if (keyFile is null)
+                return Fail("this is an encrypted token (JWE): give the key it is for with --decrypt FILE");
+            if (Decrypt(text, keyFile, out var problem) is not { } inner)
+                return Fail(problem);
+            text = inner;
+        }
         if (!JwsCompact.TryRead(text, out var jws, out var error))
             return Fail($"this is no JWT in JWS compact form: {error}");
         Console.WriteLine("header");
@@ -40,6 +49,28 @@ internal static class TokenCommand
             Console.WriteLine($"the claims are not a strict JWT claims set: {error}");
         }
         return jwksFile is null ? Say("signature not checked (give --jwks FILE)") : Verify(jws, jwksFile);
+    }
+
+    private static string? Decrypt(string text, string keyFile, out string problem)
+    {
+        if (!JweCompact.TryRead(text, out var jwe, out var error))
+        {
+            problem = $"this is no JWE that is read here: {error}";
+            return null;
+        }
+        if (!File.Exists(keyFile) || !JweKey.TryReadPrivate(File.ReadAllBytes(keyFile), out var key, out error))
+        {
+            problem = $"{keyFile} is not a private EC key in JWK form";
+            return null;
+        }
+        using (key)
+        {
+            problem = $"the key of {keyFile} does not open it (it is for key {jwe.Header.Kid})";
+            if (!jwe.TryDecrypt(key, out var plaintext))
+                return null;
+            Console.WriteLine($"encrypted: {jwe.Header.KeyManagement.Name()}, {jwe.Header.Content.Name()}, for key {jwe.Header.Kid}; inside:");
+            return Encoding.ASCII.GetString(plaintext);
+        }
     }
 
     private static int Verify(JwsCompact jws, string jwksFile)

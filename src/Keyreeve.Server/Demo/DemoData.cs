@@ -213,6 +213,8 @@ public sealed class DemoData
             {
                 ClientId = id,
                 Name = "Demo VAL server",
+                AuthMethods = [ClientAuthMethod.SecretBasic, ClientAuthMethod.TlsClientAuth],
+                TlsName = RegisteredName.TryRead("san_uri:https://val.example/pump-control", out var name, out _) ? name : null,
                 Grants = [GrantType.ClientCredentials],
                 Scopes = Scopes($"val:{PumpService} seal:key_management seal:key_provisioning seal:identity_provisioning"),
                 Audience = "https://val.example/pump-control",

@@ -25,12 +25,19 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
         // Each apart: one that fails does not keep the others from their work.
         EveryAsync(TendEvery, "key rotation", () => RotateAsync(stoppingToken), stoppingToken),
         EveryAsync(TendEvery, "renewing the server certificate", RenewAsync, stoppingToken),
+        EveryAsync(TendEvery, "reading the lists of revoked certificates", ReloadAsync, stoppingToken),
         EveryAsync(TendEvery, "forgetting key requests", () => ForgetAsync(stoppingToken), stoppingToken),
         FillAsync(stoppingToken));
 
     private Task RenewAsync()
     {
         certificate.RenewIfOld();
+        return Task.CompletedTask;
+    }
+
+    private Task ReloadAsync()
+    {
+        parts.ClientAuthorities.ReloadIfChanged();
         return Task.CompletedTask;
     }
 

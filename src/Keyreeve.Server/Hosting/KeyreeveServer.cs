@@ -108,7 +108,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
         var state = Own(new SnapshotState(stores.Directory, stores.SigningKeys, stores.Revocations, stores.Changes, kek, Issuer, settings.ScopeNames, settings.StaleAfter, clock));
         await state.RefreshAsync(cancel);
 
-        var parts = new ServerParts(options, Folder, Issuer, EndPoints, kek, stores, pki, state, rotator, previous, clock);
+        var parts = new ServerParts(options, Folder, Issuer, EndPoints, kek, stores, pki, new ClientAuthorities(settings.Clients, pki[CaRole.ValMc].Certificate), state, rotator, previous, clock);
         Application = WebHost.Build(parts, sockets);
         Own(Application);
         if ((_telemetry = TelemetryExport.Start(parts, Application.Services)) is { } telemetry)
@@ -169,6 +169,7 @@ public sealed record ServerParts(
     Kek Kek,
     Stores Stores,
     Pki Pki,
+    ClientAuthorities ClientAuthorities,
     SnapshotState State,
     KeyRotator Rotator,
     PreviousLife PreviousLife,

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Security;
 using Keyreeve.Core.Audit;
+using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Grants;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
@@ -37,6 +38,8 @@ public static class WebHost
 {
     /// <summary>Octets of a body at most; single endpoints allow less.</summary>
     private const long MaxBody = 1024 * 1024;
+
+    private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Builds it; nothing runs yet.</summary>
     public static WebApplication Build(ServerParts parts, BoundSockets sockets)
@@ -112,30 +115,45 @@ public static class WebHost
                     if (name == Listener.Health)
                         listen.Protocols = HttpProtocols.Http1;
                     else
-                        listen.UseHttps(Handshake(certificate, askForClientCertificate: name == Listener.Mtls));
+                        listen.UseHttps(name == Listener.Mtls ? AskingHandshake(certificate) : Handshake(certificate));
                 });
             }
         });
     }
 
+    /// <summary>One set of options per connection: each remembers what the client sent with its certificate.</summary>
+    private static TlsHandshakeCallbackOptions AskingHandshake(CurrentCertificate certificate) => new()
+    {
+        HandshakeTimeout = HandshakeTimeout,
+        OnConnection = context =>
+        {
+            var features = context.Connection.Features;
+            var options = OptionsOf(certificate.Now);
+            TlsProfile.ConfigureServer(options, askForClientCertificate: true, intermediates => ConnectionCertificate.Keep(features, intermediates));
+            return ValueTask.FromResult(options);
+        },
+    };
+
+    private static SslServerAuthenticationOptions OptionsOf(ServerCertificate now) => new()
+    {
+        ServerCertificateContext = now.Context,
+        ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
+    };
+
     /// <summary>One set of options per certificate, shared by all handshakes of a listener.</summary>
-    private static TlsHandshakeCallbackOptions Handshake(CurrentCertificate certificate, bool askForClientCertificate)
+    private static TlsHandshakeCallbackOptions Handshake(CurrentCertificate certificate)
     {
         Tuple<ServerCertificate, SslServerAuthenticationOptions>? made = null; // one reference: read by many handshakes at once
         return new TlsHandshakeCallbackOptions
         {
-            HandshakeTimeout = TimeSpan.FromSeconds(10),
+            HandshakeTimeout = HandshakeTimeout,
             OnConnection = _ =>
             {
                 var now = certificate.Now;
                 if (Volatile.Read(ref made) is { } known && ReferenceEquals(known.Item1, now))
                     return ValueTask.FromResult(known.Item2);
-                var options = new SslServerAuthenticationOptions
-                {
-                    ServerCertificateContext = now.Context,
-                    ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
-                };
-                TlsProfile.ConfigureServer(options, askForClientCertificate);
+                var options = OptionsOf(now);
+                TlsProfile.ConfigureServer(options, askForClientCertificate: false);
                 Volatile.Write(ref made, Tuple.Create(now, options));
                 return ValueTask.FromResult(options);
             },
@@ -152,9 +170,11 @@ public static class WebHost
             .AddSingleton<IRevocationStore>(stores.Revocations).AddSingleton<IKeyRecordStore>(stores.KeyRecords).AddSingleton<ISealedStore>(stores.Sealed)
             .AddSingleton<IConfigurationStore>(stores.Configurations).AddSingleton<IProfileStore>(stores.Profiles)
             .AddSingleton<IAssertionStore>(stores.Assertions).AddSingleton<ISeenRequestStore>(stores.SeenRequests).AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
+            .AddSingleton<IIssuerKeys>(services => services.GetRequiredService<RemoteKeys>()).AddSingleton<EncryptedTokens>()
             .AddSingleton(new TokenMinter(parts.Issuer))
             .AddSingleton(new TokenVerifier(parts.Issuer, () => parts.State.Keys, () => parts.State.Revocations, parts.Clock, settings.Tokens.Leeway))
-            .AddSingleton(settings.Limits).AddSingleton<RequestLimits>().AddSingleton<AssertionMemory>().AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>()
+            .AddSingleton(settings.Limits).AddSingleton<RequestLimits>().AddSingleton<AssertionMemory>().AddSingleton<RemoteKeys>().AddSingleton(parts.ClientAuthorities)
+            .AddSingleton<Func<ClientTrust>>(() => parts.ClientAuthorities.Trust).AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>()
             .AddSingleton(settings.Branding).AddSingleton(new PasswordSettings(settings.PasswordMinLength));
         AddLogin(services, parts);
         services.AddOpenId();
@@ -177,6 +197,7 @@ public static class WebHost
         var outbound = parts.Options.Settings.Outbound;
         // The own root is trusted beside what the operator names: resource servers often have certificates of this very authority.
         services.AddSingleton(_ => new OutboundHttp(outbound with { TrustAnchors = [.. outbound.TrustAnchors, parts.Pki.Root] }, parts.Clock));
+        services.AddSingleton<ClientLogos>().AddHostedService(provider => provider.GetRequiredService<ClientLogos>());
         services.AddSingleton(parts.Stores).AddSingleton<DeliverMessage>().AddHostedService<OutboxDelivery>();
         services.AddSingleton(provider => new Sweeper(parts.Stores, parts.Clock, provider.GetRequiredService<ILogger<Sweeper>>()) { Swept = ServerTelemetry.SweptRows })
             .AddHostedService(provider => provider.GetRequiredService<Sweeper>());

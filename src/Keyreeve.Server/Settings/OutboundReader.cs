@@ -28,7 +28,7 @@ internal static class OutboundReader
             "TRUE" => true,
             _ => throw new SettingsException($"Outbound:AllowHttp is '{allowHttp}'; it must be true or false"),
         },
-        TrustAnchors = trustAnchors is null ? [] : ReadAnchors(trustAnchors),
+        TrustAnchors = trustAnchors is null ? [] : ReadAnchors("Outbound:TrustAnchors", trustAnchors),
     };
 
     /// <summary>Who is told, in the order of names. Their addresses are read here once, so that a typing error ends the start.</summary>
@@ -51,7 +51,8 @@ internal static class OutboundReader
         ? network
         : throw new SettingsException($"Outbound:AllowedNetworks: '{text}' is no network; write 10.1.0.0/16 or fd12::/64, with zero bits behind the prefix");
 
-    private static X509Certificate2Collection ReadAnchors(string file)
+    /// <summary>The certificates of a PEM file.</summary>
+    public static X509Certificate2Collection ReadAnchors(string setting, string file)
     {
         var anchors = new X509Certificate2Collection();
         try
@@ -60,8 +61,8 @@ internal static class OutboundReader
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
         {
-            throw new SettingsException($"Outbound:TrustAnchors: {file} cannot be read as PEM certificates");
+            throw new SettingsException($"{setting}: {file} cannot be read as PEM certificates");
         }
-        return anchors.Count > 0 ? anchors : throw new SettingsException($"Outbound:TrustAnchors: {file} holds no certificate");
+        return anchors.Count > 0 ? anchors : throw new SettingsException($"{setting}: {file} holds no certificate");
     }
 }

@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Keyreeve.Core.Events;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Policy;
@@ -62,6 +63,9 @@ public sealed record ServerSettings
     /// <summary>What the server may connect to.</summary>
     public OutboundSettings Outbound { get; init; } = new();
 
+    /// <summary>Whom clients' certificates are believed by.</summary>
+    public ClientSettings Clients { get; init; } = new();
+
     /// <summary>Who is told of revocations.</summary>
     public IReadOnlyList<EventReceiver> EventReceivers { get; init; } = [];
 
@@ -73,6 +77,19 @@ public sealed record ServerSettings
 
     /// <summary>Where the settings came from, for the first screen.</summary>
     public IReadOnlyList<string> Sources { get; init; } = [];
+}
+
+/// <summary>Whom clients' certificates are believed by, beside the built-in VAL authority.</summary>
+public sealed record ClientSettings
+{
+    /// <summary>Authorities pinned for clients.</summary>
+    public X509Certificate2Collection TrustAnchors { get; init; } = [];
+
+    /// <summary>File with their lists of revoked certificates, or null: then revocation is not looked at.</summary>
+    public string? RevocationLists { get; init; }
+
+    /// <summary>Refuse certificates whose issuer has no list that is up to date.</summary>
+    public bool RefusesUnknownRevocation { get; init; } = true;
 }
 
 /// <summary>Where a listener binds.</summary>

@@ -43,6 +43,7 @@ public sealed class SettingsReader
         ("Tokens:RefreshReuseLimit", "10", "0 to 100"),
         ("Tokens:SessionSeconds", "28800", "60 to 2592000"),
         ("Tokens:LeewaySeconds", "5", "0 to 30 (TS 33.434 table A.2.2.2-1)"),
+        ("Tokens:AssertionSeconds", "300", "10 to 3600: how far ahead the exp of an assertion of a trusted issuer may be"),
         ("Limits:PerSource", "2000/s burst 10000", RateMeaning),
         ("Limits:PerClient", "1000/s burst 5000", RateMeaning),
         ("Limits:FailuresPerClient", "60/min burst 60", RateMeaning),
@@ -63,6 +64,9 @@ public sealed class SettingsReader
         ("Outbound:AllowedNetworks", "", "networks that may be connected to although they are not public, as 10.1.0.0/16 fd12::/64"),
         ("Outbound:AllowHttp", "false", "true or false: plain http, to allowed networks alone"),
         ("Outbound:TrustAnchors", "", "PEM file of roots that receivers' certificates chain to, beside the own root"),
+        ("Clients:TrustAnchors", "", "PEM file of authorities that clients' certificates chain to, beside the built-in VAL authority"),
+        ("Clients:RevocationLists", "", "PEM file of these authorities' lists of revoked certificates; read again when it changes"),
+        ("Clients:RevocationMode", "hard", "hard: once there are lists, refuse a certificate whose issuer has none up to date; soft: believe it"),
         ("Events:Receivers:NAME:Url", "", "who is told of revocations: https address that takes Security Event Tokens"),
         ("Events:Receivers:NAME:Audience", "URL", "their aud"),
         ("Log:Level", "Information", "Trace, Debug, Information, Warning or Error"),
@@ -206,6 +210,7 @@ public sealed class SettingsReader
                 RefreshReuseLimit = (int)Number("Tokens:RefreshReuseLimit", 0, 100),
                 Session = Seconds("Tokens:SessionSeconds", 60, 2592000),
                 Leeway = Seconds("Tokens:LeewaySeconds", 0, 30),
+                Assertion = Seconds("Tokens:AssertionSeconds", 10, 3600),
             },
             Rotation = new RotationPolicy
             {
@@ -233,6 +238,12 @@ public sealed class SettingsReader
                 MetricPeriod = Seconds("Telemetry:MetricSeconds", 1, 3600),
             },
             Outbound = outbound,
+            Clients = new ClientSettings
+            {
+                TrustAnchors = Text("Clients:TrustAnchors") is { } anchors ? OutboundReader.ReadAnchors("Clients:TrustAnchors", anchors) : [],
+                RevocationLists = Text("Clients:RevocationLists"),
+                RefusesUnknownRevocation = (Text("Clients:RevocationMode") ?? "hard") switch { "hard" => true, "soft" => false, _ => throw Wrong("Clients:RevocationMode") },
+            },
             EventReceivers = OutboundReader.ReadReceivers(_values.Select(v => KeyValuePair.Create(v.Key, v.Value.Value)), outbound.AllowHttp),
             Sources = _sources,
         };

@@ -45,9 +45,14 @@ internal sealed class SealScenes(
         var scope = "val:" + cast.User.ServiceId;
         if (!tokens.Scope.Contains(scope))
             return new($"scope {scope} granted", tokens.Scope.Text);
-        var local = await AccessTokenCheck.CheckAsync(valServer, tokens.AccessToken, cast.ValServer.Audience, scope, Leeway, clock, cancel);
-        if (!local.Succeeded(out var token, out failure))
-            return StopOf("an access token that the VAL server can validate", failure);
+        if (cast.ValServer.Audience is not { } audience)
+            return new("an audience of the VAL server in demo.json", "none");
+        var verifier = new AccessTokenVerifier(tunnel.Http, new() { Issuer = issuer, Audience = audience, Leeway = Leeway }, clock);
+        var verdict = await verifier.VerifyAsync(tokens.AccessToken.Reveal(), null, cancel);
+        if (verdict is not AccessTokenVerdict.Valid { Token: var token })
+            return new("an access token that the VAL server can validate", verdict is AccessTokenVerdict.Refused refused ? refused.Why : "none");
+        if (!token.Scope.Contains(scope))
+            return new($"an access token with scope {scope}", token.Scope.Text);
         print.Held("signature, typ at+jwt, iss, aud, exp, scope " + scope);
         var asked = await valServer.IntrospectAsync(tokens.AccessToken, cancel);
         if (!asked.Succeeded(out var answer, out failure))
@@ -164,6 +169,7 @@ internal sealed class SealScenes(
     {
         SkmAnswer.KeyMaterial => "key material",
         SkmAnswer.Refused refused => string.Create(CultureInfo.InvariantCulture, $"errorCode {(int)refused.Code:X2} under HTTP {refused.Status}"),
+        SkmAnswer.Later later => string.Create(CultureInfo.InvariantCulture, $"HTTP {later.Status}, and no SEAL KM Response"),
         SkmAnswer.Untrusted untrusted => untrusted.Failure.Found + ", where " + untrusted.Failure.Expected + " is due",
         _ => throw new System.Diagnostics.UnreachableException(),
     };

@@ -9,16 +9,17 @@ internal static class CodeTable
 {
     private const string Columns = """
         hash, client_id, subject, redirect_uri, redirect_uri_sent, challenge, nonce, scope, auth_time, acr, amr,
-        grant_id, session_id, expires_at, redeemed_at
+        grant_id, session_id, expires_at, redeemed_at, resources
         """;
 
     private static readonly Statement Add = new($"""
         INSERT INTO authorization_codes ({Columns})
         SELECT @Hash, @ClientId, @Subject, @RedirectUri, @RedirectUriSent, @Challenge, @Nonce, @Scope, @AuthTime, @Acr, @Amr,
-               @GrantId, @SessionId, @ExpiresAt, @RedeemedAt
+               @GrantId, @SessionId, @ExpiresAt, @RedeemedAt, @Resources
         WHERE @Stamp IS NULL OR EXISTS (SELECT 1 FROM users WHERE subject = @Subject AND security_stamp = @Stamp AND disabled = 0)
+            AND (@SessionId IS NULL OR EXISTS (SELECT 1 FROM login_sessions WHERE subject = @Subject AND session_id = @SessionId))
         """, "@Hash", "@ClientId", "@Subject", "@RedirectUri", "@RedirectUriSent", "@Challenge", "@Nonce", "@Scope", "@AuthTime", "@Acr", "@Amr",
-        "@GrantId", "@SessionId", "@ExpiresAt", "@RedeemedAt", "@Stamp");
+        "@GrantId", "@SessionId", "@ExpiresAt", "@RedeemedAt", "@Resources", "@Stamp");
 
     private static readonly Statement Find = new($"SELECT {Columns} FROM authorization_codes WHERE hash = @Hash", "@Hash");
 
@@ -26,11 +27,11 @@ internal static class CodeTable
 
     /// <summary>
     /// False when the login that it stands on has ended meanwhile; the comparison and the insertion are one statement. It reads the
-    /// user's stamp and whether it is disabled: columns that only a write alone changes, so they stand still while this runs.
+    /// user's stamp and whether it is disabled, columns that only a write alone changes, and the session that a logout deletes alone: they stand still while this runs.
     /// </summary>
     public static async Task<bool> AddAsync(UnitOfWork unit, AuthorizationCode code) => await unit.ExecuteAsync(Add.In(unit,
         code.Hash, code.ClientId, code.Subject, code.RedirectUri, code.RedirectUriSent ? 1L : 0L, code.Challenge, code.Nonce, code.Scope.Text,
-        code.Authentication.AuthTime, code.Authentication.Acr, code.Authentication.Amr, code.GrantId, code.SessionId, code.ExpiresAt, code.RedeemedAt, code.SecurityStamp)) == 1;
+        code.Authentication.AuthTime, code.Authentication.Acr, code.Authentication.Amr, code.GrantId, code.SessionId, code.ExpiresAt, code.RedeemedAt, StoredText.WriteResources(code.Resources), code.SecurityStamp)) == 1;
 
     public static Task<AuthorizationCode?> FindAsync(IDatabase database, byte[] hash, CancellationToken cancel) =>
         database.ReadAsync(connection => Find.FirstAsync(connection, Read, cancel, hash), cancel);
@@ -60,5 +61,6 @@ internal static class CodeTable
         SessionId = row.TextOrNull(12),
         ExpiresAt = row.GetInt64(13),
         RedeemedAt = row.GetInt64(14),
+        Resources = StoredText.ReadResources(row.TextOrNull(15)),
     };
 }

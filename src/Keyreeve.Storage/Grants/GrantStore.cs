@@ -136,6 +136,29 @@ public sealed class GrantStore(IDatabase database, OutboxStore outbox) : IGrantS
     }
 
     /// <inheritdoc />
+    public async Task<bool> EndSessionAsync(string subject, string sessionId, long now, Func<string, Revocation> ofGrant, Func<int, AuditEntry> entry, CancellationToken cancel)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(now, 1);
+        // Written alone: a code that is added or redeemed in between would outlive the login.
+        var ended = await database.WriteAsync(async unit =>
+        {
+            var row = new { Subject = subject, SessionId = sessionId };
+            if (await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject AND session_id = @SessionId", row) == 0)
+                return false;
+            var redeemed = await unit.QueryAsync<string>(
+                "SELECT grant_id FROM authorization_codes WHERE subject = @Subject AND session_id = @SessionId AND redeemed_at <> 0", row);
+            await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE subject = @Subject AND session_id = @SessionId AND redeemed_at = 0", row);
+            string[] grants = [.. redeemed.Union(await FamilyTable.EndOfSessionAsync(unit, subject, sessionId, now), StringComparer.Ordinal)];
+            if (grants.Length > 0)
+                await RevocationStore.AddAsync(unit, [.. grants.Select(ofGrant)], outbox);
+            unit.Audit(entry(grants.Length));
+            return true;
+        }, cancel);
+        outbox.Wake();
+        return ended;
+    }
+
+    /// <inheritdoc />
     public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteAsync(async unit =>
     {
         var codes = await CodeTable.DeleteExpiredAsync(unit, now, limit);

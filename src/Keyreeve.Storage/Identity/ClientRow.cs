@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Data.Common;
 using System.Text;
 using System.Text.Json;
+using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Identity;
 using Keyreeve.Wire.Jose;
 
@@ -14,21 +15,21 @@ internal sealed class ClientRow
         c.client_id, c.name, c.profile, c.auth_methods, c.secrets, c.jwks, c.redirect_uris, c.grants, c.scopes, c.pkce_optional, c.consent,
         c.audience, c.owned_services, c.id_token_algorithm, c.access_token_seconds, c.minimum_acr, c.disabled, c.version,
         c.description, c.website, c.logo_uri, c.policy_uri, c.terms_uri, c.jwks_uri,
-        c.post_logout_redirect_uris, c.bound_tokens, c.require_pushed_requests, c.encrypt_access_tokens
+        c.post_logout_redirect_uris, c.bound_tokens, c.require_pushed_requests, c.encrypt_access_tokens, c.tls_name, c.may_impersonate
         """;
 
     /// <summary>How many these are; what a query adds stands behind them.</summary>
-    public const int ColumnCount = 28;
+    public const int ColumnCount = 30;
 
     public const string Insert = """
         INSERT INTO clients (client_id, name, profile, auth_methods, secrets, jwks, redirect_uris, grants, scopes, pkce_optional, consent,
                              audience, owned_services, id_token_algorithm, access_token_seconds, minimum_acr, disabled, version,
                              description, website, logo_uri, policy_uri, terms_uri, jwks_uri,
-                             post_logout_redirect_uris, bound_tokens, require_pushed_requests, encrypt_access_tokens)
+                             post_logout_redirect_uris, bound_tokens, require_pushed_requests, encrypt_access_tokens, tls_name, may_impersonate)
         VALUES (@ClientId, @Name, @Profile, @AuthMethods, @Secrets, @Jwks, @RedirectUris, @Grants, @Scopes, @PkceOptional, @Consent,
                 @Audience, @OwnedServices, @IdTokenAlgorithm, @AccessTokenSeconds, @MinimumAcr, @Disabled, @Version,
                 @Description, @Website, @LogoUri, @PolicyUri, @TermsUri, @JwksUri,
-                @PostLogoutRedirectUris, @BoundTokens, @RequirePushedRequests, @EncryptAccessTokens)
+                @PostLogoutRedirectUris, @BoundTokens, @RequirePushedRequests, @EncryptAccessTokens, @TlsName, @MayImpersonate)
         """;
 
     public const string Update = """
@@ -38,7 +39,8 @@ internal sealed class ClientRow
             access_token_seconds = @AccessTokenSeconds, minimum_acr = @MinimumAcr, disabled = @Disabled, version = @Version,
             description = @Description, website = @Website, logo_uri = @LogoUri, policy_uri = @PolicyUri, terms_uri = @TermsUri, jwks_uri = @JwksUri,
             post_logout_redirect_uris = @PostLogoutRedirectUris, bound_tokens = @BoundTokens,
-            require_pushed_requests = @RequirePushedRequests, encrypt_access_tokens = @EncryptAccessTokens
+            require_pushed_requests = @RequirePushedRequests, encrypt_access_tokens = @EncryptAccessTokens, tls_name = @TlsName,
+            may_impersonate = @MayImpersonate
         WHERE client_id = @ClientId
         """;
 
@@ -70,6 +72,8 @@ internal sealed class ClientRow
     public long BoundTokens { get; init; }
     public long RequirePushedRequests { get; init; }
     public long EncryptAccessTokens { get; init; }
+    public string? TlsName { get; init; }
+    public long MayImpersonate { get; init; }
     public string? Thumbprint { get; init; }
 
     /// <summary>In the order of <see cref="Columns"/>.</summary>
@@ -103,6 +107,8 @@ internal sealed class ClientRow
         BoundTokens = row.GetInt64(25),
         RequirePushedRequests = row.GetInt64(26),
         EncryptAccessTokens = row.GetInt64(27),
+        TlsName = row.TextOrNull(28),
+        MayImpersonate = row.GetInt64(29),
     };
 
     public static ClientRow Of(Client client, long version) => new()
@@ -135,6 +141,8 @@ internal sealed class ClientRow
         BoundTokens = client.BoundTokens ? 1 : 0,
         RequirePushedRequests = client.RequirePushedRequests ? 1 : 0,
         EncryptAccessTokens = client.EncryptAccessTokens ? 1 : 0,
+        TlsName = client.TlsName?.ToString(),
+        MayImpersonate = client.MayImpersonate ? 1 : 0,
     };
 
     public Client ToClient(IEnumerable<string?> thumbprints) => new()
@@ -166,9 +174,11 @@ internal sealed class ClientRow
         BoundTokens = BoundTokens != 0,
         RequirePushedRequests = RequirePushedRequests != 0,
         EncryptAccessTokens = EncryptAccessTokens != 0,
+        TlsName = TlsName is null ? null : RegisteredName.TryRead(TlsName, out var name, out _) ? name : throw StoredText.Broken(TlsName),
+        MayImpersonate = MayImpersonate != 0,
     };
 
-    private static string Write(JsonWebKeySet keys)
+    internal static string Write(JsonWebKeySet keys)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer))
@@ -176,7 +186,7 @@ internal sealed class ClientRow
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 
-    private static JsonWebKeySet Read(string jwks) =>
+    internal static JsonWebKeySet Read(string jwks) =>
         JsonWebKeySet.TryRead(Encoding.UTF8.GetBytes(jwks), out var keys, out _) ? keys : throw StoredText.Broken(jwks);
 
     private sealed record StoredSecret(string Hash, long CreatedAt);

@@ -38,6 +38,12 @@ internal sealed class ClientTable(IDatabase database, OutboxStore outbox)
         WHERE k.thumbprint = @Thumbprint ORDER BY x.place
         """, new { Thumbprint = thumbprint }), cancel);
 
+    public Task<IReadOnlyList<Client>> FindByAudienceAsync(string audience, CancellationToken cancel) => !StoredText.Keeps(audience)
+        ? Task.FromResult<IReadOnlyList<Client>>([])
+        : database.ReadAsync<IReadOnlyList<Client>>(async connection => ToClients(await connection.QueryAsync<ClientRow>($"""
+            {Joined} FROM clients c LEFT JOIN client_certificates x ON x.client_id = c.client_id WHERE c.audience = @Audience ORDER BY c.client_id, x.place
+            """, new { Audience = audience })), cancel);
+
     public Task<IReadOnlyList<Client>> ListAsync(string? after, int limit, CancellationToken cancel) =>
         database.ReadAsync<IReadOnlyList<Client>>(async connection => ToClients(await connection.QueryAsync<ClientRow>($"""
             {Joined} FROM (SELECT {ClientRow.Columns} FROM clients c WHERE client_id > @After ORDER BY client_id LIMIT @Limit) c

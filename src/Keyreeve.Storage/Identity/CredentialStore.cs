@@ -115,6 +115,10 @@ public sealed class CredentialStore(IDatabase database) : ICredentialStore
         ChangeAsync("INSERT INTO used_marks (mark, expires_at) VALUES (@Mark, @ExpiresAt) ON CONFLICT (mark) DO NOTHING", new { Mark = mark, ExpiresAt = expiresAt }, null, cancel);
 
     /// <inheritdoc />
+    public Task<bool> WasUsedAsync(byte[] mark, CancellationToken cancel) => database.ReadAsync(async connection =>
+        await connection.ExecuteScalarAsync<long?>("SELECT expires_at FROM used_marks WHERE mark = @Mark", new { Mark = mark }) is not null, cancel);
+
+    /// <inheritdoc />
     public Task<int> DeleteExpiredAsync(long now, int limit, CancellationToken cancel) => database.WriteSharedAsync(unit => DeleteExpiredAsync(unit, now, limit), cancel);
 
     internal static Task<int> DeleteExpiredAsync(UnitOfWork unit, long now, int limit) => unit.ExecuteAsync($"""

@@ -4,13 +4,14 @@ using Keyreeve.Core.Refusals;
 
 namespace Keyreeve.Storage;
 
-/// <summary>Users, clients, VAL services and devices; one class each does the work.</summary>
+/// <summary>Users, clients, VAL services, devices and trusted issuers; one class each does the work.</summary>
 public sealed class DirectoryStore(IDatabase database, OutboxStore outbox) : IDirectory
 {
     private readonly UserTable _users = new(database, outbox);
     private readonly ClientTable _clients = new(database, outbox);
     private readonly ServiceTable _services = new(database);
     private readonly DeviceTable _devices = new(database);
+    private readonly IssuerTable _issuers = new(database);
 
     /// <inheritdoc />
     public Task<User?> FindUserAsync(string subject, CancellationToken cancel) => _users.FindAsync(subject, cancel);
@@ -52,6 +53,9 @@ public sealed class DirectoryStore(IDatabase database, OutboxStore outbox) : IDi
     public Task<Client?> FindClientByCertificateAsync(string thumbprint, CancellationToken cancel) => _clients.FindByCertificateAsync(thumbprint, cancel);
 
     /// <inheritdoc />
+    public Task<IReadOnlyList<Client>> FindClientsByAudienceAsync(string audience, CancellationToken cancel) => _clients.FindByAudienceAsync(audience, cancel);
+
+    /// <inheritdoc />
     public Task<IReadOnlyList<Client>> ListClientsAsync(string? after, int limit, CancellationToken cancel) => _clients.ListAsync(after, limit, cancel);
 
     /// <inheritdoc />
@@ -70,6 +74,16 @@ public sealed class DirectoryStore(IDatabase database, OutboxStore outbox) : IDi
 
     /// <inheritdoc />
     public Task<bool> RemoveServiceAsync(string serviceId, AuditEntry entry, CancellationToken cancel) => _services.RemoveAsync(serviceId, entry, cancel);
+
+    /// <inheritdoc />
+    public Task<IReadOnlyList<TrustedIssuer>> ListIssuersAsync(CancellationToken cancel) => _issuers.ListAsync(cancel);
+
+    /// <inheritdoc />
+    public Task<Outcome<TrustedIssuer>> SaveIssuerAsync(TrustedIssuer issuer, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) =>
+        _issuers.SaveAsync(issuer, create, expectedVersion, entry, cancel);
+
+    /// <inheritdoc />
+    public Task<bool> RemoveIssuerAsync(string issuer, AuditEntry entry, CancellationToken cancel) => _issuers.RemoveAsync(issuer, entry, cancel);
 
     /// <inheritdoc />
     public Task<Device?> FindDeviceAsync(string valUeId, CancellationToken cancel) => _devices.FindAsync(valUeId, cancel);

@@ -96,7 +96,7 @@ internal sealed class UserTable(IDatabase database, OutboxStore outbox)
                 await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject", row);
                 // So do grants: whoever knew the old password may hold a refresh token obtained with it.
                 await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE subject = @Subject", row);
-                await unit.ExecuteAsync("DELETE FROM refresh_families WHERE subject = @Subject", row);
+                await FamilyTable.DeleteOfSubjectAsync(unit, user.Subject);
             }
             unit.Audit(entry);
             var provisioned = await unit.QueryAsync<string>($"SELECT service_id FROM val_configuration_ids WHERE identity_kind = {ProvisionedIds.OfUsers} AND identity_value = @ValUserId", row);
@@ -111,7 +111,7 @@ internal sealed class UserTable(IDatabase database, OutboxStore outbox)
         await unit.ExecuteAsync("INSERT INTO subject_tombstones (subject, removed_at) VALUES (@Subject, @RemovedAt)", row);
         await unit.ExecuteAsync("DELETE FROM login_sessions WHERE subject = @Subject", row);
         await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE subject = @Subject", row);
-        await unit.ExecuteAsync("DELETE FROM refresh_families WHERE subject = @Subject", row);
+        await FamilyTable.DeleteOfSubjectAsync(unit, subject);
         await unit.ExecuteAsync("DELETE FROM consents WHERE subject = @Subject", row);
         unit.Audit(entry);
         return true;
@@ -156,7 +156,7 @@ internal sealed class UserTable(IDatabase database, OutboxStore outbox)
             await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE subject = @Subject", row);
             if (change.EndGrants is { } revocation)
             {
-                await unit.ExecuteAsync("DELETE FROM refresh_families WHERE subject = @Subject", row);
+                await FamilyTable.DeleteOfSubjectAsync(unit, change.Subject);
                 await RevocationStore.AddAsync(unit, [revocation], outbox);
             }
             unit.Audit(entry);

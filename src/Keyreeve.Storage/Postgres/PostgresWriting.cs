@@ -55,6 +55,11 @@ internal sealed class PostgresWriting(PostgresConnections connections, PostgresL
         }
     }
 
+    public void Committed(DbConnection connection)
+    {
+        // The server looks after its log.
+    }
+
     public bool IsCollision(Exception failure) => PostgresErrors.IsCollision(failure);
 
     public bool IsLost(Exception failure) => PostgresErrors.IsLost(failure);

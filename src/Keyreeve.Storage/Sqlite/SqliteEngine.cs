@@ -19,14 +19,16 @@ public sealed class SqliteEngine : IDatabase
     private const int WriterCache = 16 * 1024;
 
     private readonly SqliteReaders _readers;
+    private readonly SqliteCheckpoints _checkpoints;
     private readonly BatchWriter _writer;
     private int _disposed;
 
     private SqliteEngine(string path, SqliteConnection writer, TimeProvider clock, string node)
     {
         (Clock, Node) = (clock, node);
-        _readers = new(() => OpenConnectionAsync(path, readOnly: true, CancellationToken.None), clock);
-        _writer = new(this, new SqliteWriting(() => OpenConnectionAsync(path, readOnly: false, CancellationToken.None)), writer);
+        _readers = new(() => Task.FromResult(OpenConnection(path, readOnly: true)), clock);
+        _checkpoints = new(() => OpenConnection(path, readOnly: false));
+        _writer = new(this, new SqliteWriting(() => OpenConnection(path, readOnly: false), _checkpoints), writer);
     }
 
     /// <inheritdoc />
@@ -55,7 +57,7 @@ public sealed class SqliteEngine : IDatabase
         NativeSqlite.Bind();
         path = Path.GetFullPath(path);
         CreatePrivate(path);
-        var connection = await OpenConnectionAsync(path, readOnly: false, cancel);
+        var connection = OpenConnection(path, readOnly: false);
         try
         {
             await MigrationRunner.RunAsync(connection, Migration.Known, clock, cancel);
@@ -94,6 +96,7 @@ public sealed class SqliteEngine : IDatabase
             return;
         // Readers first: a checkpoint cannot truncate the log under one of them.
         await _readers.DisposeAsync();
+        await _checkpoints.DisposeAsync();
         await _writer.DisposeAsync();
     }
 
@@ -108,22 +111,22 @@ public sealed class SqliteEngine : IDatabase
         new FileStream(path, options).Dispose();
     }
 
-    private static async Task<SqliteConnection> OpenConnectionAsync(string path, bool readOnly, CancellationToken cancel)
+    private static SqliteConnection OpenConnection(string path, bool readOnly)
     {
         var text = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWrite, Pooling = false, ForeignKeys = true, DefaultTimeout = Patience };
         var connection = new SqliteConnection(text.ConnectionString);
         try
         {
-            await connection.OpenAsync(cancel);
+            connection.Open();
             using var pragmas = connection.CreateCommand();
             pragmas.CommandText = "PRAGMA busy_timeout = 2500; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                + (readOnly ? " PRAGMA query_only = ON;" : $" PRAGMA journal_size_limit = {MaxIdleLog}; PRAGMA cache_size = -{WriterCache};");
-            await pragmas.ExecuteNonQueryAsync(cancel);
+                + (readOnly ? " PRAGMA query_only = ON;" : $" PRAGMA journal_size_limit = {MaxIdleLog}; PRAGMA wal_autocheckpoint = {SqliteCheckpoints.MostPages}; PRAGMA cache_size = -{WriterCache};");
+            pragmas.ExecuteNonQuery();
             return connection;
         }
         catch
         {
-            await connection.DisposeAsync();
+            connection.Dispose();
             throw;
         }
     }

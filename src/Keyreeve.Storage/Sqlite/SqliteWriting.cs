@@ -4,14 +4,23 @@ using Microsoft.Data.Sqlite;
 namespace Keyreeve.Storage;
 
 /// <summary>Writing to SQLite: it has one writer at a time anyway, so there is nobody to wait for.</summary>
-internal sealed class SqliteWriting(Func<Task<SqliteConnection>> open) : IWriteEngine
+internal sealed class SqliteWriting(Func<SqliteConnection> open, SqliteCheckpoints checkpoints) : IWriteEngine
 {
+    /// <summary>SQLITE_DBSTATUS_CACHE_WRITE: pages this connection has written to the log.</summary>
+    private const int PagesWritten = 9;
+
     /// <summary>Our choice: beyond it the fsync is no longer what a write costs.</summary>
     public int MaxBatch => 500;
 
-    public async Task<DbConnection> OpenAsync() => await open();
+    public Task<DbConnection> OpenAsync() => Task.FromResult<DbConnection>(open());
 
     public async Task<DbTransaction> BeginAsync(DbConnection connection, bool alone) => await connection.BeginTransactionAsync();
+
+    public void Committed(DbConnection connection)
+    {
+        if (SQLitePCL.raw.sqlite3_db_status(((SqliteConnection)connection).Handle, PagesWritten, out var pages, out _, resetFlg: 1) == SQLitePCL.raw.SQLITE_OK)
+            checkpoints.Wrote(pages);
+    }
 
     public bool IsCollision(Exception failure) => false;
 

@@ -1,15 +1,21 @@
+using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Core.Telemetry;
+using Keyreeve.Web.Http;
 using Keyreeve.Web.Limits;
 using Keyreeve.Wire.OAuth;
 using Microsoft.AspNetCore.Http;
 
 namespace Keyreeve.Web.Clients;
 
+// Inside Keyreeve.*, "Client" alone is the namespace of the SDK.
+using Client = Keyreeve.Core.Identity.Client;
+
 /// <summary>Finds and checks the client of a request to the token, introspection and revocation endpoints.</summary>
-public sealed class ClientAuthenticator(SnapshotState state, ServerIdentity server, AssertionMemory assertions, RequestLimits limits, TimeProvider clock)
+public sealed class ClientAuthenticator(
+    SnapshotState state, ServerIdentity server, AssertionMemory assertions, RemoteKeys remoteKeys, Func<ClientTrust> trust, RequestLimits limits, TimeProvider clock)
 {
     /// <summary>The authenticated client, within its rate. Reads the cache; writes nothing but a used assertion.</summary>
     public async ValueTask<Outcome<AuthenticatedClient>> AuthenticateAsync(HttpRequest request, ParameterList form)
@@ -24,7 +30,12 @@ public sealed class ClientAuthenticator(SnapshotState state, ServerIdentity serv
         var context = request.HttpContext;
         if (limits.EnterAs(context, presented.ClientId) is { } wait)
             return wait;
+        // Looked at before the client is known, for the same reason.
+        if (ConnectionCertificate.Of(context) is { } shown)
+            presented = presented.With(shown, presented.Method == ClientAuthMethod.None ? trust().Check(shown, clock.GetUtcNow()) : null);
         var client = await state.FindClientAsync(presented.ClientId, context.RequestAborted);
+        if (client is { KeysUri: not null, Disabled: false })
+            client = await WithRemoteKeysAsync(client, presented, context.RequestAborted);
         var outcome = await ClientAuthentication.DecideAsync(presented, client, server.Issuer, server.Issuer + "/token", assertions.FirstUseAsync, clock.GetUtcNow());
         if (!outcome.Succeeded(out var authenticated, out refusal))
         {
@@ -32,6 +43,16 @@ public sealed class ClientAuthenticator(SnapshotState state, ServerIdentity serv
             return refusal;
         }
         return limits.Take(context, presented.ClientId, authenticated.Method == ClientAuthMethod.None) is { } tooMany ? tooMany : authenticated;
+    }
+
+    /// <summary>Only for a proof that needs them: nobody makes the server fetch by naming a client.</summary>
+    private async ValueTask<Client> WithRemoteKeysAsync(Client client, PresentedCredential presented, CancellationToken cancel)
+    {
+        if (presented is { Method: ClientAuthMethod.PrivateKeyJwt, Assertion.Header.Kid: var kid } && client.AuthMethods.Contains(ClientAuthMethod.PrivateKeyJwt))
+            return client with { Keys = await remoteKeys.FindAsync(client, set => RemoteKeys.Names(set, kid), cancel) };
+        if (presented is { Method: ClientAuthMethod.None, Certificate: { } shown } && client.CertificateMethod == ClientAuthMethod.SelfSignedTls)
+            return client with { Keys = await remoteKeys.FindAsync(client, shown.IsIn, cancel) };
+        return client;
     }
 }
 

@@ -1,3 +1,5 @@
+using System.Globalization;
+using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Tokens;
 using Microsoft.AspNetCore.Http;
@@ -19,20 +21,35 @@ public static class BearerToken
             return new Refusal(RefusalCode.TokenMissing, "an access token is required", "no bearer token was sent");
         if (!verifier.Verify(value.AsSpan(7).Trim(' '), audience).Succeeded(out var token, out var refusal))
             return refusal;
+        if (token.IsBound && TokenBinding.WhyNot(token, ConnectionCertificate.Of(request.HttpContext)) is { } notTheirs)
+            return notTheirs;
         if (scope is not null && !token.Scope.Contains(scope))
             return new Refusal(RefusalCode.InsufficientScope, "the access token lacks the scope", $"token {token.Claims.JwtId} has [{token.Scope}], not {scope}");
         return token;
     }
 
-    /// <summary>The challenge that goes with a refusal (RFC 6750 section 3): no error attribute when no token was sent.</summary>
+    /// <summary>
+    /// The challenge that goes with a refusal (RFC 6750 section 3): no error attribute when no token was sent. One for a
+    /// <paramref name="demand"/> that the login does not meet says what would (RFC 9470 section 3).
+    /// </summary>
     [Spec("RFC 6750", "3")]
-    public static void Challenge(HttpResponse response, Refusal refusal, string? scope)
+    [Spec("RFC 9470", "3")]
+    public static void Challenge(HttpResponse response, Refusal refusal, string? scope, AuthenticationDemand? demand = null)
     {
         response.Headers.WWWAuthenticate = refusal.Code switch
         {
             RefusalCode.TokenMissing => "Bearer realm=\"keyreeve\"",
             RefusalCode.InsufficientScope => $"Bearer realm=\"keyreeve\", error=\"insufficient_scope\", scope=\"{scope}\"",
+            RefusalCode.InsufficientAuthentication => $"Bearer realm=\"keyreeve\", error=\"insufficient_user_authentication\", error_description=\"{refusal.Peer}\"" + Parameters(demand),
             _ => $"Bearer realm=\"keyreeve\", error=\"invalid_token\", error_description=\"{refusal.Peer}\"",
         };
+    }
+
+    /// <summary>Only classes of ours go into the header: no name that an operator typed can end the quotes.</summary>
+    private static string Parameters(AuthenticationDemand? demand)
+    {
+        var acr = demand is null ? "" : string.Join(' ', demand.AcrValues.Where(AuthenticationClass.IsKnown));
+        return (acr.Length > 0 ? $", acr_values=\"{acr}\"" : "")
+            + (demand?.MaxAge is { } maxAge ? string.Create(CultureInfo.InvariantCulture, $", max_age=\"{(long)maxAge.TotalSeconds}\"") : "");
     }
 }

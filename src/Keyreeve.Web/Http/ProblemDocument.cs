@@ -13,12 +13,13 @@ public static class ProblemDocument
     public static int StatusOf(RefusalCode code) => code switch
     {
         RefusalCode.Malformed or RefusalCode.MissingParameter or RefusalCode.RepeatedParameter or RefusalCode.InvalidParameter
-            or RefusalCode.ScopeNotAllowed or RefusalCode.RedirectUriNotRegistered or RefusalCode.UnsupportedGrantType
+            or RefusalCode.ScopeNotAllowed or RefusalCode.InvalidTarget or RefusalCode.RedirectUriNotRegistered or RefusalCode.UnsupportedGrantType
             or RefusalCode.UnsupportedResponseType or RefusalCode.RequestObjectNotSupported or RefusalCode.RequestUriNotSupported
             or RefusalCode.RegistrationNotSupported or RefusalCode.CodeUnknown or RefusalCode.CodeExpired or RefusalCode.CodeReplayed
             or RefusalCode.CodeOfAnotherClient or RefusalCode.RedirectUriMismatch or RefusalCode.VerifierMismatch
             or RefusalCode.RefreshUnknown or RefusalCode.RefreshExpired or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient
-            or RefusalCode.UserUnavailable or RefusalCode.UnmetAuthentication => StatusCodes.Status400BadRequest,
+            or RefusalCode.UserUnavailable or RefusalCode.UnmetAuthentication or RefusalCode.AssertionNotAccepted or RefusalCode.AssertionReplayed
+            or RefusalCode.SubjectTokenNotAccepted or RefusalCode.ActorTokenNotAccepted => StatusCodes.Status400BadRequest,
         RefusalCode.TooLarge => StatusCodes.Status413PayloadTooLarge,
         RefusalCode.UnsupportedMediaType => StatusCodes.Status415UnsupportedMediaType,
         RefusalCode.NotAcceptable => StatusCodes.Status406NotAcceptable,
@@ -26,7 +27,7 @@ public static class ProblemDocument
         RefusalCode.Conflict => StatusCodes.Status409Conflict,
         RefusalCode.ClientAuthenticationFailed or RefusalCode.UnknownClient or RefusalCode.TokenMissing or RefusalCode.TokenInvalid
             or RefusalCode.TokenExpired or RefusalCode.TokenRevoked or RefusalCode.TokenForAnotherAudience or RefusalCode.LoginRequired
-            or RefusalCode.CertificateNotAccepted => StatusCodes.Status401Unauthorized,
+            or RefusalCode.CertificateNotAccepted or RefusalCode.CertificateMissing or RefusalCode.BoundToAnotherKey or RefusalCode.InsufficientAuthentication => StatusCodes.Status401Unauthorized,
         RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied or RefusalCode.ConsentRequired or RefusalCode.InteractionRequired or RefusalCode.InsufficientScope
             or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner => StatusCodes.Status403Forbidden,
         RefusalCode.TooManyRequests => StatusCodes.Status429TooManyRequests,

@@ -29,16 +29,26 @@ public sealed class BrowserSessions(ISessionStore store, IDirectory directory, T
         return AuthenticatedUser.From(session, await directory.FindUserAsync(session.Subject, context.RequestAborted), clock.GetUtcNow());
     }
 
+    /// <summary>The session of this browser, be it over or not; for who ends it.</summary>
+    public async Task<LoginSession?> SessionAsync(HttpContext context) =>
+        context.Request.Cookies[CookieName] is { } cookie && OpaqueToken.TryRead(cookie, out var token) ? await store.FindAsync(token.Hash, context.RequestAborted) : null;
+
+    /// <summary>Takes the cookie away from the browser; the session itself was ended.</summary>
+    public static void Forget(HttpContext context) => context.Response.Cookies.Delete(CookieName, Options());
+
     /// <summary>Starts a session after a login, and ends the one this browser had.</summary>
     public async Task StartAsync(HttpContext context, User user, LoginProgress.Complete login, string methods)
     {
+        // The same person anew in the same browser is the same session to clients: a logout then ends what stood on the earlier login too.
+        var sessionId = await SessionAsync(context) is { } before && string.Equals(before.Subject, user.Subject, StringComparison.Ordinal)
+            ? before.SessionId : Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16));
         await EndAsync(context);
         var token = OpaqueToken.Generate();
         var now = clock.GetUtcNow();
         var session = new LoginSession
         {
             Hash = token.Hash,
-            SessionId = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16)),
+            SessionId = sessionId,
             Subject = user.Subject,
             SecurityStamp = user.SecurityStamp,
             Authentication = new Authentication(now.ToUnixTimeMilliseconds(), login.Acr, login.Amr),
@@ -78,7 +88,7 @@ public sealed class BrowserSessions(ISessionStore store, IDirectory directory, T
             return;
         if (await store.FindAsync(token.Hash, context.RequestAborted) is { } session)
             await store.RemoveAsync(token.Hash, audit.Entry(context, "session.ended", AuditOutcome.Changed, session.Subject, null), context.RequestAborted);
-        context.Response.Cookies.Delete(CookieName, Options());
+        Forget(context);
     }
 
     private static CookieOptions Options() => new() { Secure = true, HttpOnly = true, SameSite = SameSiteMode.Lax, Path = "/", IsEssential = true };

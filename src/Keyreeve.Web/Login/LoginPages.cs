@@ -85,6 +85,9 @@ public static partial class LoginPages
         // The field that carries something says which form it was; the first method answers for an empty one.
         var method = offered.FirstOrDefault(m => form.Has(m.Field)) ?? offered[0];
         var outcome = await method.CheckAsync(context, form, standing.User);
+        // Whatever a method says: the second step is the first one's user's.
+        if (standing.User is { } first && outcome.Succeeded(out var other, out _) && other.Subject != first.Subject)
+            outcome = new Refusal(RefusalCode.AccessDenied, "the second step was not accepted", $"user {other.Subject} came out of {method.Kind.Id} at a second step of {first.Subject}");
         if (!outcome.Succeeded(out var user, out var refusal))
         {
             form.TrySingle("username", out var username);
@@ -173,6 +176,7 @@ public static partial class LoginPages
         {
             [nameof(LoginPage.ClientName)] = ticket.ClientName,
             [nameof(LoginPage.ClientHost)] = ticket.ClientHost,
+            [nameof(LoginPage.Card)] = await ClientCard.OfAsync(context, ticket),
             [nameof(LoginPage.UserName)] = standing.User is { } user ? user.DisplayName ?? user.Username : null,
             [nameof(LoginPage.Error)] = error,
             [nameof(LoginPage.Forms)] = forms,

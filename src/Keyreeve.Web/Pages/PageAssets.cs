@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Reflection;
+using Keyreeve.Web.Clients;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -49,7 +50,8 @@ public static class PageAssets
     {
         var path = context.Request.Path.Value ?? "";
         var branding = context.RequestServices.GetService<Branding>();
-        if (ByPath.TryGetValue(path, out var asset) || (asset = branding?.Logo) is not null && asset.Path == path || (asset = branding?.Css) is not null && asset.Path == path)
+        if (ByPath.TryGetValue(path, out var asset) || (asset = branding?.Logo) is not null && asset.Path == path || (asset = branding?.Css) is not null && asset.Path == path
+            || (asset = context.RequestServices.GetService<ClientLogos>()?.Find(path)) is not null)
             return WriteAsync(asset, "public, max-age=31536000, immutable", context);
 
         // A page of a newer server may ask an older node for its style sheet: that answer must not be kept.

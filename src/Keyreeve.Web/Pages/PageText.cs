@@ -18,6 +18,9 @@ public static class PageText
     internal static string SignIn => Text();
     internal static string SignInLead => Text();
     internal static string Application => Text();
+    internal static string Website => Text();
+    internal static string PrivacyPolicy => Text();
+    internal static string TermsOfService => Text();
     internal static string UserName => Text();
     internal static string Password => Text();
     internal static string Cancel => Text();
@@ -78,7 +81,19 @@ public static class PageText
     internal static string DemoWarning => Text();
     internal static string DemoUsers => Text();
     internal static string TryNext => Text();
-    internal static string FormExpired => Text();
+    internal static string SignOutAsk => Text();
+    internal static string SignOutAskLead => Text();
+    internal static string StaySignedIn => Text();
+    /// <summary>After a logout.</summary>
+    public static string SignedOut => Text();
+    /// <summary>After a logout: what it means.</summary>
+    public static string SignedOutLead => Text();
+    /// <summary>After a logout that was not wanted.</summary>
+    public static string StillSignedIn => Text();
+    /// <summary>After a logout that was not wanted: what it means.</summary>
+    public static string StillSignedInLead => Text();
+    /// <summary>A form or a link that waited too long.</summary>
+    public static string FormExpired => Text();
     internal static string SignInExpired => Text();
     internal static string RequestRefusedTitle => Text();
     internal static string RequestRefusedWhatToDo => Text();

@@ -15,6 +15,9 @@ public enum JoseError
     /// <summary>A compact JWS has exactly two dots and three parts (RFC 7515, 7.1); a detached one an empty middle part.</summary>
     NotThreeParts,
 
+    /// <summary>A compact JWE has exactly four dots and five parts (RFC 7516, 7.1).</summary>
+    NotFiveParts,
+
     /// <summary>Padding, white space, a character outside the alphabet, an impossible length or trailing bits that are not zero.</summary>
     BadBase64Url,
 
@@ -53,6 +56,12 @@ public enum JoseError
 
     /// <summary>The signature does not verify.</summary>
     BadSignature,
+
+    /// <summary>The JWE's content is compressed (<c>zip</c>), which is not read here.</summary>
+    CompressionNotAllowed,
+
+    /// <summary>Encrypted key, initialization vector or tag have not the length their algorithm gives them.</summary>
+    BadEncryption,
 
     /// <summary>A registered claim has the wrong type or a value out of range (RFC 7519, 4.1).</summary>
     BadClaim,

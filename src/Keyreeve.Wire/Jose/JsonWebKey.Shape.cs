@@ -26,6 +26,25 @@ public sealed partial record JsonWebKey
     }
 
     /// <summary>
+    /// The public half of a key for agreement: without <c>kid</c>, <c>use</c> and <c>alg</c> as an ephemeral key (<c>epk</c>), or with
+    /// <c>use</c> "enc" for publishing if <paramref name="kid"/> is given.
+    /// </summary>
+    /// <exception cref="ArgumentException">Neither P-256 nor P-384.</exception>
+    public static JsonWebKey FromEcdh(ECDiffieHellman key, string? kid = null)
+    {
+        ECParameters parameters = key.ExportParameters(includePrivateParameters: false);
+        EcCurve curve = EcCurve.Of(parameters.Curve) ?? throw new ArgumentException("Only P-256 and P-384 are supported.", nameof(key));
+        return new JsonWebKey("EC")
+        {
+            Crv = curve.Name,
+            X = Base64UrlStrict.Encode(parameters.Q.X),
+            Y = Base64UrlStrict.Encode(parameters.Q.Y),
+            Kid = kid,
+            Use = kid is null ? null : "enc",
+        };
+    }
+
+    /// <summary>
     /// The public half of an RSA key, for publishing with the one algorithm it is for. The <c>kid</c> is the thumbprint unless given.
     /// </summary>
     /// <exception cref="ArgumentException">The modulus or the algorithm does not fit.</exception>

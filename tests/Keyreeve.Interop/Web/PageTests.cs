@@ -57,6 +57,54 @@ public sealed class PageTests(InteropWorld world)
     }
 
     [Fact]
+    [Proves("TS 33.434", "A.3")]
+    public async Task A_person_sees_name_description_logo_and_pages_of_the_client_and_no_stranger_sees_the_person()
+    {
+        byte[] png = Convert.FromBase64String("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=");
+        world.Logos.Script = async (_, stream, cancel) =>
+        {
+            await ScriptedPeer.AnswerAsync(stream, "200 OK", "Content-Type: image/png\r\n", "", cancel, png.Length);
+            await stream.WriteAsync(png, cancel);
+        };
+        await world.RegisterLikeAsync("openid-client", "client-with-a-face", c => c with
+        {
+            Name = "Pumps & Co",
+            Description = "Steers your pumps.",
+            Pages = new("https://client.example/", world.Logos.Address("/logo.png"), "https://client.example/privacy", "https://client.example/terms"),
+            Consent = ConsentRule.Always,
+        });
+        await using var visitor = await Visitor.ComeAsync(world, "client-with-a-face");
+        var logo = visitor.Page.Locator(".party img.logo");
+        for (var patience = 0; patience < 300; patience++)
+        {
+            await visitor.GoAsync();
+            if (await logo.CountAsync() == 1)
+                break;
+            await Task.Delay(200);
+        }
+        await AssertCardAsync();
+        await visitor.SignInAsync("alice");
+        await visitor.Page.WaitForURLAsync(url => url.Contains("/consent", StringComparison.Ordinal));
+        await AssertCardAsync();
+        visitor.AssertNothingOdd();
+
+        async Task AssertCardAsync()
+        {
+            await visitor.Page.WaitForLoadStateAsync();
+            var party = visitor.Page.Locator(".party");
+            Assert.Equal("Pumps & Co", await party.Locator("strong").InnerTextAsync());
+            Assert.Contains("Steers your pumps.", await party.InnerTextAsync(), StringComparison.Ordinal);
+            Assert.StartsWith("/assets/client-logo.", await logo.GetAttributeAsync("src"), StringComparison.Ordinal);
+            Assert.True(await logo.EvaluateAsync<bool>("i => i.complete && i.naturalWidth === 1"), "the logo is broken");
+            foreach (var (name, path) in ((string, string)[])[("Website", ""), ("Privacy policy", "privacy"), ("Terms of service", "terms")])
+            {
+                var link = party.GetByRole(AriaRole.Link, new() { Name = name });
+                Assert.Equal(("https://client.example/" + path, "noopener noreferrer"), (await link.GetAttributeAsync("href"), await link.GetAttributeAsync("rel")));
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_hostile_state_comes_back_through_the_posted_form_unchanged()
     {
         await using var visitor = await Visitor.ComeAsync(world);

@@ -65,7 +65,10 @@ public sealed class Visitor : IAsyncDisposable
     public async Task<Callback> ArriveAsync()
     {
         var callback = await Site.NextAsync();
-        await Page.WaitForURLAsync(url => url.StartsWith(Site.RedirectUri, StringComparison.Ordinal), new() { WaitUntil = WaitUntilState.Commit });
+        // Looked at again and again: a navigation that commits between a look and the waiting for the next one would never come again.
+        for (var deadline = Environment.TickCount64 + (long)Patience.TotalMilliseconds; !Page.Url.StartsWith(Site.RedirectUri, StringComparison.Ordinal) && Environment.TickCount64 < deadline;)
+            await Task.Delay(20);
+        Assert.StartsWith(Site.RedirectUri, Page.Url, StringComparison.Ordinal);
         // Asked of the page itself: an event that came just before somebody waited for it would never come again.
         await Page.WaitForFunctionAsync("() => document.readyState === 'complete'");
         return callback;

@@ -34,6 +34,16 @@ public sealed class ClientRulesTests(AdminFixture admin) : IClassFixture<AdminFi
     [InlineData("accessTokenSeconds", "86401", "accessTokenSeconds")]
     [InlineData("ownedServices", "[\"nothing\"]", "ownedServices")]
     [InlineData("certificates", "[\"-----BEGIN CERTIFICATE-----\"]", "certificates")]
+    [InlineData("tlsName", "\"san_dns:val.example\"", "tlsName")]
+    [InlineData("tlsName", "\"san_dns:*.example\"", "tlsName")]
+    [InlineData("tlsName", "\"san_dns\"", "tlsName")]
+    [InlineData("tlsName", "\"cn:val\"", "tlsName")]
+    [InlineData("tlsName", "\"san_ip:1\"", "tlsName")]
+    [InlineData("tlsName", "\"subject_dn:val\"", "tlsName")]
+    [InlineData("authMethods", "[\"tls_client_auth\"]", "tlsName")]
+    [InlineData("authMethods", "[\"self_signed_tls_client_auth\"]", "certificates")]
+    [InlineData("authMethods", "[\"tls_client_auth\",\"self_signed_tls_client_auth\"]", "authMethods")]
+    [InlineData("scopes", "\"keyreeve.admin\"", "scopes")]
     [InlineData("secret", "\"forty-two-characters-are-one-too-few-here-4\"", "secret")]
     public async Task A_wrong_client_is_refused_naming_the_member(string member, string value, string param)
     {
@@ -59,6 +69,21 @@ public sealed class ClientRulesTests(AdminFixture admin) : IClassFixture<AdminFi
     }
 
     [Fact]
+    public async Task Clients_of_certificates_and_of_operator_scopes_are_registered_and_read_back()
+    {
+        const string tls = "{\"clientId\":\"tls\",\"name\":\"T\",\"authMethods\":[\"tls_client_auth\"],\"tlsName\":\"subject_dn:CN=val,O=x\",\"boundTokens\":true,\"grants\":[\"client_credentials\"],\"scopes\":\"SCOPE\"}";
+        var made = await admin.PostAsync("/clients", tls.Replace("SCOPE", "keyreeve.admin", StringComparison.Ordinal));
+        Assert.Equal(HttpStatusCode.Created, made.Status);
+        Assert.Null(made.Body["clientSecret"]);
+        var read = await admin.GetAsync("/clients/tls");
+        Assert.Equal(("subject_dn:CN=val,O=x", true), ((string)read.Body["tlsName"]!, (bool)read.Body["boundTokens"]!));
+        Assert.Equal(HttpStatusCode.OK, (await admin.PutAsync("/clients/tls", read.Text, read.ETag)).Status);
+        // What makes the scope safe cannot be taken away from under it.
+        read.Body["boundTokens"] = false;
+        Assert.Equal("scopes", (await admin.PutAsync("/clients/tls", read.Body.ToJsonString(), (await admin.GetAsync("/clients/tls")).ETag)).Param);
+    }
+
+    [Fact]
     public async Task Secrets_are_rotated_without_a_gap_and_never_shown_again()
     {
         var made = await admin.PostAsync("/clients", """{"clientId":"rot","name":"R","profile":"openid","grants":["client_credentials"],"scopes":"val:pump-control"}""");
@@ -68,7 +93,10 @@ public sealed class ClientRulesTests(AdminFixture admin) : IClassFixture<AdminFi
         Assert.Equal(HttpStatusCode.Conflict, (await admin.DeleteAsync("/clients/rot/secrets/oldest")).Status);
         Assert.Equal(HttpStatusCode.Conflict, (await admin.DeleteAsync("/clients/rot/secrets/" + made.Body["secrets"]![0]!["id"])).Status);
         var second = (string)(await admin.PostAsync("/clients/rot/secrets")).Body["clientSecret"]!;
-        Assert.Equal(HttpStatusCode.Conflict, (await admin.PostAsync("/clients/rot/secrets")).Status);
+        // A third is refused and is worth nothing.
+        var third = new string('t', 43);
+        Assert.Equal(HttpStatusCode.Conflict, (await admin.PostAsync("/clients/rot/secrets", $$"""{"secret":"{{third}}"}""")).Status);
+        Assert.Equal(HttpStatusCode.Unauthorized, await TokenAsync(third));
         Assert.Equal(HttpStatusCode.OK, await TokenAsync(first));
         Assert.Equal(HttpStatusCode.OK, await TokenAsync(second));
         Assert.Equal(HttpStatusCode.NoContent, (await admin.DeleteAsync("/clients/rot/secrets/oldest")).Status);
@@ -81,6 +109,16 @@ public sealed class ClientRulesTests(AdminFixture admin) : IClassFixture<AdminFi
             using var http = admin.Server.NewClient();
             http.DefaultRequestHeaders.Authorization = System.Net.Http.Headers.AuthenticationHeaderValue.Parse(Keyreeve.Wire.OAuth.BasicCredentials.Write("rot", secret));
             return (await http.PostAsync("/token", new FormUrlEncodedContent(new Dictionary<string, string> { ["grant_type"] = "client_credentials" }))).StatusCode;
+        }
+    }
+
+    [Fact]
+    public async Task A_plain_client_that_registers_no_algorithm_gets_RS256_ID_tokens_and_a_SEAL_client_ES256()
+    {
+        foreach (var (profile, algorithm) in ((string, string)[])[("openid", "RS256"), ("seal", "ES256")])
+        {
+            var made = await admin.PostAsync("/clients", $$"""{"clientId":"default-{{profile}}","name":"D","profile":"{{profile}}","redirectUris":["https://a.example/"],"scopes":"openid"}""");
+            Assert.Equal((HttpStatusCode.Created, algorithm), (made.Status, (string)made.Body["idTokenAlgorithm"]!));
         }
     }
 

@@ -73,7 +73,7 @@ public sealed class AuthorizeParameterTests(OpenIdServer server) : IClassFixture
         // Not of the table, but never to be ignored either.
         { "request", "eyJhbGciOiJub25lIn0.e30.", "request_not_supported" },
         { "request_uri", "https://app.example/request.jwt", "request_uri_not_supported" },
-        { "request_uri", "urn:ietf:params:oauth:request_uri:x", "request_uri_not_supported" },
+        { "request_uri", "urn:example:request_uri:x", "request_uri_not_supported" },
         { "registration", "{}", "registration_not_supported" },
         { "nonce", "long 1025", "invalid_request" },
         { "nonce", Repeated, "invalid_request" },

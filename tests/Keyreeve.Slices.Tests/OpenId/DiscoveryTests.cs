@@ -34,7 +34,7 @@ public sealed class DiscoveryTests(OpenIdServer server) : IClassFixture<OpenIdSe
             Assert.Equal(["public"], Strings("subject_types_supported"));
             Assert.Contains("RS256", Strings("id_token_signing_alg_values_supported"));
             Assert.DoesNotContain("none", Strings("id_token_signing_alg_values_supported"));
-            Assert.Equal(["authorization_code", "refresh_token", "client_credentials"], Strings("grant_types_supported"));
+            Assert.Equal(["authorization_code", "refresh_token", "client_credentials", ExchangeWorld.Exchange, ExchangeWorld.Bearer], Strings("grant_types_supported"));
             Assert.Contains("openid", Strings("scopes_supported"));
             Assert.DoesNotContain(Strings("scopes_supported"), s => s.StartsWith("val:", StringComparison.Ordinal) || s.StartsWith("keyreeve", StringComparison.Ordinal));
             Assert.Equal(["S256"], Strings("code_challenge_methods_supported"));
@@ -150,6 +150,28 @@ public sealed class DiscoveryTests(OpenIdServer server) : IClassFixture<OpenIdSe
             Assert.Equal((await server.GetAsync(path)).Text, await mtls.GetStringAsync(path));
         var aliases = (await server.GetAsync(Documents[0])).Json["mtls_endpoint_aliases"]!;
         Assert.Equal(mtls.BaseAddress!.GetLeftPart(UriPartial.Authority) + "/token", (string)aliases["token_endpoint"]!);
+    }
+
+    [Fact]
+    [Proves("RFC 8705", "3.3")]
+    [Proves("RFC 8705", "5")]
+    public async Task Client_certificates_are_announced_with_the_listener_that_takes_them_and_not_without_it()
+    {
+        var with = (await server.GetAsync(Documents[0])).Json;
+        Assert.True((bool)with["tls_client_certificate_bound_access_tokens"]!);
+        var port = server.Server.Server.EndPoints["mtls"].Port;
+        Assert.Equal(["pushed_authorization_request_endpoint", "token_endpoint", "introspection_endpoint", "revocation_endpoint", "userinfo_endpoint"], with["mtls_endpoint_aliases"]!.AsObject().Select(a => a.Key));
+        Assert.All(with["mtls_endpoint_aliases"]!.AsObject(), a => Assert.Equal(port, new Uri((string)a.Value!).Port));
+        foreach (var endpoint in (string[])["token", "introspection", "revocation"])
+            Assert.Equal(["tls_client_auth", "self_signed_tls_client_auth"], Methods(with, endpoint).Where(m => m.Contains("tls", StringComparison.Ordinal)));
+        await using var alone = await OpenIdServer.StartAsync("Listeners:mtls:Address=off");
+        var without = (await alone.GetAsync(Documents[0])).Json;
+        Assert.Null(without["tls_client_certificate_bound_access_tokens"]);
+        Assert.Null(without["mtls_endpoint_aliases"]);
+        Assert.DoesNotContain("tls_client_auth", Methods(without, "token"));
+
+        static IEnumerable<string> Methods(System.Text.Json.Nodes.JsonObject document, string endpoint) =>
+            document[endpoint + "_endpoint_auth_methods_supported"]!.AsArray().Select(m => (string)m!);
     }
 
     [Theory]

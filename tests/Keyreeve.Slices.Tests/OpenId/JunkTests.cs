@@ -14,14 +14,15 @@ public sealed class JunkTests(OpenIdServer server) : IClassFixture<OpenIdServer>
     private static readonly string[] Names =
     [
         "grant_type", "code", "redirect_uri", "code_verifier", "client_id", "client_secret", "client_assertion", "client_assertion_type", "refresh_token", "scope", "token",
-        "token_type_hint", "response_type", "state", "nonce", "prompt", "max_age", "acr_values", "code_challenge", "code_challenge_method", "response_mode", "request", "login_hint", "resource", "x",
+        "token_type_hint", "response_type", "state", "nonce", "prompt", "max_age", "acr_values", "code_challenge", "code_challenge_method", "response_mode", "request", "login_hint", "resource", "request_uri", "x",
     ];
 
     private static readonly string[] Values =
     [
         "", " ", "x", "code", "openid", "authorization_code", "refresh_token", "client_credentials", "password", "seal-client", "val-server", "openid-client", OpenIdServer.Callback, "none", "login", "0", "-1",
         "99999999999", "S256", "plain", "form_post", "query", "3gpp:acr:password", SealFlow.Verifier, "a.b.c", "e30.e30.", "eyJhbGciOiJub25lIn0.e30.", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        "AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "\u0000", "\r\n", "'\"<>&%", "漢字🔑", "\uFFFF", "{}", "[", "../../x", "val:pump-control",
+        "AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "\u0000", "\r\n", "'\"<>&%", "漢字🔑", "\uFFFF", "{}", "[", "../../x", "val:pump-control", "https://val.example/pump-control",
+        "urn:ietf:params:oauth:request_uri:", "urn:ietf:params:oauth:request_uri:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     ];
 
     [Theory]
@@ -29,6 +30,7 @@ public sealed class JunkTests(OpenIdServer server) : IClassFixture<OpenIdServer>
     [InlineData("/introspect", 2)]
     [InlineData("/revoke", 3)]
     [InlineData("/authorize", 4)]
+    [InlineData("/par", 9)]
     public async Task Posted_junk_is_never_an_error_of_ours(string path, int seed)
     {
         var random = new Random(seed);

@@ -30,7 +30,7 @@ public sealed class OpenIdServer : IAsyncLifetime
     public const string Callback = "http://127.0.0.1:8400/callback";
 
     /// <summary>What changes state writes its audit line in the same transaction: counting these lines tells whether anything happened.</summary>
-    private static readonly string[] Traces = ["authorize", "consent", "login", "session.ended", "grant.ended", "token.revoked", "token.authorization_code"];
+    private static readonly string[] Traces = ["authorize", "consent", "login", "session.ended", "logout", "grant.ended", "token.revoked", "token.authorization_code"];
 
     private readonly string[] _settings;
 

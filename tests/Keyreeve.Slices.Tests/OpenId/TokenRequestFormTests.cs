@@ -158,7 +158,8 @@ public sealed class TokenRequestFormTests(OpenIdServer server) : IClassFixture<O
         {
             var answer = await server.SendAsync(new(new HttpMethod(method), path));
             Assert.Equal(HttpStatusCode.MethodNotAllowed, answer.Status);
-            Assert.Equal(["POST"], answer.Response.Content.Headers.Allow);
+            // OPTIONS is the browser's question before a script of another origin may ask.
+            Assert.Equal(["POST"], answer.Response.Content.Headers.Allow.Except(["OPTIONS"]));
         }
     }
 

@@ -66,9 +66,31 @@ internal static class Samples
             KeysUri = "https://a.example/jwks",
             PostLogoutRedirectUris = ["https://a.example/bye", "https://a.example/"],
             BoundTokens = true,
+            TlsName = Keyreeve.Core.Certificates.RegisteredName.TryRead("subject_dn:CN=a\\,b,C=DE", out var name, out _) ? name : null,
             RequirePushedRequests = true,
             EncryptAccessTokens = true,
+            MayImpersonate = true,
             AccessTokenSeconds = 77,
+            Disabled = true,
+            Version = 1,
+        };
+    }
+
+    public static TrustedIssuer FullIssuer()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP384);
+        return new()
+        {
+            Issuer = "https://partner.example/x",
+            Name = "Partner",
+            Keys = JsonWebKeySet.Of([JsonWebKey.FromEcdsa(key, "kid-1")]),
+            KeysUri = "https://partner.example/jwks",
+            Algorithms = [JwsAlgorithm.ES384, JwsAlgorithm.PS256],
+            Scopes = ScopeList.Of(["val:b", "val:a"]),
+            Clients = ["z", "a"],
+            Links = System.Collections.Immutable.ImmutableDictionary<string, string>.Empty.Add("carol \"=1", "u-1"),
+            Federated = true,
+            Acr = "phr",
             Disabled = true,
             Version = 1,
         };
@@ -93,6 +115,7 @@ internal static class Samples
         Challenge = "challenge",
         Nonce = "nonce",
         Scope = ScopeList.Of(["openid", "val:a"]),
+        Resources = ResourceList.Of(["https://a.example", "https://b.example"]),
         SessionId = "session",
         RedeemedAt = Now + 1,
     };
@@ -113,6 +136,8 @@ internal static class Samples
 
     public static RefreshFamily FullFamily() => Family("full") with
     {
+        BoundTo = "thumbprint",
+        Resources = ResourceList.Of(["https://a.example"]),
         SessionId = "session",
         StartedAt = Now * 999,
         Generation = 4,
@@ -131,6 +156,7 @@ internal static class Samples
         RotatedAt = family.RotatedAt + 1,
         IdleExpiresAt = family.IdleExpiresAt + 1,
         Reuses = 0,
+        BoundTo = "next thumbprint",
     };
 
     public static LoginSession Session(string cookie, string subject) => new()

@@ -62,6 +62,46 @@ public sealed class SqliteEngineTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_log_is_moved_while_writes_go_on_and_never_gets_long()
+    {
+        var log = new FileInfo(FilePath + "-wal");
+        // 400 MB in all; it may be 64 MB long when the writer moves it itself, and one more write.
+        for (var i = 0; i < 400; i++)
+        {
+            await PutAsync($"name {i}", 1_000_000);
+            log.Refresh();
+            Assert.InRange(log.Length, 1, 80_000_000);
+        }
+        Assert.Equal(400, (await _sealed.ListAsync("name", None)).Count);
+    }
+
+    [Fact]
+    public async Task A_log_that_a_reader_holds_is_moved_when_the_reader_has_gone()
+    {
+        var began = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var reading = _engine.ReadAsync(async connection =>
+        {
+            await Dapper.SqlMapper.ExecuteAsync(connection, "BEGIN DEFERRED");
+            var count = await Dapper.SqlMapper.ExecuteScalarAsync<long>(connection, "SELECT count(*) FROM sealed_values");
+            began.SetResult();
+            await release.Task;
+            await Dapper.SqlMapper.ExecuteAsync(connection, "COMMIT TRANSACTION");
+            return count;
+        }, None);
+        await await Task.WhenAny(began.Task, reading);
+        for (var i = 0; i < 100; i++)
+            await PutAsync($"name {i}", 1_000_000);
+        Assert.True(new FileInfo(FilePath + "-wal").Length > 100_000_000);
+        release.SetResult();
+        Assert.Equal(0L, await reading);
+        for (var i = 100; i < 200; i++)
+            await PutAsync($"name {i}", 1_000_000);
+        Assert.InRange(new FileInfo(FilePath + "-wal").Length, 1, 180_000_000);
+        Assert.Equal(200, (await _sealed.ListAsync("name", None)).Count);
+    }
+
+    [Fact]
     public async Task Ten_thousand_writes_may_wait_and_the_next_is_told_to_come_again()
     {
         var release = await HoldWriterAsync();

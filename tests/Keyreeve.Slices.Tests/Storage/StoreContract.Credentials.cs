@@ -164,9 +164,12 @@ public abstract partial class StoreContract
     [Fact]
     public async Task A_mark_is_used_once_until_it_is_swept()
     {
+        Assert.False(await Stores.Credentials.WasUsedAsync(Samples.Hash("mark"), None));
         Assert.Single(await AtOnceAsync(30, _ => Stores.Credentials.UseOnceAsync(Samples.Hash("mark"), NowMs, None)), first => first);
+        Assert.True(await Stores.Credentials.WasUsedAsync(Samples.Hash("mark"), None));
         Assert.True(await Stores.Credentials.UseOnceAsync(Samples.Hash("later"), NowMs + 1, None));
         Assert.Equal(1, await Stores.Credentials.DeleteExpiredAsync(NowMs, 10, None));
+        Assert.False(await Stores.Credentials.WasUsedAsync(Samples.Hash("mark"), None));
         Assert.True(await Stores.Credentials.UseOnceAsync(Samples.Hash("mark"), NowMs + 5, None));
         Assert.False(await Stores.Credentials.UseOnceAsync(Samples.Hash("later"), NowMs + 5, None));
     }

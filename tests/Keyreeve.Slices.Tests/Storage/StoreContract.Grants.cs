@@ -43,6 +43,46 @@ public abstract partial class StoreContract
     }
 
     [Fact]
+    public async Task Ending_a_session_ends_what_stands_on_it_at_once_and_nothing_else()
+    {
+        var user = Samples.User();
+        await AddUserAsync(user);
+        foreach (var cookie in (string[])["left", "kept"])
+        {
+            await Stores.Sessions.AddAsync(Samples.Session(cookie, user.Subject), Entry(), None);
+            await Stores.Grants.AddCodeAsync(CodeOf("waiting " + cookie, cookie), Entry(), None);
+            await Stores.Grants.AddCodeAsync(CodeOf("redeemed " + cookie, cookie), Entry(), None);
+            await Stores.Grants.RedeemCodeAsync(Samples.Hash("redeemed " + cookie), Now, null, Entry(), None);
+            await AddFamilyAsync(Samples.Family("family " + cookie) with { SessionId = "sid-" + cookie });
+        }
+        var revoked = new List<string>();
+        Assert.False(await EndAsync("u-somebody-else"));
+        Assert.Empty(revoked);
+        Assert.True(await EndAsync(user.Subject));
+        Assert.Equal(["family left", "grant-redeemed left"], revoked.Order(StringComparer.Ordinal));
+        Assert.Equal(2, (await Stores.Revocations.LoadAsync(0, Now, None)).Count);
+        Assert.Equal("logout of 2", Assert.Single(await AuditKindsAsync(), kind => kind.StartsWith("logout", StringComparison.Ordinal)));
+        Assert.Null(await Stores.Sessions.FindAsync(Samples.Hash("left"), None));
+        Assert.Null(await Stores.Grants.FindCodeAsync(Samples.Hash("waiting left"), None));
+        Assert.NotEqual(0, (await Stores.Grants.FindFamilyAsync("family left", None))!.EndedAt);
+        Assert.NotNull(await Stores.Sessions.FindAsync(Samples.Hash("kept"), None));
+        Assert.NotNull(await Stores.Grants.FindCodeAsync(Samples.Hash("waiting kept"), None));
+        Assert.Equal(0, (await Stores.Grants.FindFamilyAsync("family kept", None))!.EndedAt);
+        Assert.False(await EndAsync(user.Subject));
+        // A code that was decided while the session stood, and comes a moment later.
+        Assert.False(await Stores.Grants.AddCodeAsync(CodeOf("late", "left") with { SecurityStamp = user.SecurityStamp }, Entry(), None));
+        Assert.True(await Stores.Grants.AddCodeAsync(CodeOf("in time", "kept") with { SecurityStamp = user.SecurityStamp }, Entry(), None));
+
+        AuthorizationCode CodeOf(string name, string cookie) => Samples.Code(name) with { Subject = user.Subject, SessionId = "sid-" + cookie };
+
+        Task<bool> EndAsync(string subject) => Stores.Grants.EndSessionAsync(subject, "sid-left", Now * 1000, id =>
+        {
+            revoked.Add(id);
+            return OfGrant(id);
+        }, grants => Entry($"logout of {grants}"), None);
+    }
+
+    [Fact]
     public async Task A_family_comes_back_with_every_field()
     {
         Assert.Empty(RecordText.Unset(Samples.FullFamily()));

@@ -1,4 +1,6 @@
+using Keyreeve.Core.Identity;
 using Keyreeve.Core.Policy;
+using Keyreeve.Core.Tokens;
 using Keyreeve.Server.Sweeping;
 using Keyreeve.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -40,6 +42,47 @@ public abstract partial class StoreContract
         // Rows that another sweep holds are skipped: who finds none may be done before the last ones are deleted, by the other one.
         Assert.Equal(2000, deleted.Sum());
         Assert.Equal(0, await CountAsync("refresh_families"));
+    }
+
+    [Fact]
+    public async Task Keys_of_this_and_of_the_release_before_are_swept_alike()
+    {
+        var over = DatabaseNow - LongOver;
+        var at = DateTimeOffset.FromUnixTimeMilliseconds(over);
+        for (var i = 0; i < 20; i++)
+        {
+            var older = i % 2 == 0;
+            var code = Samples.Code($"{i}") with { Hash = older ? Samples.Hash($"{i}") : OpaqueToken.GenerateAt(at).Key, ExpiresAt = over / 1000 };
+            var family = Samples.Family(older ? $"older {i}" : RefreshToken.NewFamilyId(at)) with { IdleExpiresAt = over, AbsoluteExpiresAt = over };
+            await Stores.Grants.AddCodeAsync(code, Entry(), None);
+            Assert.True(await Stores.Grants.RedeemCodeAsync(code.Hash, Now, family, Entry(), None));
+            Assert.NotEqual(0, (await Stores.Grants.FindCodeAsync(code.Hash, None))!.RedeemedAt);
+            Assert.True(await Stores.Grants.RotateAsync(Samples.Rotated(family, "next"), Entry(), None));
+        }
+        using var sweeper = new Sweeper(Stores, TimeProvider.System, NullLogger<Sweeper>.Instance);
+        Assert.Equal(40, await sweeper.SweepAsync(None));
+        Assert.Equal((0, 0), (await CountAsync("authorization_codes"), await CountAsync("refresh_families")));
+    }
+
+    [Fact]
+    public async Task Families_of_a_user_are_found_whenever_they_end()
+    {
+        var (alice, bob) = (Samples.User(), Samples.User("bob"));
+        const long Hour = 3_600_000;
+        // From one that ended long ago to one that never will; some hours have none, some have several.
+        long[] ends = [1, Hour, NowMs - 1, NowMs, NowMs, NowMs + 1, NowMs + Hour, NowMs + Hour + 1, NowMs + 50 * Hour, NowMs + 2160 * Hour, long.MaxValue];
+        foreach (var (end, i) in ends.Select((end, i) => (end, i)))
+            foreach (var user in (User[])[alice, bob])
+                await AddFamilyAsync(Samples.Family($"{user.Subject} {i}") with { Subject = user.Subject, ClientId = "client", IdleExpiresAt = end, AbsoluteExpiresAt = end });
+        Assert.Equal(ends.Count(end => end > NowMs), (await Stores.Grants.ListFamiliesAsync(alice.Subject, NowMs, None)).Count);
+        Assert.Equal(ends.Length, (await Stores.Grants.ListFamiliesAsync(alice.Subject, 0, None)).Count);
+        Assert.Empty(await Stores.Grants.ListFamiliesAsync("nobody", 0, None));
+        Assert.Equal(ends.Length, await Stores.Grants.EndAccessAsync(alice.Subject, "client", NowMs, id => OfGrant(id), OfGrant("none"), Entry(), None));
+        Assert.Empty(await Stores.Grants.ListFamiliesAsync(alice.Subject, 0, None));
+        Assert.Equal(ends.Length, (await Stores.Grants.ListFamiliesAsync(bob.Subject, 0, None)).Count);
+        await AddUserAsync(bob);
+        Assert.True(await Stores.Directory.RemoveUserAsync(bob.Subject, Entry(), None));
+        Assert.Equal(ends.Length, await CountAsync("refresh_families"));
     }
 
     private Task<long> CountAsync(string table) => Database.ReadAsync(connection => Dapper.SqlMapper.ExecuteScalarAsync<long>(connection, "SELECT count(*) FROM " + table), None);

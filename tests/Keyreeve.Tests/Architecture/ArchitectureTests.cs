@@ -17,7 +17,7 @@ public sealed partial class ArchitectureTests
         ["Engines"] = ["Wire", "Crypto"],
         ["Web"] = ["Wire", "Crypto", "Core", "Engines"],
         ["Client"] = ["Wire", "Crypto", "Core", "Engines"],
-        ["AspNetCore"] = ["Wire", "Crypto", "Core", "Engines"],
+        ["AspNetCore"] = ["Wire", "Crypto", "Core", "Engines", "Client"],
     };
 
     private static readonly string[] SliceMay = ["Wire", "Crypto", "Core", "Engines", "Web"];

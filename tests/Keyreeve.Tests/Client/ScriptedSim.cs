@@ -63,21 +63,21 @@ public sealed class ScriptedSim : HttpMessageHandler
 
     public static ClientSigningKey NewKey(string kid) => ClientSigningKey.FromEcdsa(ECDsa.Create(ECCurve.NamedCurves.nistP256), kid);
 
-    public async Task<SimClient> ClientAsync(ClientCredential? credential = null, int leeway = 30)
+    public async Task<SimClient> ClientAsync(ClientCredential? credential = null, int leeway = 30, string redirect = Redirect)
     {
-        var result = await DiscoverAsync(credential, leeway);
+        var result = await DiscoverAsync(credential, leeway, redirect);
         Assert.True(result.Succeeded(out var client, out var failure), failure?.Describe());
         return client;
     }
 
-    public Task<ClientResult<SimClient>> DiscoverAsync(ClientCredential? credential = null, int leeway = 30) => SimClient.DiscoverAsync(
+    public Task<ClientResult<SimClient>> DiscoverAsync(ClientCredential? credential = null, int leeway = 30, string redirect = Redirect) => SimClient.DiscoverAsync(
         new HttpClient(this, disposeHandler: false),
         new SimClientOptions
         {
             Issuer = Issuer,
             ClientId = ClientId,
             Credential = credential ?? ClientCredential.OfSecret(new ClientSecretText("the secret")),
-            RedirectUri = Redirect,
+            RedirectUri = redirect,
             Leeway = TimeSpan.FromSeconds(leeway),
         },
         Clock,

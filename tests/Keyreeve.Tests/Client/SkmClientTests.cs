@@ -63,6 +63,7 @@ public sealed class SkmClientTests
     [Theory]
     [InlineData("01", 500, KmErrorCode.Unspecified)]
     [InlineData("01", 503, KmErrorCode.Unspecified)]
+    [InlineData("01", 429, KmErrorCode.Unspecified)]
     [InlineData("02", 404, KmErrorCode.NotAvailable)]
     [InlineData("03", 401, KmErrorCode.Rejected)]
     [InlineData("04", 400, KmErrorCode.NotValidated)]

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Wire.Jose;
@@ -20,17 +21,18 @@ internal static class ClientJson
         new("clientId", FieldKind.Text, "1 to 255 printable ASCII characters without space.", Required: true),
         new("name", FieldKind.Text, "Shown to users.", Required: true),
         new("profile", FieldKind.Text, "seal (default, TS 33.434 Annex A) or openid."),
-        new("authMethods", FieldKind.Texts, "client_secret_basic (default), client_secret_post, private_key_jwt; or none alone."),
-        new("jwks", FieldKind.Object, "Public keys for private_key_jwt."),
+        new("authMethods", FieldKind.Texts, "client_secret_basic (default), client_secret_post, private_key_jwt, tls_client_auth or self_signed_tls_client_auth; or none alone."),
+        new("jwks", FieldKind.Object, "Public keys: for private_key_jwt, with use enc for the access tokens that are encrypted for it as a resource server, and with x5c the certificates for self_signed_tls_client_auth."),
         new("redirectUris", FieldKind.Texts, "Compared as strings."),
-        new("grants", FieldKind.Texts, "authorization_code and refresh_token (default), client_credentials."),
+        new("grants", FieldKind.Texts, "authorization_code and refresh_token (default), client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, urn:ietf:params:oauth:grant-type:jwt-bearer."),
         new("scopes", FieldKind.Text, "What it may ask for, separated by spaces."),
         new("pkceOptional", FieldKind.Flag, "Only for a confidential client of profile openid."),
         new("consent", FieldKind.Text, "remember (default), always (default of public clients), implied."),
         new("audience", FieldKind.Text, "As a resource server: the audience whose tokens it may introspect."),
         new("ownedServices", FieldKind.Texts, "As a VAL server: the VAL services it owns."),
         new("certificates", FieldKind.Texts, "Certificates registered for it, as PEM or SHA-256 thumbprint; shown as thumbprints."),
-        new("idTokenAlgorithm", FieldKind.Text, "ES256 (default) or RS256."),
+        new("tlsName", FieldKind.Text, "For tls_client_auth, the name its certificate must hold: subject_dn:, san_dns:, san_uri:, san_ip: or san_email: and the value, as san_dns:val.example."),
+        new("idTokenAlgorithm", FieldKind.Text, "ES256 or RS256. Default: RS256 in profile openid, ES256 in profile seal."),
         new("accessTokenSeconds", FieldKind.Number, "10 to 86400; the server's setting when absent."),
         new("minimumAcr", FieldKind.Text, "The weakest authentication class of its users: 3gpp:acr:password, urn:keyreeve:acr:two-factor or phr."),
         new("description", FieldKind.Text, "Shown to users under the name."),
@@ -43,6 +45,7 @@ internal static class ClientJson
         new("boundTokens", FieldKind.Flag, "Access tokens are bound to its certificate (RFC 8705)."),
         new("requirePushedRequests", FieldKind.Flag, "Authorization requests are pushed (RFC 9126)."),
         new("encryptAccessTokens", FieldKind.Flag, "Access tokens are encrypted for their resource server."),
+        new("mayImpersonate", FieldKind.Flag, "By token exchange it gets tokens that do not name it as the actor; without it every exchange is delegation (RFC 8693 1.1)."),
         new("disabled", FieldKind.Flag, "Authenticates no more, tokens revoked."),
         new("secrets", FieldKind.Objects, "id and createdAt of the live secrets, at most two.", ReadOnly: true),
         new("version", FieldKind.Number, "Row version, the ETag.", ReadOnly: true),
@@ -74,6 +77,7 @@ internal static class ClientJson
         ["audience"] = client.Audience,
         ["ownedServices"] = Changes.Array(client.OwnedServices),
         ["certificates"] = Changes.Array(client.CertificateThumbprints),
+        ["tlsName"] = client.TlsName?.ToString(),
         ["idTokenAlgorithm"] = client.IdTokenAlgorithm.Name(),
         ["accessTokenSeconds"] = client.AccessTokenSeconds,
         ["minimumAcr"] = client.MinimumAcr,
@@ -87,6 +91,7 @@ internal static class ClientJson
         ["boundTokens"] = client.BoundTokens,
         ["requirePushedRequests"] = client.RequirePushedRequests,
         ["encryptAccessTokens"] = client.EncryptAccessTokens,
+        ["mayImpersonate"] = client.MayImpersonate,
         ["disabled"] = client.Disabled,
         ["secrets"] = new JsonArray([.. client.Secrets.Select(s => (JsonNode)WriteSecret(s))]),
         ["version"] = client.Version,
@@ -107,11 +112,12 @@ internal static class ClientJson
         if (body.Wrong is null && before is not null && id != before.ClientId)
             body.Fail("clientId", "clientId is the one of the path; an identifier cannot be changed");
         var methods = body.NamedList<ClientAuthMethod>("authMethods", WireNames.Of) ?? [ClientAuthMethod.SecretBasic];
+        var profile = body.Named("profile", ClientProfile.Seal, WireNames.Of);
         var client = new Client
         {
             ClientId = id,
             Name = body.RequiredText("name"),
-            Profile = body.Named("profile", ClientProfile.Seal, WireNames.Of),
+            Profile = profile,
             AuthMethods = [.. methods],
             Keys = ReadKeys(body),
             RedirectUris = [.. body.Texts("redirectUris", 32, 2000) ?? []],
@@ -122,7 +128,8 @@ internal static class ClientJson
             Audience = body.Text("audience", 2000),
             OwnedServices = [.. body.Texts("ownedServices", 200, 200) ?? []],
             CertificateThumbprints = [.. (body.Texts("certificates", 8, 16 * 1024, lines: true) ?? []).Select(text => ClientCertificates.ThumbprintOf(body, text)).Distinct()],
-            IdTokenAlgorithm = ReadAlgorithm(body),
+            TlsName = ReadTlsName(body),
+            IdTokenAlgorithm = ReadAlgorithm(body, profile),
             AccessTokenSeconds = body.Number("accessTokenSeconds", 10, 86400),
             MinimumAcr = body.Text("minimumAcr"),
             Description = body.Text("description", 500),
@@ -132,25 +139,26 @@ internal static class ClientJson
             BoundTokens = body.Flag("boundTokens", absent: false),
             RequirePushedRequests = body.Flag("requirePushedRequests", absent: false),
             EncryptAccessTokens = body.Flag("encryptAccessTokens", absent: false),
+            MayImpersonate = body.Flag("mayImpersonate", absent: false),
             Disabled = body.Flag("disabled", absent: before?.Disabled ?? false),
             Secrets = before?.Secrets ?? [],
         };
         return body.Wrong is { } wrong ? wrong : client;
     }
 
-    private static JsonWebKeySet? ReadKeys(JsonBody body)
+    internal static JsonWebKeySet? ReadKeys(JsonBody body)
     {
         if (body.Find("jwks") is not { } value)
             return null;
         if (!JsonWebKeySet.TryRead(value, out var keys, out var error))
             body.Fail("jwks", $"jwks is not a set of public keys (RFC 7517): {error}");
         else if (keys.Keys.Count == 0)
-            body.Fail("jwks", "jwks holds no key that can verify a signature here");
+            body.Fail("jwks", "jwks holds no key that is understood here");
         return keys;
     }
 
     /// <summary>An absolute https URI without user information and fragment: what is shown or fetched must not be a trick of spelling.</summary>
-    private static string? ReadPage(JsonBody body, string name)
+    internal static string? ReadPage(JsonBody body, string name)
     {
         if (body.Text(name, 2000) is not { } text)
             return null;
@@ -160,7 +168,7 @@ internal static class ClientJson
         return text;
     }
 
-    private static ScopeList ReadScopes(JsonBody body)
+    internal static ScopeList ReadScopes(JsonBody body)
     {
         if (body.Text("scopes", OAuthLimits.MaxScope) is not { } text)
             return ScopeList.Empty;
@@ -170,16 +178,26 @@ internal static class ClientJson
         return ScopeList.Empty;
     }
 
-    private static JwsAlgorithm ReadAlgorithm(JsonBody body)
+    private static RegisteredName? ReadTlsName(JsonBody body)
+    {
+        if (body.Text("tlsName", 1100) is not { } text)
+            return null;
+        if (!RegisteredName.TryRead(text, out var name, out var reason))
+            body.Fail("tlsName", $"tlsName: {reason}");
+        return name;
+    }
+
+    /// <summary>"The default, if omitted, is RS256" (OpenID Connect Registration 1.0 section 2): what libraries of plain OpenID expect who were told nothing.</summary>
+    private static JwsAlgorithm ReadAlgorithm(JsonBody body, ClientProfile profile)
     {
         if (body.Text("idTokenAlgorithm", 16) is not { } name)
-            return JwsAlgorithm.ES256;
+            return profile == ClientProfile.OpenId ? JwsAlgorithm.RS256 : JwsAlgorithm.ES256;
         if (!JwsAlgorithms.TryParse(name, out var algorithm))
             body.Fail("idTokenAlgorithm", $"idTokenAlgorithm: {JsonBody.Shown(name)} is no JWS algorithm here");
         return algorithm;
     }
 
-    private static JsonNode? WriteKeys(JsonWebKeySet keys)
+    internal static JsonNode? WriteKeys(JsonWebKeySet keys)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer))

@@ -18,6 +18,7 @@ internal static class ClientRules
     public static Refusal? WhyNot(Client client, ScopeCatalogue scopes, IReadOnlyList<string> services, IReadOnlyList<JwsAlgorithm> algorithms) =>
         WhyNotId(client.ClientId)
         ?? WhyNotMethods(client)
+        ?? WhyNotCertificates(client)
         ?? WhyNotGrants(client)
         ?? WhyNotRedirects(client)
         ?? WhyNotPostLogoutRedirects(client)
@@ -48,6 +49,8 @@ internal static class ClientRules
             return Wrong("jwksUri", "jwks and jwksUri exclude each other (RFC 7591 2)");
         if (client.AuthMethods.Contains(ClientAuthMethod.PrivateKeyJwt) && client.Keys is null && client.KeysUri is null)
             return Wrong("jwks", "private_key_jwt needs jwks with at least one public key, or jwksUri");
+        if (client.AuthMethods.Contains(ClientAuthMethod.PrivateKeyJwt) && client.Keys is { } keys && !keys.Keys.Any(Verifies))
+            return Wrong("jwks", "private_key_jwt needs a key for signatures: jwks has none (use sig)");
         if (client.AuthMethods.Any(m => m is ClientAuthMethod.SecretBasic or ClientAuthMethod.SecretPost) && client.Secrets.Length == 0)
             return Wrong("authMethods", "the client has no secret: add one first (keyreeve admin client secret add)");
         if (client.PkceOptional && (client.IsPublic || client.Profile == ClientProfile.Seal))
@@ -58,15 +61,42 @@ internal static class ClientRules
             : null;
     }
 
+    [Spec("RFC 8705", "2.1.2")]
+    private static Refusal? WhyNotCertificates(Client client)
+    {
+        var (trusted, registered) = (client.AuthMethods.Contains(ClientAuthMethod.TlsClientAuth), client.AuthMethods.Contains(ClientAuthMethod.SelfSignedTls));
+        if (trusted && registered)
+            return Wrong("authMethods", "tls_client_auth and self_signed_tls_client_auth exclude each other: a request does not say which of them it is");
+        if (trusted && client.TlsName is null)
+            return Wrong("tlsName", "tls_client_auth needs the name that the certificate holds, as san_dns:val.example");
+        if (!trusted && client.TlsName is not null)
+            return Wrong("tlsName", "tlsName is for tls_client_auth alone");
+        return registered && client.CertificateThumbprints.Length == 0 && client.KeysUri is null && (client.Keys is null || client.Keys.Keys.All(k => k.X5c.Count == 0))
+            ? Wrong("certificates", "self_signed_tls_client_auth needs a certificate: in certificates, or in the x5c of a key in jwks or behind jwksUri")
+            : null;
+    }
+
     private static Refusal? WhyNotGrants(Client client) =>
         client.Grants.Length == 0 ? Wrong("grants", "at least one grant is required")
         : client.Grants.Contains(GrantType.RefreshToken) && !client.Grants.Contains(GrantType.AuthorizationCode)
             ? Wrong("grants", "refresh_token goes with authorization_code")
         : client.IsPublic && client.Grants.Contains(GrantType.ClientCredentials)
             ? Wrong("grants", "client_credentials needs client authentication (RFC 6749 4.4)")
+        : client.IsPublic && client.Grants.Any(g => g is GrantType.TokenExchange or GrantType.JwtBearer)
+            ? Wrong("grants", "token-exchange and jwt-bearer need client authentication: who has somebody's token could call himself a public client")
+        : client.MayImpersonate && !client.Grants.Contains(GrantType.TokenExchange)
+            ? Wrong("mayImpersonate", "impersonation goes with the grant token-exchange")
         : client.Grants.Contains(GrantType.AuthorizationCode) && client.RedirectUris.Length == 0
             ? Wrong("redirectUris", "authorization_code needs at least one redirect URI")
         : null;
+
+    private static bool Verifies(JsonWebKey jwk)
+    {
+        if (!JwsKey.TryFromJwk(jwk, out var key, out _))
+            return false;
+        key.Dispose();
+        return true;
+    }
 
     private static Refusal? WhyNotRedirects(Client client)
     {
@@ -92,6 +122,9 @@ internal static class ClientRules
         client.Scopes.FirstOrDefault(s => scopes.Find(s) is null) is { } unknown
             ? Wrong("scopes", $"there is no scope {JsonBody.Shown(unknown)}"
                 + (unknown.StartsWith("val:", StringComparison.Ordinal) ? ": add the VAL service first" : Near(unknown, scopes.Supported)))
+            : client.Scopes.FirstOrDefault(s => scopes.Find(s)?.Kind == ScopeKind.Operator) is { } powerful
+                && (!client.BoundTokens || client.IsPublic || !client.Grants.Contains(GrantType.ClientCredentials))
+            ? Wrong("scopes", $"scope {powerful} is for confidential clients with grant client_credentials and bound tokens (boundTokens)")
             : null;
 
     private static string Near(string name, IEnumerable<string> known) => SettingNames.Nearest(JsonBody.Shown(name), known) is { } near ? $"; did you mean {near}?" : "";

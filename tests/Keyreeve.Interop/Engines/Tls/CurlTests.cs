@@ -112,6 +112,33 @@ public sealed class CurlTests(InteropWorld world)
     }
 
     [Theory]
+    [InlineData("1.2", "--http1.1")]
+    [InlineData("1.3", "--http2")]
+    [Proves("RFC 8705", "2.1")]
+    public async Task On_mtls_curl_authenticates_by_certificate_and_its_token_is_bound_to_it(string tls, string http)
+    {
+        var (pem, key) = (world.Server.Folder.Path("val-server.pem"), world.Server.Folder.Path("val-server.key"));
+        var (status, body) = await TokenAsync(tls, "client_id=val-server", http, "--cert", pem, "--key", key);
+        Assert.True(status == 200, body.ToJsonString());
+        using var certificate = X509CertificateLoader.LoadCertificateFromFile(pem);
+        var claims = JsonNode.Parse(System.Buffers.Text.Base64Url.DecodeFromChars(((string)body["access_token"]!).Split('.')[1]))!;
+        Assert.Equal(System.Buffers.Text.Base64Url.EncodeToString(SHA256.HashData(certificate.RawData)), (string)claims["cnf"]!["x5t#S256"]!);
+        // Somebody else's certificate in the same request, and the same request without one.
+        var (otherPem, otherKey) = SelfSigned();
+        try
+        {
+            AssertInvalidClient(await TokenAsync(tls, "client_id=val-server", http, "--cert", otherPem, "--key", otherKey));
+            AssertInvalidClient(await TokenAsync(tls, "client_id=val-server", http, "--cert", world.Server.Folder.AdminPem, "--key", world.Server.Folder.AdminKey));
+            AssertInvalidClient(await TokenAsync(tls, "client_id=val-server", http));
+        }
+        finally
+        {
+            File.Delete(otherPem);
+            File.Delete(otherKey);
+        }
+    }
+
+    [Theory]
     [InlineData("/")]
     [InlineData("/login")]
     [InlineData("/authorize?client_id=seal-client")]

@@ -14,6 +14,7 @@ internal static class SamplePages
     {
         ["ClientName"] = text,
         ["ClientHost"] = text,
+        ["Card"] = Card(text),
         ["Error"] = failed ? text : null,
         ["Forms"] = (IReadOnlyList<(Type, MethodForm)>)[(typeof(PasswordForm), Form(text, first: true, null, failed)), (typeof(PasskeyForm), Form(text, first: false, new PasskeyAsk(text, text), failed))],
         ["Nonce"] = "0123456789abcdef0123456789abcdef",
@@ -23,6 +24,7 @@ internal static class SamplePages
     {
         ["ClientName"] = text,
         ["ClientHost"] = text,
+        ["Card"] = Card(text),
         ["UserName"] = text,
         ["Error"] = text,
         ["Forms"] = (IReadOnlyList<(Type, MethodForm)>)
@@ -84,6 +86,8 @@ internal static class SamplePages
         ["Form"] = new AccountForm("__csrf", text),
     };
 
+    private static ClientCard Card(string text) => new(text, "/assets/client-logo.0.png", [(text, "https://client.example/?" + text)]);
+
     private static MethodForm Form(string text, bool first, object? extra, bool failed = true) => new(text, "__csrf", text, text, failed, first, false, extra);
 
     public static Dictionary<string, object?> Consent(string text) => new()
@@ -91,8 +95,18 @@ internal static class SamplePages
         ["Ticket"] = text,
         ["ClientName"] = text,
         ["ClientHost"] = text,
+        ["Card"] = Card(text),
         ["UserName"] = text,
         ["Scopes"] = (IReadOnlyList<ScopeLine>)[new ScopeLine(text, text, text)],
+        ["AntiforgeryFieldName"] = "__csrf",
+        ["AntiforgeryToken"] = text,
+    };
+
+    public static Dictionary<string, object?> Logout(string text) => new()
+    {
+        ["Ticket"] = text,
+        ["ClientName"] = text,
+        ["UserName"] = text,
         ["AntiforgeryFieldName"] = "__csrf",
         ["AntiforgeryToken"] = text,
     };
@@ -134,6 +148,7 @@ internal static class SamplePages
         ["change password"] = await PageHost.RenderAsync<ChangePasswordPage>(ChangePassword(text)),
         ["login"] = await PageHost.RenderAsync<LoginPage>(Login(text)),
         ["consent"] = await PageHost.RenderAsync<ConsentPage>(Consent(text)),
+        ["logout"] = await PageHost.RenderAsync<LogoutPage>(Logout(text)),
         ["error"] = await PageHost.RenderAsync<ErrorPage>(Error(text)),
         ["form post"] = await PageHost.RenderAsync<FormPostPage>(FormPost(text)),
         ["home"] = await PageHost.RenderAsync<HomePage>(Home(text)),

@@ -125,8 +125,20 @@ public sealed class AuthorizationRequestTests
     }
 
     [Fact]
-    public void Resource_and_audience_may_be_repeated() =>
-        Samples.Granted(AuthorizationRequest.Decide(Samples.Form(Text(Good) + "&resource=1&resource=2&audience=1&audience=1"), Target(Samples.Client), Samples.Catalogue));
+    public void Resource_and_audience_may_be_repeated()
+    {
+        var asked = Text(Good) + $"&resource={Samples.Issuer}/userinfo&resource={Samples.Issuer}/userinfo&audience=1&audience=1";
+        Assert.Equal([Samples.Issuer + "/userinfo"], Samples.Granted(AuthorizationRequest.Decide(Samples.Form(asked), Target(Samples.Client), Samples.Catalogue)).Resources);
+    }
+
+    [Fact]
+    [Proves("RFC 9126", "6")]
+    public void A_client_registered_so_is_heard_only_when_it_pushes()
+    {
+        var client = Samples.Client with { RequirePushedRequests = true };
+        Samples.Refused(RefusalCode.Malformed, Decide(client));
+        Samples.Granted(AuthorizationRequest.Decide(Samples.Form(Text(Good)), Target(client), Samples.Catalogue, pushed: true));
+    }
 
     [Fact]
     public void A_client_without_the_grant_is_refused() =>

@@ -110,6 +110,10 @@ internal sealed class MemoryStores : IDirectory, ISigningKeyStore, IRevocationSt
     public Task<Outcome<Client>> SaveClientAsync(Client client, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
     public Task<bool> RemoveClientAsync(string clientId, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
     public Task<Outcome<ValService>> SaveServiceAsync(ValService service, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<IReadOnlyList<Client>> FindClientsByAudienceAsync(string audience, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<IReadOnlyList<TrustedIssuer>> ListIssuersAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<TrustedIssuer>>([]);
+    public Task<Outcome<TrustedIssuer>> SaveIssuerAsync(TrustedIssuer issuer, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<bool> RemoveIssuerAsync(string issuer, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
     public Task<bool> RemoveServiceAsync(string serviceId, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
     public Task<Device?> FindDeviceAsync(string valUeId, CancellationToken cancel) => throw new NotSupportedException();
     public Task<IReadOnlyList<Device>> ListDevicesAsync(string? after, int limit, CancellationToken cancel) => throw new NotSupportedException();

@@ -30,6 +30,31 @@ public sealed class OpaqueTokenTests
     }
 
     [Fact]
+    public void A_code_is_found_by_its_second_and_its_hash_and_the_rest_is_random()
+    {
+        var now = DateTimeOffset.FromUnixTimeSeconds(0x6a0b1c2d);
+        var codes = Enumerable.Range(0, 1000).Select(_ => OpaqueToken.GenerateAt(now)).ToList();
+        Assert.All(codes, code =>
+        {
+            var octets = System.Buffers.Text.Base64Url.DecodeFromChars(code.Reveal());
+            Assert.Equal("6a0b1c2d", Convert.ToHexStringLower(octets.AsSpan(0, 4)));
+            Assert.Equal([.. octets.AsSpan(0, 4), .. SHA256.HashData(octets)], code.Key);
+            Assert.True(OpaqueToken.TryRead(code.Reveal(), out var read));
+            Assert.Equal(code.Key, read.Key);
+        });
+        // Each octet behind the time takes many values: none of them is fixed.
+        for (var place = 4; place < 32; place++)
+            Assert.True(codes.Select(code => System.Buffers.Text.Base64Url.DecodeFromChars(code.Reveal())[place]).Distinct().Count() > 100);
+    }
+
+    [Fact]
+    public void A_time_before_1970_or_after_2106_still_makes_a_code()
+    {
+        foreach (var now in (DateTimeOffset[])[DateTimeOffset.MinValue, DateTimeOffset.MaxValue, DateTimeOffset.FromUnixTimeSeconds(-1)])
+            Assert.Equal(36, OpaqueToken.GenerateAt(now).Key.Length);
+    }
+
+    [Fact]
     public void A_token_never_prints_itself()
     {
         var token = OpaqueToken.Generate();

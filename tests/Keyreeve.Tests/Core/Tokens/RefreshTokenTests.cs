@@ -10,6 +10,16 @@ public sealed class RefreshTokenTests
     private const string Family = "AbCdEfGhIjKlMnOpQrSt-_";
 
     [Fact]
+    public void Family_identifiers_of_one_second_begin_alike_and_differ()
+    {
+        var now = DateTimeOffset.FromUnixTimeSeconds(1_800_000_000);
+        var all = Enumerable.Range(0, 1000).Select(_ => RefreshToken.NewFamilyId(now)).ToHashSet();
+        Assert.Equal(1000, all.Count);
+        Assert.Single(all.Select(id => id[..5]).Distinct());
+        Assert.All(all, id => Assert.True(RefreshToken.TryRead(new RefreshToken(id, OpaqueToken.Generate()).Reveal(), out _)));
+    }
+
+    [Fact]
     public void What_is_revealed_is_read_back()
     {
         var token = new RefreshToken(Family, OpaqueToken.Generate());
