@@ -33,7 +33,12 @@ public static class RetrieveProfiles
         var query = Acceptable.WhyNotJson(context.Request) is { } notJson ? notJson : Read(context.Request);
         IReadOnlyList<Opened> profiles = [];
         if (query.Succeeded(out var asked, out refusal) && ProfileDecision.Decide(token, asked.ServiceId, asked.Target).Succeeded(out var services, out refusal))
-            (profiles, refusal) = await OpenAsync(context, door, services, asked.Target);
+        {
+            if (asked.ServiceId is not null && WhyTooWeak(context, door, token, services[0]) is { } tooWeak)
+                refusal = tooWeak;
+            else
+                (profiles, refusal) = await OpenAsync(context, door, token, services, asked.Target);
+        }
         // Who reads a person's profile leaves a trace, or does not read it.
         var (outcome, detail) = refusal is null ? (AuditOutcome.Granted, $"{profiles.Count} profiles") : (AuditOutcome.Refused, $"{refusal.Code}: {refusal.Operator}");
         var audited = door.TryAudit(door.Entry(context, Kind, outcome, token, asked is null ? "-" : ValProfile.Purpose(asked.ServiceId ?? "", asked.Target), detail));
@@ -60,11 +65,28 @@ public static class RetrieveProfiles
         return target is { } known ? new Asked(service, known) : Refusal.About(RefusalCode.MissingParameter, ValTargetUe.Parameter, "val-tgt-ue is required");
     }
 
-    /// <summary>A VAL service that was taken away has no profiles any more, whatever tokens are left of it.</summary>
-    private static async Task<(IReadOnlyList<Opened> Profiles, Refusal? Refusal)> OpenAsync(HttpContext context, ValServerDoor door, IReadOnlyList<string> services, KmIdentity target)
+    /// <summary>A VAL service that wants a stronger login than the token's; the answer has the challenge that says which.</summary>
+    private static Refusal? WhyTooWeak(HttpContext context, ValServerDoor door, VerifiedToken token, string serviceId)
+    {
+        var scopes = door.State.Scopes;
+        if (scopes.Find(ScopeCatalogue.ValPrefix + serviceId) is not { } service)
+            return null;
+        var demand = new AuthenticationDemand(service.AcrValues);
+        var tooWeak = demand.Judge(token, door.Now);
+        if (tooWeak is not null)
+            BearerToken.Challenge(context.Response, tooWeak, scopes.UserProfile, demand);
+        return tooWeak;
+    }
+
+    /// <summary>
+    /// A VAL service that was taken away has no profiles any more, whatever tokens are left of it; one that wants a stronger login is left
+    /// out of an answer about all of them.
+    /// </summary>
+    private static async Task<(IReadOnlyList<Opened> Profiles, Refusal? Refusal)> OpenAsync(HttpContext context, ValServerDoor door, VerifiedToken token, IReadOnlyList<string> services, KmIdentity target)
     {
         var (store, kek) = (context.RequestServices.GetRequiredService<IProfileStore>(), context.RequestServices.GetRequiredService<Kek>());
-        var known = services.Where(s => door.State.Scopes.Find(ScopeCatalogue.ValPrefix + s) is not null).ToHashSet(StringComparer.Ordinal);
+        var known = services.Where(s => door.State.Scopes.Find(ScopeCatalogue.ValPrefix + s) is { } service && new AuthenticationDemand(service.AcrValues).Judge(token, door.Now) is null)
+            .ToHashSet(StringComparer.Ordinal);
         var opened = new List<Opened>();
         foreach (var profile in (await store.OfAsync(target, context.RequestAborted)).Where(p => known.Contains(p.ServiceId)))
         {

@@ -7,6 +7,7 @@ using Keyreeve.Server.Admin.Keks;
 using Keyreeve.Server.Admin.KeyRecords;
 using Keyreeve.Server.Admin.Operators;
 using Keyreeve.Server.Admin.Outbox;
+using Keyreeve.Server.Admin.Profiles;
 using Keyreeve.Server.Admin.Services;
 using Keyreeve.Server.Admin.SigningKeys;
 using Keyreeve.Server.Admin.Users;
@@ -102,6 +103,12 @@ public static class AdminRoutes
         new("GET", "/key-records/{id}", "showKeyRecord", "One record, without its payload.", ShowKeyRecord.HandleAsync) { Answers = KeyRecordJson.Schema },
         new("PUT", "/key-records/{id}", "replaceKeyRecord", "Replaces the payload.", ReplaceKeyRecord.HandleAsync) { Reads = KeyRecordJson.Replacement, Answers = KeyRecordJson.Schema },
         new("DELETE", "/key-records/{id}", "removeKeyRecord", "Removes a record.", RemoveKeyRecord.HandleAsync),
+
+        new("GET", "/profiles", "listProfiles", "Profiles of VAL users and VAL UEs, without their documents.", ListProfiles.HandleAsync) { Answers = ProfileJson.Item, IsPage = true, Query = ["serviceId"] },
+        new("POST", "/profiles", "createProfile", "Adds a profile.", CreateProfile.HandleAsync) { Reads = ProfileJson.Schema, Answers = ProfileJson.Item },
+        new("GET", "/profiles/{id}", "showProfile", "One profile with its document.", ShowProfile.HandleAsync) { Answers = ProfileJson.Schema },
+        new("PUT", "/profiles/{id}", "replaceProfile", "Replaces the document.", ReplaceProfile.HandleAsync) { Reads = ProfileJson.Replacement, Answers = ProfileJson.Item },
+        new("DELETE", "/profiles/{id}", "removeProfile", "Removes a profile.", RemoveProfile.HandleAsync),
 
         new("GET", "/signing-keys", "listSigningKeys", "The keys that sign tokens, with their state.", ListSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },
         new("POST", "/signing-keys/rotate", "rotateSigningKeys", "Publishes the next key of every algorithm now; it signs after the publish-ahead time.", RotateSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },
