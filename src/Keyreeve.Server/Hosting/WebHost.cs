@@ -77,10 +77,12 @@ public static class WebHost
     private static void ConfigureLogging(ILoggingBuilder logging, ServerOptions options)
     {
         logging.ClearProviders();
+        logging.SetMinimumLevel(options.Settings.LogLevel);
+        // Whatever level is set: the framework's own lines hold whole request URIs, and in the query of TS 29.549 stand VAL user IDs
+        // (TS 33.434 4.1-e).
+        logging.AddFilter("Microsoft", LogLevel.Warning);
         if (options.Quiet)
             return;
-        logging.SetMinimumLevel(options.Settings.LogLevel);
-        logging.AddFilter("Microsoft", LogLevel.Warning);
         logging.AddSimpleConsole(o =>
         {
             o.SingleLine = true;
