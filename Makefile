@@ -9,7 +9,7 @@ SERVER := src/Keyreeve.Server/bin/Release/net10.0/Keyreeve.Server.dll
 # msbuild says nothing when all is well; "dotnet build" would greet a newcomer with its summary.
 BUILD := dotnet msbuild -m -restore -v:q -nologo -p:Configuration=Release
 
-.PHONY: help run test check format bench crash sweep-bench fuzz build libraries peers sizes where conformance install clean
+.PHONY: help run test check format bench crash sweep-bench fuzz build libraries peers sizes where conformance pack install clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ libraries:
 # What the tests speak to. A peer that is missing makes its tests reported as not run.
 peers:
 	@scripts/install openssl=openssl curl=curl nodejs=node npm=npm chromium=chromium "postgresql=/usr/lib/postgresql/*/bin/postgres"
+
+pack: ## the packages for other people's programs, into artifacts/packages
+	@for p in Client AspNetCore; do dotnet pack src/Keyreeve.$$p -c Release -v q --nologo -o artifacts/packages; done; ls artifacts/packages
 
 install: ## make install PREFIX=/usr/local
 	@dotnet publish src/Keyreeve.Server -c Release -v q --nologo -o $(DESTDIR)$(PREFIX)/lib/keyreeve
