@@ -28,10 +28,10 @@ test: libraries peers ## build and run every test; the last line is the count
 
 check: ## analyzers as errors, and formatting
 	@dotnet build Keyreeve.slnx -c Release -v q --nologo --artifacts-path artifacts/check -p:RunAnalyzers=true
-	@dotnet format whitespace . --folder --verify-no-changes --include src/ tests/ bench/ fuzz/
+	@dotnet format whitespace . --folder --verify-no-changes --include src/ tests/ bench/ fuzz/ samples/
 
 format: ## mend formatting
-	@dotnet format whitespace . --folder --include src/ tests/ bench/ fuzz/
+	@dotnet format whitespace . --folder --include src/ tests/ bench/ fuzz/ samples/
 
 bench: ## the benchmark table, every figure a ratio inside the run (BENCH="--engine sqlite --rows KM --long", BENCH=--help)
 	@scripts/install nodejs=node npm=npm
