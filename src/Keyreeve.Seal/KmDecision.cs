@@ -28,24 +28,23 @@ public static class KmDecision
             return Refuse(RefusalCode.OutsideTimeWindow, $"dateTime is {skew} s off: check the client's clock (NTP)");
         if (!await firstUse())
             return Refuse(RefusalCode.Replayed, "the same request was seen before, or more were accepted within the window than can be remembered");
-        return Owns(token, request) ? null : NotOwner(token, request);
+        return Owns(token, request.ServiceId, request.Identity) ? null : NotOwner(token, request.ServiceId, request.Identity);
     }
 
     /// <summary>What is asked for is not the caller's.</summary>
-    public static Refusal NotOwner(VerifiedToken token, KmRequest request) =>
-        Refuse(RefusalCode.NotOwner, $"{token.Subject} may not ask for {request.Identity.Kind} of service {request.ServiceId}");
+    public static Refusal NotOwner(VerifiedToken token, string serviceId, KmIdentity identity) =>
+        Refuse(RefusalCode.NotOwner, $"{token.Subject} may not ask for {identity.Kind} of service {serviceId}");
 
     /// <summary>
     /// A user's token opens the user's own records and those of its client and device, within its VAL services; a VAL server's token
     /// opens every record of the services it owns.
     /// </summary>
-    public static bool Owns(VerifiedToken token, KmRequest request)
+    public static bool Owns(VerifiedToken token, string serviceId, KmIdentity identity)
     {
-        if (!token.ValServiceIds.Contains(request.ServiceId, StringComparer.Ordinal))
+        if (!token.ValServiceIds.Contains(serviceId, StringComparer.Ordinal))
             return false;
         if (token.IsClients)
             return true;
-        var identity = request.Identity;
         return identity.Kind switch
         {
             KmIdentityKind.Service => true,

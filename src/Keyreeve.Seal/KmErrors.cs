@@ -28,8 +28,27 @@ public static class KmErrors
             or RefusalCode.ActorTokenNotAccepted => (KmErrorCode.NotValidated, StatusCodes.Status400BadRequest),
         RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner
             or RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied => (KmErrorCode.NotValidated, StatusCodes.Status403Forbidden),
+        RefusalCode.NotAcceptable => (KmErrorCode.NotValidated, StatusCodes.Status406NotAcceptable),
         RefusalCode.TooManyRequests => (KmErrorCode.Unspecified, StatusCodes.Status429TooManyRequests),
         RefusalCode.Unavailable => (KmErrorCode.Unspecified, StatusCodes.Status500InternalServerError),
         RefusalCode.Busy => (KmErrorCode.Unspecified, StatusCodes.Status503ServiceUnavailable),
+    };
+
+    /// <summary>The code as the message writes it.</summary>
+    public static string TextOf(KmErrorCode code) => code switch
+    {
+        KmErrorCode.Unspecified => "01",
+        KmErrorCode.NotAvailable => "02",
+        KmErrorCode.Rejected => "03",
+        KmErrorCode.NotValidated => "04",
+    };
+
+    /// <summary>The 'cause' of SS_KeyInfoRetrieval's ProblemDetails; the names are ours (docs/spec/choices.md).</summary>
+    public static string CauseOf(KmErrorCode code, int status) => code switch
+    {
+        KmErrorCode.Unspecified => "UNSPECIFIED",
+        KmErrorCode.NotAvailable => "KEY_INFO_NOT_AVAILABLE",
+        KmErrorCode.Rejected => "REQUEST_REJECTED",
+        KmErrorCode.NotValidated => status == StatusCodes.Status403Forbidden ? "REQUEST_NOT_VALIDATED" : "REQUEST_MALFORMED",
     };
 }

@@ -41,7 +41,7 @@ public static class RequestKeyMaterial
         // A VAL service that was taken away has no keys any more, whatever tokens and records are left of it.
         var service = refusal is null ? scopes.Find(ScopeCatalogue.ValPrefix + request!.ServiceId) : null;
         if (refusal is null && service is null)
-            refusal = KmDecision.NotOwner(token, request!);
+            refusal = KmDecision.NotOwner(token, request!.ServiceId, request.Identity);
         // Last of the checks: how strong the login must be is said only to who may ask.
         var demand = service is null ? null : new AuthenticationDemand(service.AcrValues);
         refusal ??= demand!.Judge(token, seal.Now);
@@ -49,7 +49,7 @@ public static class RequestKeyMaterial
             BearerToken.Challenge(context.Response, refusal, scopes.KeyManagement, demand);
         byte[]? payload = null;
         if (refusal is null)
-            (payload, refusal) = await OpenRecordAsync(seal, request!, context.RequestAborted);
+            (payload, refusal) = await OpenKeyRecord.RunAsync(seal, token, request!.ServiceId, request.Identity, context.RequestAborted);
         span?.Stop();
         // What is not audited is not given out.
         var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), refusal);
@@ -95,33 +95,6 @@ public static class RequestKeyMaterial
         return KmRequest.TryRead(body.Memory, out var request, out var error)
             ? (request, null)
             : (null, error.Param is null ? Refusal.Of(RefusalCode.Malformed, error.Reason) : Refusal.About(RefusalCode.InvalidParameter, error.Param, error.Reason));
-    }
-
-    /// <summary>Exact match or nothing: a specific request never falls back to a more general record.</summary>
-    private static async Task<(byte[]? Payload, Refusal? Refusal)> OpenRecordAsync(SealContext seal, KmRequest request, CancellationToken cancel)
-    {
-        var purpose = KeyRecord.Purpose(request.ServiceId, request.Identity);
-        KeyRecord? record;
-        try
-        {
-            record = await seal.Records.FindAsync(request.ServiceId, request.Identity, cancel);
-        }
-        catch (TryLaterException e) when (!cancel.IsCancellationRequested)
-        {
-            return (null, new Refusal(RefusalCode.Busy, "please try again", $"record {purpose} could not be read: {e.Message}"));
-        }
-        catch (Exception e) when (!cancel.IsCancellationRequested)
-        {
-            // "If the SKM-S encounters an error while processing the SEAL KM Request message, an error value ... shall be returned in
-            // the 'ErrorCode' field" (5.3.3): also when the store is what fails. The exception is for the log alone.
-            seal.StoreFailed(purpose, e);
-            return (null, new Refusal(RefusalCode.Busy, "please try again", $"record {purpose} could not be read: the log of this moment says why"));
-        }
-        if (record is null)
-            return (null, new Refusal(RefusalCode.KeyInformationNotAvailable, "no key information is available", $"there is no record {purpose}: provision it with 'keyreeve admin key add'"));
-        return seal.Kek.TryOpen(purpose, record.SealedPayload, out var payload)
-            ? (payload, null)
-            : (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} does not open with {seal.Kek}: {seal.Kek.WhyNot(record.SealedPayload)}"));
     }
 
     /// <summary>A refusal from outside of the operation: nothing of the request is echoed.</summary>

@@ -5,7 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Keyreeve.Seal;
 
-/// <summary>SEAL key management over HTTP (TS 33.434 clause 5.3): the SKM-S.</summary>
+/// <summary>SEAL over HTTP: the SKM-S (TS 33.434 clause 5.3), and SS_KeyInfoRetrieval (TS 29.549).</summary>
 public static class SealSlice
 {
     /// <summary>The slice's services.</summary>
@@ -14,15 +14,18 @@ public static class SealSlice
     /// <param name="shared">True when several nodes may serve one database: then they share the memory of accepted requests.</param>
     public static IServiceCollection AddSeal(this IServiceCollection services, SealSettings settings, bool shared)
     {
-        services.AddSingleton(settings).AddSingleton<SealContext>();
+        services.AddSingleton(settings).AddSingleton<SealContext>().AddSingleton<ValServerDoor>();
         return shared
             ? services.AddSingleton<SharedReplays>().AddSingleton<IReplayMemory>(s => s.GetRequiredService<SharedReplays>())
             : services.AddSingleton<IReplayMemory, ReplayMemory>();
     }
 
     /// <summary>The slice's endpoints.</summary>
-    public static void MapSeal(this IEndpointRouteBuilder routes) =>
+    public static void MapSeal(this IEndpointRouteBuilder routes)
+    {
         routes.MapMethods(RequestKeyMaterial.Path, ["POST"], RequestKeyMaterial.HandleAsync).On(Listener.Https, Listener.Mtls).Refusing(RequestKeyMaterial.RefuseAsync);
+        routes.MapMethods(RetrieveKeyInfo.Path, ["GET"], RetrieveKeyInfo.HandleAsync).On(Listener.Https, Listener.Mtls).Refusing(RetrieveKeyInfo.RefuseAsync);
+    }
 }
 
 /// <summary>Settings of the SKM-S.</summary>

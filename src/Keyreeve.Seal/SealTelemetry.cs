@@ -14,13 +14,5 @@ public static class SealTelemetry
     private static readonly Counter<long> Requests = Meter.CreateCounter<long>("keyreeve.km.requests", "{request}", "Key requests answered, by the 'ErrorCode' of the answer");
 
     /// <summary>A key request was answered.</summary>
-    public static void Answered(KmErrorCode? error) => Requests.Add(1, new KeyValuePair<string, object?>("keyreeve.km.error_code", error is { } code ? NameOf(code) : "none"));
-
-    private static string NameOf(KmErrorCode code) => code switch
-    {
-        KmErrorCode.Unspecified => "01",
-        KmErrorCode.NotAvailable => "02",
-        KmErrorCode.Rejected => "03",
-        KmErrorCode.NotValidated => "04",
-    };
+    public static void Answered(KmErrorCode? error) => Requests.Add(1, new KeyValuePair<string, object?>("keyreeve.km.error_code", error is { } code ? KmErrors.TextOf(code) : "none"));
 }

@@ -19,6 +19,8 @@ public enum RefusalCode
     TooLarge,
     /// <summary>Not the media type the endpoint reads.</summary>
     UnsupportedMediaType,
+    /// <summary>The caller accepts no media type that the answer can have.</summary>
+    NotAcceptable,
     /// <summary>No such thing, or not for this caller.</summary>
     NotFound,
     /// <summary>It exists already, or was changed since the caller read it.</summary>

@@ -22,6 +22,7 @@ public static class ProblemDocument
             or RefusalCode.SubjectTokenNotAccepted or RefusalCode.ActorTokenNotAccepted => StatusCodes.Status400BadRequest,
         RefusalCode.TooLarge => StatusCodes.Status413PayloadTooLarge,
         RefusalCode.UnsupportedMediaType => StatusCodes.Status415UnsupportedMediaType,
+        RefusalCode.NotAcceptable => StatusCodes.Status406NotAcceptable,
         RefusalCode.NotFound or RefusalCode.KeyInformationNotAvailable => StatusCodes.Status404NotFound,
         RefusalCode.Conflict => StatusCodes.Status409Conflict,
         RefusalCode.ClientAuthenticationFailed or RefusalCode.UnknownClient or RefusalCode.TokenMissing or RefusalCode.TokenInvalid
@@ -36,8 +37,9 @@ public static class ProblemDocument
     /// <summary>Answers with the refusal's problem document.</summary>
     public static Task WriteAsync(HttpContext context, Refusal refusal) => WriteAsync(context, StatusOf(refusal.Code), refusal.Code.ToString(), refusal.Peer, refusal.Param, refusal.RetryAfter);
 
-    /// <summary>Answers with a problem document.</summary>
-    public static async Task WriteAsync(HttpContext context, int status, string cause, string detail, string? param = null, TimeSpan? retryAfter = null)
+    /// <summary>Answers with a problem document; an extension is one member more (RFC 9457 3.2).</summary>
+    public static async Task WriteAsync(HttpContext context, int status, string cause, string detail, string? param = null, TimeSpan? retryAfter = null,
+        (string Name, string Value)? extension = null)
     {
         var buffer = new ArrayBufferWriter<byte>(256);
         using (var json = new Utf8JsonWriter(buffer))
@@ -57,6 +59,8 @@ public static class ProblemDocument
                 json.WriteEndObject();
                 json.WriteEndArray();
             }
+            if (extension is var (name, value))
+                json.WriteString(name, value);
             json.WriteEndObject();
         }
         var response = context.Response;
@@ -75,6 +79,7 @@ public static class ProblemDocument
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        406 => "Not Acceptable",
         409 => "Conflict",
         412 => "Precondition Failed",
         413 => "Payload Too Large",

@@ -211,7 +211,7 @@ public sealed record KmRequest
     /// Texts are opaque, but bounded, without control characters, and Unicode: a lone surrogate would be written as U+FFFD, and two
     /// different identities would become one.
     /// </summary>
-    private static KmRequestError? WhyNot(string name, string text, int max)
+    internal static KmRequestError? WhyNot(string name, string text, int max)
     {
         if (text.Length is 0 || text.Length > max || System.Text.Encoding.UTF8.GetByteCount(text) > max)
             return new(name, $"has 1 to {max} octets and no control characters");
