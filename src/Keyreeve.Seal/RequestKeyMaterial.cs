@@ -42,11 +42,12 @@ public static class RequestKeyMaterial
         if (refusal is null && scopes.Find(ScopeCatalogue.ValPrefix + request!.ServiceId) is null)
             refusal = KmDecision.NotOwner(token, request);
         byte[]? payload = null;
+        var version = 0L;
         if (refusal is null)
-            (payload, refusal) = await OpenRecordAsync(seal, request!, context.RequestAborted);
+            (payload, version, refusal) = await OpenRecordAsync(seal, request!, context.RequestAborted);
         span?.Stop();
         // What is not audited is not given out.
-        var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), refusal);
+        var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), version, refusal);
         if (refusal is null && !audited)
             refusal = new Refusal(RefusalCode.Busy, "please try again", "the audit queue is full: is the disk full?");
         if (refusal is not null)
@@ -92,30 +93,33 @@ public static class RequestKeyMaterial
     }
 
     /// <summary>Exact match or nothing: a specific request never falls back to a more general record.</summary>
-    private static async Task<(byte[]? Payload, Refusal? Refusal)> OpenRecordAsync(SealContext seal, KmRequest request, CancellationToken cancel)
+    private static async Task<(byte[]? Payload, long Version, Refusal? Refusal)> OpenRecordAsync(SealContext seal, KmRequest request, CancellationToken cancel)
     {
-        var purpose = KeyRecord.Purpose(request.ServiceId, request.Identity);
-        KeyRecord? record;
+        var name = KeyRecord.Purpose(request.ServiceId, request.Identity);
+        FoundKey? found;
         try
         {
-            record = await seal.Records.FindAsync(request.ServiceId, request.Identity, cancel);
+            // Asked before the look-up: a sealed node says the same of a record that is there and of one that is not.
+            if (seal.Vault.IsSealed)
+                return (null, 0, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", "this node is sealed: keyreeve seal unseal"));
+            found = await seal.Records.FindActiveAsync(request.ServiceId, request.Identity, seal.Now.ToUnixTimeSeconds(), cancel);
         }
         catch (TryLaterException e) when (!cancel.IsCancellationRequested)
         {
-            return (null, new Refusal(RefusalCode.Busy, "please try again", $"record {purpose} could not be read: {e.Message}"));
+            return (null, 0, new Refusal(RefusalCode.Busy, "please try again", $"record {name} could not be read: {e.Message}"));
         }
         catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             // "If the SKM-S encounters an error while processing the SEAL KM Request message, an error value ... shall be returned in
             // the 'ErrorCode' field" (5.3.3): also when the store is what fails. The exception is for the log alone.
-            seal.StoreFailed(purpose, e);
-            return (null, new Refusal(RefusalCode.Busy, "please try again", $"record {purpose} could not be read: the log of this moment says why"));
+            seal.StoreFailed(name, e);
+            return (null, 0, new Refusal(RefusalCode.Busy, "please try again", $"record {name} could not be read: the log of this moment says why"));
         }
-        if (record is null)
-            return (null, new Refusal(RefusalCode.KeyInformationNotAvailable, "no key information is available", $"there is no record {purpose}: provision it with 'keyreeve admin key add'"));
-        return seal.Kek.TryOpen(purpose, record.SealedPayload, out var payload)
-            ? (payload, null)
-            : (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"record {purpose} does not open with {seal.Kek}: {seal.Kek.WhyNot(record.SealedPayload)}"));
+        if (found?.Version is not { } version)
+            return (null, 0, new Refusal(RefusalCode.KeyInformationNotAvailable, "no key information is available", found is null
+                ? $"there is no record {name}: provision it with 'keyreeve admin key add'"
+                : $"no version of record {name} is active now: see 'keyreeve admin key versions'"));
+        return seal.Vault.Open(name, version, found.Kek).Succeeded(out var payload, out var refusal) ? (payload, version.Number, null) : (null, 0, refusal);
     }
 
     /// <summary>A refusal from outside of the operation: nothing of the request is echoed.</summary>

@@ -7,7 +7,8 @@ public sealed class Stores
 {
     /// <param name="database">The database they share; who opened it closes it.</param>
     /// <param name="events">Who is told of revocations; null tells nobody.</param>
-    public Stores(IDatabase database, RevocationEvents? events = null)
+    /// <param name="recovery">How long a removed key record can be restored; null for the default.</param>
+    public Stores(IDatabase database, RevocationEvents? events = null, TimeSpan? recovery = null)
     {
         Database = database;
         Outbox = new(database, events ?? RevocationEvents.None);
@@ -24,10 +25,11 @@ public sealed class Stores
         Assertions = new(database);
         SeenRequests = new(database);
         KeyRecords = new(database);
+        Seal = new(database);
         Backfills = new(database);
         Assertions = new(database);
         SeenRequests = new(database);
-        Sweeps = Keyreeve.Storage.Sweeps.Of(database);
+        Sweeps = Keyreeve.Storage.Sweeps.Of(database, recovery ?? Keyreeve.Storage.Sweeps.Recovery);
     }
 
     /// <summary>The database they share; who opened it closes it.</summary>
@@ -74,6 +76,9 @@ public sealed class Stores
 
     /// <summary>Key management records.</summary>
     public KeyRecordStore KeyRecords { get; }
+
+    /// <summary>Root keys and the keys of VAL services.</summary>
+    public SealStore Seal { get; }
 
     /// <summary>What deletes rows whose time is over.</summary>
     public IReadOnlyList<Sweep> Sweeps { get; }
