@@ -9,7 +9,7 @@ SERVER := src/Keyreeve.Server/bin/Release/net10.0/Keyreeve.Server.dll
 # msbuild says nothing when all is well; "dotnet build" would greet a newcomer with its summary.
 BUILD := dotnet msbuild -m -restore -v:q -nologo -p:Configuration=Release
 
-.PHONY: help run test check format bench crash sweep-bench fuzz build libraries peers sizes where conformance install clean
+.PHONY: help run test check format bench crash sweep-bench fuzz build libraries peers sizes where conformance pack install clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -28,10 +28,10 @@ test: libraries peers ## build and run every test; the last line is the count
 
 check: ## analyzers as errors, and formatting
 	@dotnet build Keyreeve.slnx -c Release -v q --nologo --artifacts-path artifacts/check -p:RunAnalyzers=true
-	@dotnet format whitespace . --folder --verify-no-changes --include src/ tests/ bench/ fuzz/
+	@dotnet format whitespace . --folder --verify-no-changes --include src/ tests/ bench/ fuzz/ samples/
 
 format: ## mend formatting
-	@dotnet format whitespace . --folder --include src/ tests/ bench/ fuzz/
+	@dotnet format whitespace . --folder --include src/ tests/ bench/ fuzz/ samples/
 
 bench: ## the benchmark table, every figure a ratio inside the run (BENCH="--engine sqlite --rows KM --long", BENCH=--help)
 	@scripts/install nodejs=node npm=npm
@@ -76,6 +76,9 @@ libraries:
 # What the tests speak to. A peer that is missing makes its tests reported as not run.
 peers:
 	@scripts/install openssl=openssl curl=curl nodejs=node npm=npm chromium=chromium "postgresql=/usr/lib/postgresql/*/bin/postgres"
+
+pack: ## the packages for other people's programs, into artifacts/packages
+	@for p in Client AspNetCore; do dotnet pack src/Keyreeve.$$p -c Release -v q --nologo -o artifacts/packages; done; ls artifacts/packages
 
 install: ## make install PREFIX=/usr/local
 	@dotnet publish src/Keyreeve.Server -c Release -v q --nologo -o $(DESTDIR)$(PREFIX)/lib/keyreeve

@@ -47,12 +47,14 @@ internal static class Report
         to.WriteLine();
         to.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"resident memory {result.Memory.Megabytes:0} MB after {result.Memory.Requests:N0} requests; budget < {MemoryResult.Budget:0} MB after {MemoryResult.RequestsToJudge:N0}: {(result.Memory.Met is { } m2 ? Verdict(m2) : "not judged, run with --long")}"));
+        if (result.Memory.Met == false)
+            causes.Add("resident memory: " + MemoryResult.Why);
         foreach (var cause in causes.Distinct(StringComparer.Ordinal))
             to.WriteLine("missed: " + cause);
         foreach (var line in result.NotRun)
             to.WriteLine("not run: " + line);
         to.WriteLine();
-        return causes.Count > 0 || result.Memory.Met == false;
+        return causes.Count > 0;
     }
 
     public static void Write(string file, BenchResult result, BenchOptions options) => File.WriteAllText(file, JsonSerializer.Serialize(

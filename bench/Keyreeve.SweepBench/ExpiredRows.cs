@@ -49,7 +49,6 @@ internal static class ExpiredRows
         var first = database.Clock.GetUtcNow().ToUnixTimeMilliseconds() - Day - Used - Idle - logins * Apart;
         var subjects = Enumerable.Range(0, Users).Select(_ => "u-" + RefreshToken.NewFamilyId(database.Clock.GetUtcNow())).ToArray();
         var clients = Enumerable.Range(0, Clients).Select(i => $"client-{i}").ToArray();
-        var random = new Random(1);
         for (var done = 0L; done < logins; done += Chunk)
         {
             var (from, to) = (done, Math.Min(done + Chunk, logins));
@@ -61,11 +60,11 @@ internal static class ExpiredRows
                 {
                     var began = first + i * Apart;
                     var at = DateTimeOffset.FromUnixTimeMilliseconds(began);
-                    var (client, subject) = (clients[random.Next(Clients)], subjects[random.Next(Users)]);
+                    var (client, subject) = (clients[RandomNumberGenerator.GetInt32(Clients)], subjects[RandomNumberGenerator.GetInt32(Users)]);
                     var id = randomKeys ? RandomId() : RefreshToken.NewFamilyId(at);
                     var key = randomKeys ? RandomNumberGenerator.GetBytes(32) : OpaqueToken.GenerateAt(at).Key;
                     code.Run(key, client, subject, Load.Challenge, began, id, id, began / 1000 + 60, began / 1000);
-                    family.Run(id, client, subject, id, RandomNumberGenerator.GetBytes(32), began, began + Idle + (i % 10 == 9 ? random.NextInt64(Used) : 0), began + Absolute);
+                    family.Run(id, client, subject, id, RandomNumberGenerator.GetBytes(32), began, began + Idle + (i % 10 == 9 ? RandomNumberGenerator.GetInt32((int)Used) : 0), began + Absolute);
                 }
                 return Task.FromResult(true);
             }, CancellationToken.None);

@@ -59,11 +59,11 @@ public sealed class KeyreeveTokenOptions : AuthenticationSchemeOptions
         {
             roots.ImportFromPem(RootsPem);
         }
-        catch (CryptographicException)
+        catch (CryptographicException broken)
         {
-            throw new ArgumentException($"{nameof(RootsPem)} is no PEM of certificates.");
+            throw new InvalidOperationException($"{nameof(RootsPem)} is no PEM of certificates.", broken);
         }
-        return roots.Count > 0 ? roots : throw new ArgumentException($"{nameof(RootsPem)} names the roots that the issuer's certificate chains to; without one nobody is trusted.");
+        return roots.Count > 0 ? roots : throw new InvalidOperationException($"{nameof(RootsPem)} names the roots that the issuer's certificate chains to; without one nobody is trusted.");
     }
 
     internal AccessTokenVerifier CreateVerifier(HttpClient http, TimeProvider clock) => new(
@@ -76,7 +76,7 @@ public sealed class KeyreeveTokenOptions : AuthenticationSchemeOptions
         if (!Introspect)
             return null;
         if (string.IsNullOrEmpty(ClientId) || Credential is null && string.IsNullOrEmpty(ClientSecret))
-            throw new ArgumentException($"{nameof(Introspect)} needs {nameof(ClientId)} and {nameof(ClientSecret)} or {nameof(Credential)}.");
+            throw new InvalidOperationException($"{nameof(Introspect)} needs {nameof(ClientId)} and {nameof(ClientSecret)} or {nameof(Credential)}.");
         return new(ClientId, Credential ?? ClientCredential.OfSecret(new(ClientSecret!)), TimeSpan.FromSeconds(IntrospectionSeconds));
     }
 }

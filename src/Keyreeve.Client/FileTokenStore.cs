@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.Versioning;
+using Keyreeve.Engines.Files;
 
 namespace Keyreeve.Client;
 
@@ -32,7 +33,7 @@ public sealed class FileTokenStore : ITokenStore
         {
             await using var file = new FileStream(_path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             // Asked of the open file, not of the path: between the two it could be another.
-            if ((File.GetUnixFileMode(file.SafeFileHandle) & ~(OwnerOnly | UnixFileMode.UserExecute)) != 0)
+            if ((File.GetUnixFileMode(file.SafeFileHandle) & ~(OwnerOnly | UnixFileMode.UserExecute)) != UnixFileMode.None)
                 throw new UnauthorizedAccessException($"{_path} is open to others: end the session at the server, then remove the file");
             if (file.Length > StoredTokens.MaxLength)
                 return null;
@@ -70,6 +71,8 @@ public sealed class FileTokenStore : ITokenStore
             File.Delete(fresh);
             throw;
         }
+        // The server has replaced the refresh token that the old file holds: after a crash it must not be there again.
+        FolderSync.Flush(folder);
     }
 
     /// <inheritdoc />
@@ -78,6 +81,7 @@ public sealed class FileTokenStore : ITokenStore
         try
         {
             File.Delete(_path);
+            FolderSync.Flush(Path.GetDirectoryName(_path)!);
         }
         catch (DirectoryNotFoundException)
         {

@@ -67,18 +67,23 @@ public sealed partial class ProgramClient : IDisposable
             ["code_challenge"] = PkceChallenge.Of(Verifier).Value,
             ["code_challenge_method"] = "S256",
         };
-        var response = await SendAsync(new(HttpMethod.Get, "/authorize?" + string.Join('&', query.Select(p => p.Key + "=" + Uri.EscapeDataString(p.Value)))));
+        var callback = await BrowseAsync("/authorize?" + string.Join('&', query.Select(p => p.Key + "=" + Uri.EscapeDataString(p.Value))), username, password);
+        var code = HttpUtility.ParseQueryString(callback.Query)["code"] ?? throw new InvalidOperationException(callback.OriginalString);
+        Codes.Add(code);
+        return code;
+    }
+
+    /// <summary>What a user and a browser do with an authorization request: the callback that it ends with.</summary>
+    public async Task<Uri> BrowseAsync(string authorize, string username = "alice", string? password = null)
+    {
+        var response = await SendAsync(new(HttpMethod.Get, authorize));
         for (var step = 0; step < 10; step++)
         {
             if (response.StatusCode == HttpStatusCode.SeeOther)
             {
                 var location = response.Headers.Location!.OriginalString;
-                if (location.StartsWith("http://127.0.0.1:8400/", StringComparison.Ordinal))
-                {
-                    var code = HttpUtility.ParseQueryString(new Uri(location).Query)["code"] ?? throw new InvalidOperationException(location);
-                    Codes.Add(code);
-                    return code;
-                }
+                if (location.StartsWith("http://127.0.0.1:", StringComparison.Ordinal))
+                    return new Uri(location);
                 response = await SendAsync(new(HttpMethod.Get, location));
                 continue;
             }

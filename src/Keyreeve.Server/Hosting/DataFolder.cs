@@ -1,5 +1,6 @@
 using System.Text;
 using Keyreeve.Core.Keys;
+using Keyreeve.Engines.Files;
 
 namespace Keyreeve.Server.Hosting;
 

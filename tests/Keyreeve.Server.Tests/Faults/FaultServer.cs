@@ -94,14 +94,15 @@ internal abstract class FaultServer : IAsyncDisposable
 /// <summary>On PostgreSQL: a server of its own, which writes what it commits to the disk.</summary>
 internal sealed class PostgresFaultServer : FaultServer
 {
-    private readonly string _connection;
-
-    private PostgresFaultServer(TestPostgres postgres, string connection) => (Postgres, _connection) = (postgres, connection);
+    private PostgresFaultServer(TestPostgres postgres, string connection) => (Postgres, ConnectionString) = (postgres, connection);
 
     /// <summary>The database server.</summary>
     public TestPostgres Postgres { get; }
 
-    protected override string[] EngineFlags => ["--set", "Storage:Connection=" + _connection];
+    /// <summary>Of the database.</summary>
+    public string ConnectionString { get; }
+
+    protected override string[] EngineFlags => ["--set", "Storage:Connection=" + ConnectionString];
 
     /// <summary>Starts the database server; Keyreeve is not running yet.</summary>
     public static async Task<PostgresFaultServer> MakeAsync()
@@ -113,7 +114,7 @@ internal sealed class PostgresFaultServer : FaultServer
     /// <summary>Another node on the same database, with a folder of its own that has this one's KEK.</summary>
     public PostgresFaultServer OtherNode()
     {
-        var other = new PostgresFaultServer(Postgres, _connection) { IsSecond = true };
+        var other = new PostgresFaultServer(Postgres, ConnectionString) { IsSecond = true };
         Directory.CreateDirectory(other.Folder.Data);
         foreach (var file in (string[])["kek", "admin.pem", "admin.key"])
             File.Copy(Folder.File(file), other.Folder.File(file));
@@ -125,7 +126,7 @@ internal sealed class PostgresFaultServer : FaultServer
 
     public override async Task<IDatabase> OpenDatabaseAsync()
     {
-        Assert.True(PostgresAddress.TryRead(_connection, allowPlain: true, out var address, out var wrong), wrong);
+        Assert.True(PostgresAddress.TryRead(ConnectionString, allowPlain: true, out var address, out var wrong), wrong);
         return await PostgresEngine.OpenAsync(address, TimeProvider.System, "beside", CancellationToken.None);
     }
 

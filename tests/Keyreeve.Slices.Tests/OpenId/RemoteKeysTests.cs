@@ -188,7 +188,9 @@ public sealed class RemoteKeysTests : IAsyncLifetime
         const string partner = "https://sim.partner.example";
         await _server.AddClientAsync(Registration("pump", _source.Address("/unused")) with
         {
-            AuthMethods = [ClientAuthMethod.SecretBasic], KeysUri = null, Grants = [GrantType.JwtBearer],
+            AuthMethods = [ClientAuthMethod.SecretBasic],
+            KeysUri = null,
+            Grants = [GrantType.JwtBearer],
         });
         var issuer = new Partner(partner).Registration(["pump"]) with { Keys = null, KeysUri = _source.Address("/partner") };
         Assert.True((await _server.Service<IDirectory>().SaveIssuerAsync(issuer, create: true, null, new AuditEntry { Kind = "issuer.saved", Outcome = AuditOutcome.Changed, At = 1 }, CancellationToken.None)).Succeeded(out _, out _));

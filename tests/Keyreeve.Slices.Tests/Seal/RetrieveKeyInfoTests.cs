@@ -101,6 +101,17 @@ public sealed class RetrieveKeyInfoTests(SealCaller caller) : IClassFixture<Seal
     }
 
     [Fact]
+    public async Task A_specific_request_never_falls_back_and_names_have_255_octets()
+    {
+        var token = await caller.TokenAsync(Scope);
+        (await AskAsync("pump-control", token, valUeId: "ue-bob-1")).Refused(HttpStatusCode.NotFound);
+        (await AskAsync("pump-control", token, valUserId: "ue-alice-1")).Refused(HttpStatusCode.NotFound);
+        (await AskAsync("pump-control", token, valUserId: new string('a', 255))).Refused(HttpStatusCode.NotFound);
+        (await AskAsync("pump-control", token, valUserId: new string('\u00e9', 128))).Is(HttpStatusCode.BadRequest);
+        (await AskAsync(new string('a', 256), token)).Refused(HttpStatusCode.BadRequest, "val-service-id");
+    }
+
+    [Fact]
     public async Task The_record_of_a_client_cannot_be_named_here()
     {
         // ValTargetUe knows users and UEs alone: clientId is a parameter that nobody reads, and what comes is the record of the service.

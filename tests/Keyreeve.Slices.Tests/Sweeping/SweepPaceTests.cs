@@ -10,8 +10,8 @@ public sealed class SweepPaceTests
         new(100, TimeSpan.FromMilliseconds(workingMilliseconds), TimeSpan.FromMilliseconds(busyMilliseconds));
 
     [Fact]
-    public void Three_quarters_of_the_time_are_rest() =>
-        Assert.Equal(TimeSpan.FromMilliseconds(60), SweepPace.Start.After(Step(5, 20)).Wait);
+    public void Nine_tenths_of_the_time_are_rest() =>
+        Assert.Equal(TimeSpan.FromMilliseconds(180), SweepPace.Start.After(Step(5, 20)).Wait);
 
     [Fact]
     public void A_stalled_disk_does_not_stop_it_for_minutes() =>

@@ -148,8 +148,11 @@ public sealed class BearerRulesTests : IAsyncDisposable
 
     [Theory]
     [MemberData(nameof(Mistakes), DisableDiscoveryEnumeration = true)]
-    public async Task A_mistake_in_the_options_stops_the_start(Action<KeyreeveTokenOptions> mistake) =>
-        await Assert.ThrowsAsync<ArgumentException>(() => ResourceServer.StartAsync(_issuer, mistake));
+    public async Task A_mistake_in_the_options_stops_the_start(Action<KeyreeveTokenOptions> mistake)
+    {
+        var stop = await Record.ExceptionAsync(() => ResourceServer.StartAsync(_issuer, mistake));
+        Assert.True(stop is ArgumentException or InvalidOperationException, stop?.ToString() ?? "it started");
+    }
 
     private static void Introspecting(KeyreeveTokenOptions options) => (options.Introspect, options.ClientId, options.ClientSecret) = (true, "val-server", "the secret");
 

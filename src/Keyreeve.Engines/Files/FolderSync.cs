@@ -1,13 +1,14 @@
 using System.Runtime.InteropServices;
 using System.Text;
 
-namespace Keyreeve.Server.Hosting;
+namespace Keyreeve.Engines.Files;
 
 /// <summary>What .NET does not offer: a rename is on disk only when its folder is.</summary>
-internal static class FolderSync
+public static class FolderSync
 {
     private const int ReadOnly = 0; // O_RDONLY
 
+    /// <summary>Returns when the names in the folder are on disk. Not for Windows, where a folder cannot be flushed.</summary>
     /// <exception cref="IOException">The folder could not be synced.</exception>
     public static void Flush(string folder)
     {
