@@ -5,7 +5,7 @@ namespace Keyreeve.Server.Sweeping;
 /// <summary>
 /// How fast a sweep goes. Pure: each batch says how many rows the next one has and how long to wait before it. A batch is as large as
 /// others can bear to wait for, and the writer is the sweep's for a tenth of the time at most, measured by the sweep's own batches:
-/// on a fast disk ten million rows go in a quarter of an hour, on a slow or busy one the sweep steps back by itself.
+/// on a fast disk ten million rows go in about a quarter of an hour, on a slow or busy one the sweep steps back by itself.
 /// </summary>
 /// <param name="Rows">Of the next batch.</param>
 /// <param name="Wait">Before it.</param>
