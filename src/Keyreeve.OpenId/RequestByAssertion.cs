@@ -17,16 +17,8 @@ internal static class RequestByAssertion
 {
     private const string Kind = "token.jwt_bearer";
 
-    public static async Task RunAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client, TokenBinding.Binding binding)
-    {
-        var outcome = await DecideAsync(context, openId, form, client, binding);
-        if (!outcome.Succeeded(out var granted, out var refusal))
-        {
-            await TokenEndpoint.RefuseAsync(context, openId, Kind, client, refusal);
-            return;
-        }
-        await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, granted);
-    }
+    public static async Task RunAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client, TokenBinding.Binding binding) =>
+        await TokenEndpoint.AnswerAsync(context, openId, Kind, client, await DecideAsync(context, openId, form, client, binding));
 
     /// <summary>Checks a token of a registered issuer; its first use is not looked at.</summary>
     public static async ValueTask<Outcome<PartnerToken>> CheckAsync(HttpContext context, OpenIdContext openId, PresentedJwt presented, PartnerTokenUse use, AuthenticatedClient client, IReadOnlyList<string> audiences)

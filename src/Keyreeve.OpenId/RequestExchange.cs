@@ -16,16 +16,8 @@ internal static class RequestExchange
 {
     private const string Kind = "token.exchange";
 
-    public static async Task RunAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client, TokenBinding.Binding binding)
-    {
-        var outcome = await DecideAsync(context, openId, form, client, binding);
-        if (!outcome.Succeeded(out var granted, out var refusal))
-        {
-            await TokenEndpoint.RefuseAsync(context, openId, Kind, client, refusal);
-            return;
-        }
-        await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, granted);
-    }
+    public static async Task RunAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client, TokenBinding.Binding binding) =>
+        await TokenEndpoint.AnswerAsync(context, openId, Kind, client, await DecideAsync(context, openId, form, client, binding));
 
     private static async Task<Outcome<TokenAnswer.Granted>> DecideAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client, TokenBinding.Binding binding)
     {

@@ -220,7 +220,13 @@ public static class TokenEndpoint
         await context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, new TokenAnswer.Granted { GrantType = GrantType.ClientCredentials, Client = client.Client, Binding = binding, Scope = scope!, Form = shape! });
     }
 
-    internal static Task RefuseAsync(HttpContext context, OpenIdContext openId, string kind, AuthenticatedClient client, Refusal refusal)
+    /// <summary>The tokens of a decided request, or its refusal.</summary>
+    internal static Task AnswerAsync(HttpContext context, OpenIdContext openId, string kind, AuthenticatedClient client, Outcome<TokenAnswer.Granted> outcome) =>
+        outcome.Succeeded(out var granted, out var refusal)
+            ? context.RequestServices.GetRequiredService<TokenAnswer>().WriteAsync(context, granted)
+            : RefuseAsync(context, openId, kind, client, refusal);
+
+    private static Task RefuseAsync(HttpContext context, OpenIdContext openId, string kind, AuthenticatedClient client, Refusal refusal)
     {
         // What could be a guess counts as one.
         if (refusal.Code is RefusalCode.CodeUnknown or RefusalCode.RefreshUnknown or RefusalCode.VerifierMismatch)

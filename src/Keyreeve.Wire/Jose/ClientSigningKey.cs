@@ -79,36 +79,8 @@ public sealed class ClientSigningKey : IJwsSigner, IDisposable
     public static bool TryReadPrivate(
         ReadOnlySpan<byte> json, [NotNullWhen(true)] out ClientSigningKey? key, out JoseError error, JwsAlgorithm? rsaAlgorithm = null)
     {
-        key = null;
-        if (json.Length > JoseLimits.MaxKeyLength)
-        {
-            error = JoseError.TooLarge;
-            return false;
-        }
-
-        byte[] copy = json.ToArray();
-        try
-        {
-            if (!StrictJson.TryParseObject(copy, JoseLimits.MaxKeyLength, out JsonDocument? document, out error))
-            {
-                return false;
-            }
-
-            using (document)
-            {
-                error = JwkMembers.Collect(document.RootElement, out JwkMembers members);
-                if (error == JoseError.None)
-                {
-                    error = PrivateJwk.TryImport(members, rsaAlgorithm, out key);
-                }
-
-                return error == JoseError.None;
-            }
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(copy);
-        }
+        error = JwkMembers.ReadSecret(json, (in JwkMembers members, out ClientSigningKey? made) => PrivateJwk.TryImport(members, rsaAlgorithm, out made), out key);
+        return error == JoseError.None;
     }
 
     /// <inheritdoc/>

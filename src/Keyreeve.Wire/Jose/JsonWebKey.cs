@@ -97,36 +97,8 @@ public sealed partial record JsonWebKey
     [Spec("RFC 7518", "6.4")]
     public static bool TryReadSecret(ReadOnlySpan<byte> json, [NotNullWhen(true)] out JsonWebKey? key, out JoseError error)
     {
-        key = null;
-        if (json.Length > JoseLimits.MaxKeyLength)
-        {
-            error = JoseError.TooLarge;
-            return false;
-        }
-
-        byte[] copy = json.ToArray();
-        try
-        {
-            if (!StrictJson.TryParseObject(copy, JoseLimits.MaxKeyLength, out JsonDocument? document, out error))
-            {
-                return false;
-            }
-
-            using (document)
-            {
-                error = JwkMembers.Collect(document.RootElement, out JwkMembers members);
-                if (error == JoseError.None)
-                {
-                    error = FromSecretMembers(members, out key);
-                }
-
-                return error == JoseError.None;
-            }
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(copy);
-        }
+        error = JwkMembers.ReadSecret(json, FromSecretMembers, out key);
+        return error == JoseError.None;
     }
 
     /// <summary>The same key under another <c>kid</c>.</summary>

@@ -43,36 +43,8 @@ public sealed class JweKey : IDisposable
     /// </summary>
     public static bool TryReadPrivate(ReadOnlySpan<byte> json, [NotNullWhen(true)] out JweKey? key, out JoseError error)
     {
-        key = null;
-        if (json.Length > JoseLimits.MaxKeyLength)
-        {
-            error = JoseError.TooLarge;
-            return false;
-        }
-
-        byte[] copy = json.ToArray();
-        try
-        {
-            if (!StrictJson.TryParseObject(copy, JoseLimits.MaxKeyLength, out JsonDocument? document, out error))
-            {
-                return false;
-            }
-
-            using (document)
-            {
-                error = JwkMembers.Collect(document.RootElement, out JwkMembers members);
-                if (error == JoseError.None)
-                {
-                    error = Import(members, out key);
-                }
-
-                return error == JoseError.None;
-            }
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(copy);
-        }
+        error = JwkMembers.ReadSecret(json, Import, out key);
+        return error == JoseError.None;
     }
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 
 namespace Keyreeve.Wire.Jose;
@@ -31,6 +32,40 @@ internal struct JwkMembers
         }
 
         return members.Kty is null ? JoseError.BadKey : JoseError.None;
+    }
+
+    /// <summary>Makes a key of the members, or says why not.</summary>
+    internal delegate JoseError Import<T>(in JwkMembers members, out T? key)
+        where T : class;
+
+    /// <summary>Reads a JWK that holds a secret. The text is copied, parsed and wiped; strings that were made of it are left to the collector.</summary>
+    internal static JoseError ReadSecret<T>(ReadOnlySpan<byte> json, Import<T> import, out T? key)
+        where T : class
+    {
+        key = null;
+        if (json.Length > JoseLimits.MaxKeyLength)
+        {
+            return JoseError.TooLarge;
+        }
+
+        byte[] copy = json.ToArray();
+        try
+        {
+            if (!StrictJson.TryParseObject(copy, JoseLimits.MaxKeyLength, out JsonDocument? document, out JoseError error))
+            {
+                return error;
+            }
+
+            using (document)
+            {
+                error = Collect(document.RootElement, out JwkMembers members);
+                return error == JoseError.None ? import(members, out key) : error;
+            }
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(copy);
+        }
     }
 
     private JoseError Take(JsonProperty member)

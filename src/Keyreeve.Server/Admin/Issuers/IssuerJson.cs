@@ -22,7 +22,7 @@ internal static class IssuerJson
         new AdminField("links", FieldKind.Texts, "Its users that are users here, each SUB=SUBJECT; at most 1000."),
         new AdminField("federated", FieldKind.Flag, "Users that are not linked are known here as issuer|sub; without it they are refused."),
         new AdminField("acr", FieldKind.Text, "The authentication class its logins count as: 3gpp:acr:password (default), urn:keyreeve:acr:two-factor, phr."),
-        new AdminField("disabled", FieldKind.Flag, "Not trusted for now; ends the tokens that stand on it."),
+        new AdminField("disabled", FieldKind.Flag, "Its tokens are refused, and what stands on them ends."),
         new AdminField("version", FieldKind.Number, "Row version, the ETag.", ReadOnly: true));
 
     public static string Path(string issuer) => $"{AdminRoutes.Base}/issuers/{Uri.EscapeDataString(issuer)}";
