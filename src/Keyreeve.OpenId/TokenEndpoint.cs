@@ -94,7 +94,9 @@ public static class TokenEndpoint
             return;
         }
         // Before anything is written: a code whose token cannot be made is still good when the operator has put that right.
-        if (!(await openId.FormOfAsync(client.Client, tokenScope, cancel)).Succeeded(out var shape, out refusal))
+        TokenForm? shape = null;
+        if (!RedeemCode.ScopeNow(tokenScope, user!, client.Client, openId.State.Scopes).Succeeded(out tokenScope, out refusal)
+            || !(await openId.FormOfAsync(client.Client, tokenScope, cancel)).Succeeded(out shape, out refusal))
         {
             await RefuseAsync(context, openId, kind, client, refusal);
             return;

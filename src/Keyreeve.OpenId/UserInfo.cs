@@ -49,7 +49,7 @@ public static class UserInfo
                 if (user.ValUserId is not null)
                     json.WriteString("val_user_id", user.ValUserId);
                 json.WriteStartArray("val_service_ids");
-                foreach (var service in user.ValServiceIds)
+                foreach (var service in user.AllServiceIds)
                     json.WriteStringValue(service);
                 json.WriteEndArray();
                 if (user.ValUeId is not null)

@@ -1,7 +1,9 @@
 using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Tokens;
+using Keyreeve.Web.Http;
 using Keyreeve.Wire.Seal;
+using Microsoft.AspNetCore.Http;
 
 namespace Keyreeve.Seal;
 
@@ -13,12 +15,20 @@ namespace Keyreeve.Seal;
 internal static class OpenKeyRecord
 {
     /// <summary>Exact match or nothing: a specific request never falls back to a more general record. The caller zeroes the payload.</summary>
-    public static async Task<(byte[]? Payload, Refusal? Refusal)> RunAsync(SealContext seal, VerifiedToken token, string serviceId, KmIdentity identity, CancellationToken cancel)
+    public static async Task<(byte[]? Payload, Refusal? Refusal)> RunAsync(HttpContext context, SealContext seal, VerifiedToken token, string serviceId, KmIdentity identity)
     {
+        var (scopes, cancel) = (seal.State.Scopes, context.RequestAborted);
         // Both are asked before anything is looked up: who may not have a record does not learn whether there is one. A VAL service
         // that was taken away has no keys any more, whatever tokens and records are left of it.
-        if (!KmDecision.Owns(token, serviceId, identity) || seal.State.Scopes.Find(ScopeCatalogue.ValPrefix + serviceId) is null)
+        if (!KmDecision.Owns(token, serviceId, identity) || scopes.Find(ScopeCatalogue.ValPrefix + serviceId) is not { } service)
             return (null, KmDecision.NotOwner(token, serviceId, identity));
+        // Last of the checks: how strong the login must be is said only to who may ask.
+        var demand = new AuthenticationDemand(service.AcrValues);
+        if (demand.Judge(token, seal.Now) is { } tooWeak)
+        {
+            BearerToken.Challenge(context.Response, tooWeak, scopes.KeyManagement, demand);
+            return (null, tooWeak);
+        }
         // Logs name no VAL user or VAL UE (TS 33.434 4.1-e); the audit names the record.
         var shown = $"record of a {identity.Kind} in VAL service {serviceId}";
         KeyRecord? record;

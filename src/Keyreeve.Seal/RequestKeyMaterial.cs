@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
-using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Telemetry;
 using Keyreeve.Core.Tokens;
@@ -38,18 +37,9 @@ public static class RequestKeyMaterial
             return;
         }
         refusal = malformed ?? await DecideAsync(context, seal, token, request!);
-        // A VAL service that was taken away has no keys any more, whatever tokens and records are left of it.
-        var service = refusal is null ? scopes.Find(ScopeCatalogue.ValPrefix + request!.ServiceId) : null;
-        if (refusal is null && service is null)
-            refusal = KmDecision.NotOwner(token, request!.ServiceId, request.Identity);
-        // Last of the checks: how strong the login must be is said only to who may ask.
-        var demand = service is null ? null : new AuthenticationDemand(service.AcrValues);
-        refusal ??= demand!.Judge(token, seal.Now);
-        if (refusal is { Code: RefusalCode.InsufficientAuthentication })
-            BearerToken.Challenge(context.Response, refusal, scopes.KeyManagement, demand);
         byte[]? payload = null;
         if (refusal is null)
-            (payload, refusal) = await OpenKeyRecord.RunAsync(seal, token, request!.ServiceId, request.Identity, context.RequestAborted);
+            (payload, refusal) = await OpenKeyRecord.RunAsync(context, seal, token, request!.ServiceId, request.Identity);
         span?.Stop();
         // What is not audited is not given out.
         var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), refusal);

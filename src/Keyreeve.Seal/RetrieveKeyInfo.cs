@@ -35,7 +35,7 @@ public static class RetrieveKeyInfo
         byte[]? payload = null;
         if (asked.Succeeded(out var record, out refusal)
             && (await door.ServerOfAsync(token, context.RequestAborted)).Succeeded(out _, out refusal))
-            (payload, refusal) = await OpenKeyRecord.RunAsync(seal, token, record.ServiceId, record.Identity, context.RequestAborted);
+            (payload, refusal) = await OpenKeyRecord.RunAsync(context, seal, token, record.ServiceId, record.Identity);
         span?.Stop();
         // What is not audited is not given out.
         var audited = seal.TryAudit(context, token, record is null ? "-" : KeyRecord.Purpose(record.ServiceId, record.Identity), refusal);

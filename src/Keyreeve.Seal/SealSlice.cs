@@ -5,7 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Keyreeve.Seal;
 
-/// <summary>SEAL over HTTP: the SKM-S (TS 33.434 clause 5.3), and SS_KeyInfoRetrieval (TS 29.549).</summary>
+/// <summary>SEAL over HTTP: the SKM-S (TS 33.434 clause 5.3), and the APIs of TS 29.549 that VAL servers use.</summary>
 public static class SealSlice
 {
     /// <summary>The slice's services.</summary>
@@ -25,6 +25,16 @@ public static class SealSlice
     {
         routes.MapMethods(RequestKeyMaterial.Path, ["POST"], RequestKeyMaterial.HandleAsync).On(Listener.Https, Listener.Mtls).Refusing(RequestKeyMaterial.RefuseAsync);
         routes.MapMethods(RetrieveKeyInfo.Path, ["GET"], RetrieveKeyInfo.HandleAsync).On(Listener.Https, Listener.Mtls).Refusing(RetrieveKeyInfo.RefuseAsync);
+        routes.MapMethods(RetrieveProfiles.Path, ["GET"], RetrieveProfiles.HandleAsync).On(Listener.Https, Listener.Mtls);
+        Map("POST", ProvisioningCall.Collection, CreateConfiguration.HandleAsync);
+        Map("GET", ProvisioningCall.Collection, ListConfigurations.HandleAsync);
+        Map("GET", ProvisioningCall.Document, ShowConfiguration.HandleAsync);
+        Map("PUT", ProvisioningCall.Document, ReplaceConfiguration.HandleAsync);
+        Map("PATCH", ProvisioningCall.Document, ModifyConfiguration.HandleAsync);
+        Map("DELETE", ProvisioningCall.Document, RemoveConfiguration.HandleAsync);
+
+        void Map(string method, string path, Func<ProvisioningCall, Task<Core.Refusals.Refusal?>> operation) =>
+            routes.MapMethods(path, [method], ProvisioningCall.Of(operation)).On(Listener.Https, Listener.Mtls);
     }
 }
 

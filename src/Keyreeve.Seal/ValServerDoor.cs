@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Text.Json;
+using Keyreeve.Core.Audit;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
@@ -5,16 +8,30 @@ using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Clients;
 using Keyreeve.Web.Http;
 using Keyreeve.Web.Limits;
+using Keyreeve.Web.Telemetry;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Seal;
 
 // Inside Keyreeve.*, "Client" alone is the namespace of the SDK.
 using Client = Keyreeve.Core.Identity.Client;
 
-/// <summary>Who may come in at an API of TS 29.549.</summary>
-public sealed class ValServerDoor(SnapshotState state, TokenVerifier verifier, RequestLimits limits)
+/// <summary>What the three APIs of TS 29.549 share: who may come in, and the one way to refuse, log and audit.</summary>
+public sealed partial class ValServerDoor(SnapshotState state, ServerIdentity server, TokenVerifier verifier, RequestLimits limits, AuditQueue audit, LatestMoment latest, TimeProvider clock, ILogger<ValServerDoor> log)
 {
+    /// <summary>Scopes and clients.</summary>
+    public SnapshotState State { get; } = state;
+
+    /// <summary>Who we are.</summary>
+    public ServerIdentity Server { get; } = server;
+
+    /// <summary>Now.</summary>
+    public DateTimeOffset Now => clock.GetUtcNow();
+
+    /// <summary>Now, or the latest moment at which a token was issued, when the clock was set back since.</summary>
+    public DateTimeOffset NowOrLatest => latest.OrLater(Now);
+
     /// <summary>A token for the API, within its client's rate; a refusal of the token has its challenge on the answer.</summary>
     public Outcome<VerifiedToken> Enter(HttpContext context, string audience, string scope)
     {
@@ -34,11 +51,59 @@ public sealed class ValServerDoor(SnapshotState state, TokenVerifier verifier, R
     {
         if (!token.IsClients)
             return new Refusal(RefusalCode.NotOwner, "only a VAL server may ask", $"the token of {token.Subject} is a user's");
-        return await state.FindClientAsync(token.ClientId, cancel) is { Disabled: false } client ? client
+        return await State.FindClientAsync(token.ClientId, cancel) is { Disabled: false } client ? client
             : new Refusal(RefusalCode.NotOwner, "only a VAL server may ask", $"client {token.ClientId} is switched off or removed");
     }
 
-    /// <summary>What a query was refused for, as the peer is told.</summary>
+    /// <summary>Counts and logs a refusal; one of somebody who proved nothing is counted per source.</summary>
+    public void Refused(HttpContext context, string kind, Refusal refusal)
+    {
+        WebTelemetry.Refused(kind, refusal.Code);
+        LogRefused(log, kind, refusal.Code, refusal.Operator, context.TraceIdentifier);
+        if (IsUnproved(refusal.Code))
+            audit.Count(context.Connection.RemoteIpAddress?.ToString(), kind, refusal.Code);
+    }
+
+    /// <summary>The audit line of a change or of an answer.</summary>
+    public AuditEntry Entry(HttpContext context, string kind, AuditOutcome outcome, VerifiedToken token, string? subject, string? detail) => new()
+    {
+        Kind = kind,
+        Outcome = outcome,
+        At = Now.ToUnixTimeMilliseconds(),
+        Actor = token.Subject,
+        ClientId = token.ClientId,
+        Subject = subject,
+        Detail = detail,
+        Source = context.Connection.RemoteIpAddress?.ToString(),
+        CorrelationId = context.TraceIdentifier,
+    };
+
+    /// <summary>Queues a line of what changes nothing. False: then it is not answered.</summary>
+    public bool TryAudit(AuditEntry entry) => audit.TryAdd(entry);
+
+    /// <summary>What a body was refused for, as the peer is told.</summary>
     public static Refusal Of(Wire.Seal.KmRequestError error) =>
         error.Param is null ? Refusal.Of(RefusalCode.Malformed, error.Reason) : Refusal.About(RefusalCode.InvalidParameter, error.Param, error.Reason);
+
+    /// <summary>Answers with JSON that nobody keeps.</summary>
+    public static async Task WriteAsync(HttpContext context, int status, Action<Utf8JsonWriter> write)
+    {
+        var buffer = new ArrayBufferWriter<byte>(1024);
+        using (var json = new Utf8JsonWriter(buffer))
+            write(json);
+        var response = context.Response;
+        response.StatusCode = status;
+        response.ContentType = "application/json";
+        response.Headers.CacheControl = "no-store";
+        response.Headers.XContentTypeOptions = "nosniff";
+        response.ContentLength = buffer.WrittenCount;
+        await response.Body.WriteAsync(buffer.WrittenMemory);
+        buffer.Clear();
+    }
+
+    private static bool IsUnproved(RefusalCode code) => code is RefusalCode.TokenMissing or RefusalCode.TokenInvalid or RefusalCode.TokenExpired or RefusalCode.TokenRevoked
+        or RefusalCode.TokenForAnotherAudience or RefusalCode.InsufficientScope;
+
+    [LoggerMessage(EventId = 1, Level = LogLevel.Information, Message = "{Kind} refused: {Code}: {Why} (request {CorrelationId})")]
+    private static partial void LogRefused(ILogger log, string kind, RefusalCode code, string why, string correlationId);
 }

@@ -24,6 +24,8 @@ public sealed class Stores
         Assertions = new(database);
         SeenRequests = new(database);
         KeyRecords = new(database);
+        Configurations = new(database, Outbox);
+        Profiles = new(database);
         Backfills = new(database);
         Assertions = new(database);
         SeenRequests = new(database);
@@ -74,6 +76,12 @@ public sealed class Stores
 
     /// <summary>Key management records.</summary>
     public KeyRecordStore KeyRecords { get; }
+
+    /// <summary>What VAL servers provisioned.</summary>
+    public ConfigurationStore Configurations { get; }
+
+    /// <summary>VAL profiles.</summary>
+    public ProfileStore Profiles { get; }
 
     /// <summary>What deletes rows whose time is over.</summary>
     public IReadOnlyList<Sweep> Sweeps { get; }

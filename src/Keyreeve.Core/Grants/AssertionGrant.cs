@@ -37,7 +37,7 @@ public static class AssertionGrant
         var services = issuer.ValServiceIds;
         return new Decision(scope, user is null
             ? new ValClaims { ValServiceIds = services }
-            : new ValClaims { ValUserId = user.ValUserId, ValServiceIds = [.. services.Where(s => user.ValServiceIds.Contains(s, StringComparer.Ordinal))] });
+            : new ValClaims { ValUserId = user.ValUserId, ValServiceIds = [.. services.Where(s => user.AllServiceIds.Contains(s, StringComparer.Ordinal))] });
     }
 
     private static Refusal Refuse(string why) => new(RefusalCode.ScopeNotAllowed, "a scope is unknown or not allowed for this client or user", why) { Param = "scope" };

@@ -187,7 +187,7 @@ public static class ExchangeToken
             { User: { } user } => new ValClaims
             {
                 ValUserId = partner is null && val.ValUserId is null ? null : user.ValUserId,
-                ValServiceIds = [.. val.ValServiceIds.Where(s => user.ValServiceIds.Contains(s, StringComparer.Ordinal))],
+                ValServiceIds = [.. val.ValServiceIds.Where(s => user.AllServiceIds.Contains(s, StringComparer.Ordinal))],
                 ValUeId = partner is null && val.ValUeId is not null ? user.ValUeId : null,
             },
             { Issuer: { } issuer } => new ValClaims { ValServiceIds = [.. val.ValServiceIds.Where(s => issuer.ValServiceIds.Contains(s, StringComparer.Ordinal))] },

@@ -76,6 +76,17 @@ public static class RedeemCode
         return row;
     }
 
+    /// <summary>
+    /// The access token's scope: what was granted, without what the user or the client lost since. A VAL service that was taken away
+    /// while the code was under way is not in the token, and its tokens were ended before this one is issued.
+    /// </summary>
+    public static Outcome<ScopeList> ScopeNow(ScopeList granted, User user, Client client, ScopeCatalogue catalogue)
+    {
+        var scope = catalogue.GrantableTo(user, granted).Where(client.Scopes.Contains);
+        return scope.Count > 0 ? scope
+            : new Refusal(RefusalCode.ScopeNotAllowed, "none of the scopes is available any more", $"user {user.Subject} may grant, or client {client.ClientId} may ask for, none of [{granted}]") { Param = "scope" };
+    }
+
     /// <summary>The family that a redemption starts, or null for a client that may not refresh.</summary>
     public static RefreshFamily? StartFamily(AuthorizationCode code, Client client, OpaqueToken first, TokenPolicy policy, DateTimeOffset now, string? boundTo = null)
     {

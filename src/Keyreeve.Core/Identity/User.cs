@@ -37,8 +37,17 @@ public sealed record User
     /// <summary>VAL UE ID of the user's device.</summary>
     public string? ValUeId { get; init; }
 
-    /// <summary>VAL service IDs mapped to this user (TS 33.434 5.2.3), ordinal order.</summary>
+    /// <summary>VAL service IDs that operators mapped to this user (TS 33.434 5.2.3), ordinal order.</summary>
     public IReadOnlyList<string> ValServiceIds { get; init; } = [];
+
+    /// <summary>
+    /// VAL service IDs that VAL servers provisioned for this user's VAL user ID (TS 29.549 SS_IdmParameterProvisioning), ordinal order.
+    /// The store reads them with the user and does not write them with it: they come and go with their configurations.
+    /// </summary>
+    public IReadOnlyList<string> ProvisionedServiceIds { get; init; } = [];
+
+    /// <summary>The VAL services of this user, whoever mapped them: what scopes are granted by and what tokens say.</summary>
+    public IReadOnlyList<string> AllServiceIds => ValService.Union(ValServiceIds, ProvisionedServiceIds);
 
     /// <summary>An operator has switched the user off: no login, no refresh, sessions ended; who switches off revokes the tokens too.</summary>
     public bool Disabled { get; init; }

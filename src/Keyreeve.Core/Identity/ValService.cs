@@ -22,6 +22,12 @@ public sealed record ValService
 
     /// <summary>Row version, the ETag of the admin API.</summary>
     public long Version { get; init; }
+
+    /// <summary>The IDs of both lists, each once, in ordinal order; both are so themselves.</summary>
+    internal static IReadOnlyList<string> Union(IReadOnlyList<string> assigned, IReadOnlyList<string> provisioned) =>
+        provisioned.Count == 0 ? assigned
+        : assigned.Count == 0 ? provisioned
+        : [.. assigned.Concat(provisioned).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
 }
 
 /// <summary>A VAL UE: a device and the VAL services mapped to it (TS 33.434 5.2.3).</summary>
@@ -30,8 +36,14 @@ public sealed record Device
     /// <summary>VAL UE ID.</summary>
     public required string ValUeId { get; init; }
 
-    /// <summary>VAL service IDs mapped to this UE.</summary>
+    /// <summary>VAL service IDs that operators mapped to this UE.</summary>
     public IReadOnlyList<string> ValServiceIds { get; init; } = [];
+
+    /// <summary>VAL service IDs that VAL servers provisioned for it; read with the device, not written with it.</summary>
+    public IReadOnlyList<string> ProvisionedServiceIds { get; init; } = [];
+
+    /// <summary>The VAL services of this UE, whoever mapped them.</summary>
+    public IReadOnlyList<string> AllServiceIds => ValService.Union(ValServiceIds, ProvisionedServiceIds);
 
     /// <summary>Row version, the ETag of the admin API.</summary>
     public long Version { get; init; }

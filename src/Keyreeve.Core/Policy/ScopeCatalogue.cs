@@ -64,6 +64,10 @@ public sealed class ScopeCatalogue
         string Name(string builtIn) => renamed is not null && renamed.TryGetValue(builtIn, out var other) ? other : builtIn;
         KeyManagement = Name("seal:key_management");
         KeyProvisioning = Name("seal:key_provisioning");
+        IdentityProvisioning = Name("seal:identity_provisioning");
+        IdentityProvisioningAudience = issuer + "/ss-ipp";
+        UserProfile = Name("seal:user_profile");
+        UserProfileAudience = issuer + "/ss-upr";
         Administration = Name("keyreeve.admin");
         AuditReading = Name("keyreeve.audit.read");
         UserInfoAudience = issuer + "/userinfo";
@@ -80,8 +84,8 @@ public sealed class ScopeCatalogue
             new(Name("seal:configuration_management"), ScopeKind.Seal, issuer + "/seal/cm", "Configuration", "Read the configuration of your VAL services."),
             new(Name("seal:group_management"), ScopeKind.Seal, issuer + "/seal/gm", "Groups", "See and manage your groups."),
             new(Name("seal:location_management"), ScopeKind.Seal, issuer + "/seal/lm", "Location", "Use location services for you."),
-            new(Name("seal:identity_provisioning"), ScopeKind.Seal, issuer + "/ss-ipp", "Identity provisioning", "Provide VAL service identities."),
-            new(Name("seal:user_profile"), ScopeKind.Seal, issuer + "/ss-upr", "VAL profile", "Read your VAL service profile."),
+            new(IdentityProvisioning, ScopeKind.Seal, IdentityProvisioningAudience, "Identity provisioning", "Provide VAL service identities."),
+            new(UserProfile, ScopeKind.Seal, UserProfileAudience, "VAL profile", "Read your VAL service profile."),
             new(Administration, ScopeKind.Operator, AdministrationAudience, "Administration", "Administer this server."),
             new(AuditReading, ScopeKind.Operator, AdministrationAudience, "Audit", "Read the audit."),
         };
@@ -96,6 +100,18 @@ public sealed class ScopeCatalogue
 
     /// <summary>Scope of SEAL key provisioning.</summary>
     public string KeyProvisioning { get; }
+
+    /// <summary>Scope of SS_IdmParameterProvisioning (TS 29.549).</summary>
+    public string IdentityProvisioning { get; }
+
+    /// <summary>Its audience.</summary>
+    public string IdentityProvisioningAudience { get; }
+
+    /// <summary>Scope of SS_UserProfileRetrieval (TS 29.549).</summary>
+    public string UserProfile { get; }
+
+    /// <summary>Its audience.</summary>
+    public string UserProfileAudience { get; }
 
     /// <summary>Scope of the admin API.</summary>
     public string Administration { get; }
@@ -142,7 +158,7 @@ public sealed class ScopeCatalogue
     public ScopeList GrantableTo(User user, ScopeList asked) => asked.Where(name => Find(name) is { } scope && scope.Kind switch
     {
         ScopeKind.OpenId or ScopeKind.Seal => true,
-        ScopeKind.ValService => user.ValServiceIds.Contains(scope.ServiceId, StringComparer.Ordinal),
+        ScopeKind.ValService => user.AllServiceIds.Contains(scope.ServiceId, StringComparer.Ordinal),
         ScopeKind.Operator => false,
     });
 
@@ -150,6 +166,6 @@ public sealed class ScopeCatalogue
     [Spec("TS 33.434", "A.2.1.3")]
     public ValClaims? ValClaimsOf(Client client, User user, ScopeList scopes) =>
         client.Profile == ClientProfile.Seal || scopes.Any(s => Find(s)?.Kind is ScopeKind.ValService or ScopeKind.Seal)
-            ? new ValClaims { ValUserId = user.ValUserId, ValServiceIds = user.ValServiceIds, ValUeId = user.ValUeId }
+            ? new ValClaims { ValUserId = user.ValUserId, ValServiceIds = user.AllServiceIds, ValUeId = user.ValUeId }
             : null;
 }

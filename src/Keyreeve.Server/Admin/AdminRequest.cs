@@ -57,17 +57,7 @@ public sealed class AdminRequest(HttpContext http, AdminContext admin, Authentic
         http.Request.ContentLength is null or 0 && http.Request.ContentType is null ? JsonBody.Read("{}"u8.ToArray(), schema) : await ReadAsync(schema);
 
     /// <summary>The version in If-Match; null when the header is not there. A text that is no version of ours matches nothing: -1.</summary>
-    public long? IfMatch
-    {
-        get
-        {
-            var header = http.Request.Headers.IfMatch;
-            if (header.Count == 0)
-                return null;
-            return header is [{ Length: > 2 } tag] && tag[0] == '"' && tag[^1] == '"'
-                && long.TryParse(tag.AsSpan(1, tag.Length - 2), NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? version : -1;
-        }
-    }
+    public long? IfMatch => EntityTag.IfMatch(http.Request);
 
     /// <summary>Cursor and length of the page asked for.</summary>
     public Outcome<PageAsked> Page()

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Keyreeve.Server.Admin.Audit;
 using Keyreeve.Server.Admin.Clients;
@@ -8,6 +7,7 @@ using Keyreeve.Server.Admin.Keks;
 using Keyreeve.Server.Admin.KeyRecords;
 using Keyreeve.Server.Admin.Operators;
 using Keyreeve.Server.Admin.Outbox;
+using Keyreeve.Server.Admin.Profiles;
 using Keyreeve.Server.Admin.Services;
 using Keyreeve.Server.Admin.SigningKeys;
 using Keyreeve.Server.Admin.Users;
@@ -104,6 +104,12 @@ public static class AdminRoutes
         new("PUT", "/key-records/{id}", "replaceKeyRecord", "Replaces the payload.", ReplaceKeyRecord.HandleAsync) { Reads = KeyRecordJson.Replacement, Answers = KeyRecordJson.Schema },
         new("DELETE", "/key-records/{id}", "removeKeyRecord", "Removes a record.", RemoveKeyRecord.HandleAsync),
 
+        new("GET", "/profiles", "listProfiles", "Profiles of VAL users and VAL UEs, without their documents.", ListProfiles.HandleAsync) { Answers = ProfileJson.Item, IsPage = true, Query = ["serviceId"] },
+        new("POST", "/profiles", "createProfile", "Adds a profile.", CreateProfile.HandleAsync) { Reads = ProfileJson.Schema, Answers = ProfileJson.Item },
+        new("GET", "/profiles/{id}", "showProfile", "One profile with its document.", ShowProfile.HandleAsync) { Answers = ProfileJson.Schema },
+        new("PUT", "/profiles/{id}", "replaceProfile", "Replaces the document.", ReplaceProfile.HandleAsync) { Reads = ProfileJson.Replacement, Answers = ProfileJson.Item },
+        new("DELETE", "/profiles/{id}", "removeProfile", "Removes a profile.", RemoveProfile.HandleAsync),
+
         new("GET", "/signing-keys", "listSigningKeys", "The keys that sign tokens, with their state.", ListSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },
         new("POST", "/signing-keys/rotate", "rotateSigningKeys", "Publishes the next key of every algorithm now; it signs after the publish-ahead time.", RotateSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },
         new("DELETE", "/signing-keys/{kid}", "revokeSigningKey", "Emergency: the key neither signs nor verifies from now on, and every token it signed is dead.", RevokeSigningKey.HandleAsync),
@@ -182,7 +188,7 @@ public static class AdminRoutes
         response.Headers.CacheControl = "no-store";
         response.Headers.XContentTypeOptions = "nosniff";
         if (answer.Version is { } version)
-            response.Headers.ETag = string.Create(CultureInfo.InvariantCulture, $"\"{version}\"");
+            EntityTag.Write(response, version);
         if (answer.Location is { } location)
             response.Headers.Location = location;
         if (answer.WriteAsync is { } write)

@@ -18,6 +18,7 @@ internal static class AdminCommand
             AdminResource.Issuers.CreateCommand(tools),
             AdminResource.Devices.CreateCommand(tools),
             AdminKeyCommands.Create(tools),
+            AdminProfileCommands.Create(tools),
             AdminSigningKeyCommands.Create(tools),
             AdminOperatorCommands.Create(tools),
             AdminStoreCommands.Create(connection.Data, json),

@@ -88,6 +88,10 @@ public sealed class DemoData
         await AddRecordAsync(records, PumpService, new(KmIdentityKind.Device, "ue-alice-1"), cancel);
         await AddRecordAsync(records, PumpService, new(KmIdentityKind.Client, "seal-client"), cancel);
         await AddRecordAsync(records, FleetService, new(KmIdentityKind.User, "sip:alice@val.example"), cancel);
+        var profiles = new JsonArray();
+        await AddProfileAsync(profiles, PumpService, new(KmIdentityKind.User, "sip:alice@val.example"), """{"displayName":"Alice","groups":["pumps-north"],"priority":5}""", cancel);
+        await AddProfileAsync(profiles, PumpService, new(KmIdentityKind.Device, "ue-alice-1"), """{"model":"Rugged 7","sites":["north"]}""", cancel);
+        await AddProfileAsync(profiles, FleetService, new(KmIdentityKind.User, "sip:alice@val.example"), """{"depot":"east"}""", cancel);
         var clients = new JsonArray
         {
             await AddClientAsync(new Client
@@ -119,7 +123,7 @@ public sealed class DemoData
                 Audience = "https://val.example/fleet-tracking",
             }, cancel),
         };
-        var document = new JsonObject { ["issuer"] = "", ["ca"] = "ca.pem", ["skmsUri"] = "", ["users"] = users, ["clients"] = clients, ["keyRecords"] = records };
+        var document = new JsonObject { ["issuer"] = "", ["ca"] = "ca.pem", ["skmsUri"] = "", ["users"] = users, ["clients"] = clients, ["keyRecords"] = records, ["profiles"] = profiles };
         await KeepAsync(_parts, document, cancel);
         return document;
     }
@@ -183,6 +187,25 @@ public sealed class DemoData
         records.Add(json);
     }
 
+    private async Task AddProfileAsync(JsonArray profiles, string serviceId, KmIdentity target, string document, CancellationToken cancel)
+    {
+        var purpose = ValProfile.Purpose(serviceId, target);
+        var profile = new ValProfile
+        {
+            ServiceId = serviceId,
+            Target = target,
+            SealedDocument = _parts.Kek.Seal(purpose, Encoding.UTF8.GetBytes(document)),
+            UpdatedAt = _parts.Clock.GetUtcNow().ToUnixTimeSeconds(),
+        };
+        Demand(await _parts.Stores.Profiles.SaveAsync(profile, null, Entry("profile.saved", purpose), cancel));
+        profiles.Add(new JsonObject
+        {
+            ["serviceId"] = serviceId,
+            [target.Kind == KmIdentityKind.User ? "valUserId" : "valUeId"] = target.Value,
+            ["document"] = JsonNode.Parse(document),
+        });
+    }
+
     private async Task<JsonObject> AddClientAsync(Client client, CancellationToken cancel)
     {
         var (secret, text) = ClientSecret.Generate(_parts.Clock.GetUtcNow());
@@ -216,7 +239,7 @@ public sealed class DemoData
                 AuthMethods = [ClientAuthMethod.SecretBasic, ClientAuthMethod.TlsClientAuth],
                 TlsName = RegisteredName.TryRead("san_uri:https://val.example/pump-control", out var name, out _) ? name : null,
                 Grants = [GrantType.ClientCredentials],
-                Scopes = Scopes($"val:{PumpService} seal:key_management seal:key_provisioning seal:identity_provisioning"),
+                Scopes = Scopes($"val:{PumpService} seal:key_management seal:key_provisioning seal:identity_provisioning seal:user_profile"),
                 Audience = "https://val.example/pump-control",
                 OwnedServices = [PumpService],
                 CertificateThumbprints = [OperatorCertificates.ThumbprintOf(certificate)],

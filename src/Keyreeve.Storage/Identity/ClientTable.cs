@@ -8,7 +8,7 @@ using Keyreeve.Core.Snapshots;
 namespace Keyreeve.Storage;
 
 /// <summary>Clients and the certificates that name them.</summary>
-internal sealed class ClientTable(IDatabase database)
+internal sealed class ClientTable(IDatabase database, OutboxStore outbox)
 {
     private const string Joined = $"SELECT {ClientRow.Columns}, x.thumbprint";
 
@@ -50,8 +50,9 @@ internal sealed class ClientTable(IDatabase database)
             LEFT JOIN client_certificates x ON x.client_id = c.client_id ORDER BY c.client_id, x.place
             """, new { After = after ?? "", Limit = (long)limit })), cancel);
 
-    public Task<Outcome<Client>> SaveAsync(Client client, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) =>
-        database.WriteAsync<Outcome<Client>>(async unit =>
+    public async Task<Outcome<Client>> SaveAsync(Client client, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel)
+    {
+        var saved = await database.WriteAsync<Outcome<Client>>(async unit =>
         {
             if (StoredText.Refuse("clientId", client.ClientId) is { } unstorable)
                 return unstorable;
@@ -74,24 +75,35 @@ internal sealed class ClientTable(IDatabase database)
             await unit.ExecuteAsync(stored is null ? ClientRow.Insert : ClientRow.Update, row);
             await unit.ExecuteAsync("DELETE FROM client_certificates WHERE client_id = @ClientId", row);
             await unit.ExecuteAsync("INSERT INTO client_certificates (thumbprint, client_id, place) VALUES (@Thumbprint, @ClientId, @Place)", certificates);
+            if (stored is not null)
+                await ProvisionedIds.KeepOwnedAsync(unit, client.ClientId, client.OwnedServices, outbox);
             unit.Audit(entry);
             unit.Bump(Topic.Clients);
             return client with { Version = row.Version, CertificateThumbprints = [.. certificates.Select(certificate => certificate.Thumbprint)] };
         }, cancel);
+        outbox.Wake();
+        return saved;
+    }
 
-    public Task<bool> RemoveAsync(string clientId, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public async Task<bool> RemoveAsync(string clientId, AuditEntry entry, CancellationToken cancel)
     {
-        var row = new { ClientId = clientId };
-        // The certificates go with the row (ON DELETE CASCADE).
-        if (await unit.ExecuteAsync("DELETE FROM clients WHERE client_id = @ClientId", row) == 0)
-            return false;
-        await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE client_id = @ClientId", row);
-        await unit.ExecuteAsync("DELETE FROM refresh_families WHERE client_id = @ClientId", row);
-        await unit.ExecuteAsync("DELETE FROM consents WHERE client_id = @ClientId", row);
-        unit.Audit(entry);
-        unit.Bump(Topic.Clients);
-        return true;
-    }, cancel);
+        var removed = await database.WriteAsync(async unit =>
+        {
+            var row = new { ClientId = clientId };
+            // The certificates go with the row (ON DELETE CASCADE).
+            if (await unit.ExecuteAsync("DELETE FROM clients WHERE client_id = @ClientId", row) == 0)
+                return false;
+            await unit.ExecuteAsync("DELETE FROM authorization_codes WHERE client_id = @ClientId", row);
+            await unit.ExecuteAsync("DELETE FROM refresh_families WHERE client_id = @ClientId", row);
+            await unit.ExecuteAsync("DELETE FROM consents WHERE client_id = @ClientId", row);
+            await ProvisionedIds.KeepOwnedAsync(unit, clientId, [], outbox);
+            unit.Audit(entry);
+            unit.Bump(Topic.Clients);
+            return true;
+        }, cancel);
+        outbox.Wake();
+        return removed;
+    }
 
     private static async Task<Client?> FirstAsync(DbConnection connection, string sql, object parameters) =>
         ToClients(await connection.QueryAsync<ClientRow>(sql, parameters)).FirstOrDefault();

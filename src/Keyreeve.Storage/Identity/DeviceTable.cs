@@ -8,19 +8,21 @@ namespace Keyreeve.Storage;
 /// <summary>VAL UEs and their VAL services.</summary>
 internal sealed class DeviceTable(IDatabase database)
 {
+    /// <summary>As for users: one row for each VAL service, of operators and of VAL servers.</summary>
+    private static string WithServices(string which) => $"""
+        WITH d AS (SELECT val_ue_id, version FROM devices WHERE {which})
+        SELECT d.val_ue_id, d.version, s.service_id, 0 AS provisioned FROM d LEFT JOIN device_services s ON s.val_ue_id = d.val_ue_id
+        UNION ALL
+        SELECT d.val_ue_id, d.version, i.service_id, 1 AS provisioned FROM d JOIN val_configuration_ids i ON i.identity_kind = {ProvisionedIds.OfDevices} AND i.identity_value = d.val_ue_id
+        ORDER BY val_ue_id
+        """;
+
     public Task<Device?> FindAsync(string valUeId, CancellationToken cancel) => !StoredText.Keeps(valUeId)
         ? Task.FromResult<Device?>(null)
-        : database.ReadAsync(async connection => ToDevices(await connection.QueryAsync<Row>("""
-            SELECT d.val_ue_id, d.version, s.service_id FROM devices d
-            LEFT JOIN device_services s ON s.val_ue_id = d.val_ue_id WHERE d.val_ue_id = @ValUeId
-            """, new { ValUeId = valUeId })).FirstOrDefault(), cancel);
+        : database.ReadAsync(async connection => ToDevices(await connection.QueryAsync<Row>(WithServices("val_ue_id = @ValUeId"), new { ValUeId = valUeId })).FirstOrDefault(), cancel);
 
     public Task<IReadOnlyList<Device>> ListAsync(string? after, int limit, CancellationToken cancel) =>
-        database.ReadAsync<IReadOnlyList<Device>>(async connection => ToDevices(await connection.QueryAsync<Row>("""
-            SELECT d.val_ue_id, d.version, s.service_id
-            FROM (SELECT val_ue_id, version FROM devices WHERE val_ue_id > @After ORDER BY val_ue_id LIMIT @Limit) d
-            LEFT JOIN device_services s ON s.val_ue_id = d.val_ue_id ORDER BY d.val_ue_id
-            """, new { After = after ?? "", Limit = (long)limit })), cancel);
+        database.ReadAsync<IReadOnlyList<Device>>(async connection => ToDevices(await connection.QueryAsync<Row>(WithServices("val_ue_id > @After ORDER BY val_ue_id LIMIT @Limit"), new { After = after ?? "", Limit = (long)limit })), cancel);
 
     public Task<Outcome<Device>> SaveAsync(Device device, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) =>
         database.WriteAsync<Outcome<Device>>(async unit =>
@@ -39,7 +41,8 @@ internal sealed class DeviceTable(IDatabase database)
             await unit.ExecuteAsync("INSERT INTO device_services (val_ue_id, service_id) VALUES (@ValUeId, @ServiceId)",
                 services.Select(service => new { device.ValUeId, ServiceId = service }));
             unit.Audit(entry);
-            return device with { Version = row.Version, ValServiceIds = services };
+            var provisioned = await unit.QueryAsync<string>($"SELECT service_id FROM val_configuration_ids WHERE identity_kind = {ProvisionedIds.OfDevices} AND identity_value = @ValUeId", row);
+            return device with { Version = row.Version, ValServiceIds = services, ProvisionedServiceIds = StoredText.InOrder(provisioned) };
         }, cancel);
 
     /// <summary>The mappings go with the row (ON DELETE CASCADE).</summary>
@@ -54,7 +57,8 @@ internal sealed class DeviceTable(IDatabase database)
     private static List<Device> ToDevices(IEnumerable<Row> rows) => [.. rows.GroupBy(row => row.ValUeId, StringComparer.Ordinal).Select(same => new Device
     {
         ValUeId = same.Key,
-        ValServiceIds = StoredText.InOrder(same.Select(row => row.ServiceId).OfType<string>()),
+        ValServiceIds = StoredText.InOrder(same.Where(row => row.Provisioned == 0).Select(row => row.ServiceId).OfType<string>()),
+        ProvisionedServiceIds = StoredText.InOrder(same.Where(row => row.Provisioned != 0).Select(row => row.ServiceId).OfType<string>()),
         Version = same.First().Version,
     })];
 
@@ -63,5 +67,6 @@ internal sealed class DeviceTable(IDatabase database)
         public string ValUeId { get; init; } = "";
         public long Version { get; init; }
         public string? ServiceId { get; init; }
+        public long Provisioned { get; init; }
     }
 }

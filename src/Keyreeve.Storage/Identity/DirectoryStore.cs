@@ -8,7 +8,7 @@ namespace Keyreeve.Storage;
 public sealed class DirectoryStore(IDatabase database, OutboxStore outbox) : IDirectory
 {
     private readonly UserTable _users = new(database, outbox);
-    private readonly ClientTable _clients = new(database);
+    private readonly ClientTable _clients = new(database, outbox);
     private readonly ServiceTable _services = new(database);
     private readonly DeviceTable _devices = new(database);
     private readonly IssuerTable _issuers = new(database);

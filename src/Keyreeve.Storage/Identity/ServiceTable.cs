@@ -41,6 +41,8 @@ internal sealed class ServiceTable(IDatabase database)
         await unit.ExecuteAsync("DELETE FROM user_services WHERE service_id = @ServiceId", row);
         await unit.ExecuteAsync("UPDATE devices SET version = version + 1 WHERE val_ue_id IN (SELECT val_ue_id FROM device_services WHERE service_id = @ServiceId)", row);
         await unit.ExecuteAsync("DELETE FROM device_services WHERE service_id = @ServiceId", row);
+        await ProvisionedIds.ForgetServiceAsync(unit, serviceId);
+        await unit.ExecuteAsync("DELETE FROM val_profiles WHERE service_id = @ServiceId", row);
         unit.Audit(entry);
         unit.Bump(Topic.Services);
         return true;

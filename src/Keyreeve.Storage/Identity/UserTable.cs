@@ -16,35 +16,46 @@ internal sealed class UserTable(IDatabase database, OutboxStore outbox)
 
     private const string Joined = """
         SELECT u.subject, u.username, u.password_hash, u.security_stamp, u.display_name, u.email, u.val_user_id, u.val_ue_id,
-               u.disabled, u.failed_logins, u.lock_count, u.locked_until, u.must_change_password, u.version, s.service_id
+               u.disabled, u.failed_logins, u.lock_count, u.locked_until, u.must_change_password, u.version
         """;
 
-    private static readonly Statement Find = new($"{Joined} FROM users u LEFT JOIN user_services s ON s.subject = u.subject WHERE u.subject = @Subject", "@Subject");
+    private static readonly Statement Find = new(WithServices("subject = @Subject"), "@Subject");
+
+    /// <summary>
+    /// Users with one row for each VAL service of theirs, and one without when operators gave none: those of operators, then those that
+    /// VAL servers provisioned. One statement, so that both are of one moment.
+    /// </summary>
+    private static string WithServices(string which) => $"""
+        WITH u AS (SELECT {Columns} FROM users WHERE {which})
+        {Joined}, s.service_id, 0 AS provisioned FROM u LEFT JOIN user_services s ON s.subject = u.subject
+        UNION ALL
+        {Joined}, i.service_id, 1 AS provisioned FROM u JOIN val_configuration_ids i ON i.identity_kind = {ProvisionedIds.OfUsers} AND i.identity_value = u.val_user_id
+        ORDER BY subject
+        """;
 
     public Task<User?> FindAsync(string subject, CancellationToken cancel) => database.ReadAsync(async connection =>
     {
         await using var row = await Find.On(connection, subject).ExecuteReaderAsync(cancel);
         if (!await row.ReadAsync(cancel))
             return null;
-        var (user, services) = (Read(row), new List<string?>());
+        var (user, assigned, provisioned) = (Read(row), new List<string>(), new List<string>());
         do
         {
-            services.Add(row.TextOrNull(14));
+            if (row.TextOrNull(14) is { } service)
+                (row.GetInt64(15) == 0 ? assigned : provisioned).Add(service);
         }
         while (await row.ReadAsync(cancel));
-        return user.ToUser(services);
+        return user.ToUser(assigned, provisioned);
     }, cancel);
 
     public Task<User?> FindByNameAsync(string username, CancellationToken cancel) => !StoredText.Keeps(username)
         ? Task.FromResult<User?>(null)
         : database.ReadAsync(connection => FirstAsync(connection,
-            $"{Joined} FROM users u LEFT JOIN user_services s ON s.subject = u.subject WHERE u.normalized_name = @Name", new { Name = User.NormalizeName(username) }), cancel);
+            WithServices("normalized_name = @Name"), new { Name = User.NormalizeName(username) }), cancel);
 
     public Task<IReadOnlyList<User>> ListAsync(string? after, int limit, CancellationToken cancel) =>
-        database.ReadAsync<IReadOnlyList<User>>(async connection => ToUsers(await connection.QueryAsync<Row>($"""
-            {Joined} FROM (SELECT {Columns} FROM users WHERE subject > @After ORDER BY subject LIMIT @Limit) u
-            LEFT JOIN user_services s ON s.subject = u.subject ORDER BY u.subject
-            """, new { After = after ?? "", Limit = (long)limit })), cancel);
+        database.ReadAsync<IReadOnlyList<User>>(async connection => ToUsers(await connection.QueryAsync<Row>(
+            WithServices("subject > @After ORDER BY subject LIMIT @Limit"), new { After = after ?? "", Limit = (long)limit })), cancel);
 
     public Task<Outcome<User>> SaveAsync(User user, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) =>
         database.WriteAsync<Outcome<User>>(async unit =>
@@ -88,7 +99,8 @@ internal sealed class UserTable(IDatabase database, OutboxStore outbox)
                 await FamilyTable.DeleteOfSubjectAsync(unit, user.Subject);
             }
             unit.Audit(entry);
-            return user with { Version = row.Version, ValServiceIds = services };
+            var provisioned = await unit.QueryAsync<string>($"SELECT service_id FROM val_configuration_ids WHERE identity_kind = {ProvisionedIds.OfUsers} AND identity_value = @ValUserId", row);
+            return user with { Version = row.Version, ValServiceIds = services, ProvisionedServiceIds = StoredText.InOrder(provisioned) };
         }, cancel);
 
     public Task<bool> RemoveAsync(string subject, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
@@ -158,7 +170,8 @@ internal sealed class UserTable(IDatabase database, OutboxStore outbox)
         ToUsers(await connection.QueryAsync<Row>(sql, parameters)).FirstOrDefault();
 
     private static List<User> ToUsers(IEnumerable<Row> rows) =>
-        [.. rows.GroupBy(row => row.Subject, StringComparer.Ordinal).Select(same => same.First().ToUser(same.Select(row => row.ServiceId)))];
+        [.. rows.GroupBy(row => row.Subject, StringComparer.Ordinal).Select(same => same.First().ToUser(
+            same.Where(row => row.Provisioned == 0).Select(row => row.ServiceId).OfType<string>(), same.Where(row => row.Provisioned != 0).Select(row => row.ServiceId).OfType<string>()))];
 
     /// <summary>In the order of <see cref="Joined"/>.</summary>
     private static Row Read(DbDataReader row) => new()
@@ -197,6 +210,7 @@ internal sealed class UserTable(IDatabase database, OutboxStore outbox)
         public long MustChangePassword { get; init; }
         public long Version { get; init; }
         public string? ServiceId { get; init; }
+        public long Provisioned { get; init; }
 
         public static Row Of(User user, long version) => new()
         {
@@ -217,7 +231,7 @@ internal sealed class UserTable(IDatabase database, OutboxStore outbox)
             Version = version,
         };
 
-        public User ToUser(IEnumerable<string?> services) => new()
+        public User ToUser(IEnumerable<string> assigned, IEnumerable<string> provisioned) => new()
         {
             Subject = Subject,
             Username = Username,
@@ -227,7 +241,8 @@ internal sealed class UserTable(IDatabase database, OutboxStore outbox)
             Email = Email,
             ValUserId = ValUserId,
             ValUeId = ValUeId,
-            ValServiceIds = StoredText.InOrder(services.OfType<string>()),
+            ValServiceIds = StoredText.InOrder(assigned),
+            ProvisionedServiceIds = StoredText.InOrder(provisioned),
             Disabled = Disabled != 0,
             FailedLogins = (int)FailedLogins,
             LockCount = (int)LockCount,

@@ -33,6 +33,8 @@ public sealed record SealedColumn(string Table, string Column, IReadOnlyList<str
         new("signing_keys", "sealed_private_key", ["key_id"], key => SigningKeyRow.PurposeOf((string)key[0])),
         new("key_records", "sealed_payload", ["service_id", "identity_kind", "identity_value"],
             key => KeyRecord.Purpose((string)key[0], new KmIdentity((KmIdentityKind)Convert.ToInt32(key[1], CultureInfo.InvariantCulture), (string)key[2]))),
+        new("val_profiles", "sealed_document", ["service_id", "identity_kind", "identity_value"],
+            key => ValProfile.Purpose((string)key[0], new KmIdentity((KmIdentityKind)Convert.ToInt32(key[1], CultureInfo.InvariantCulture), (string)key[2]))) { Since = 12 },
         new("totp_secrets", "sealed_secret", ["subject"], key => TotpSecret.Purpose((string)key[0])) { Since = 6 },
         new("outbox", "body", ["receiver", "seq"], values => OutboxMessage.PurposeOf((string)values[2])) { Since = 3, Beside = ["message_id"], Only = $"form = {(int)OutboxForm.Sealed}" },
     ];

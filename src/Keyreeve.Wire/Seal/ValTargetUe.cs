@@ -15,7 +15,7 @@ namespace Keyreeve.Wire.Seal;
 /// </code>
 /// The OpenAPI file gives the parameter a 'schema' and no style, whose default is the third line; peers send the second as well.
 /// </summary>
-[Spec("TS 29.549", "SS_KeyInfoRetrieval")]
+[Spec("TS 29.549", "SS_UserProfileRetrieval")]
 public static class ValTargetUe
 {
     /// <summary>The parameter of queries.</summary>

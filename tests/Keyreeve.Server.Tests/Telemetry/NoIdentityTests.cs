@@ -89,7 +89,7 @@ public sealed partial class NoIdentityTests : IDisposable
     {
         "keyreeve.refusal" => Enum.TryParse<RefusalCode>(value, out _),
         _ when document.TagValues.TryGetValue(key, out var values) => values.Contains(value),
-        "http.request.method" => value is "GET" or "HEAD" or "POST" or "PUT" or "DELETE" or "_OTHER",
+        "http.request.method" => value is "GET" or "HEAD" or "POST" or "PUT" or "PATCH" or "DELETE" or "_OTHER",
         "http.response.status_code" or "server.port" => int.TryParse(value, out _),
         "http.route" => value.StartsWith('/') && Route().IsMatch(value),
         "url.scheme" => value is "http" or "https",
@@ -157,7 +157,8 @@ public sealed partial class NoIdentityTests : IDisposable
     /// <summary>Refusals at every door, with names wherever a name can stand.</summary>
     private async Task RefuseAsync(HttpClient http)
     {
-        string[] gets = ["/" + Stranger, "/jwks/" + Stranger, "/authorize?client_id=" + Stranger, $"/authorize?client_id=seal-client&redirect_uri=https://{Stranger}.example/", "/login?ticket=" + Stranger, "/userinfo?access_token=" + Stranger, "/pages/" + Stranger];
+        string[] gets = ["/" + Stranger, "/jwks/" + Stranger, "/authorize?client_id=" + Stranger, $"/authorize?client_id=seal-client&redirect_uri=https://{Stranger}.example/", "/login?ticket=" + Stranger, "/userinfo?access_token=" + Stranger, "/pages/" + Stranger,
+            $"/ss-kir/v1/key-records?val-service-id={Stranger}&valUserId={Stranger}", $"/ss-upr/v1/val-services?val-tgt-ue=%7B%22valUeId%22%3A%22{Stranger}%22%7D", "/ss-ipp/v1/configurations/" + Stranger, "/ss-ipp/v1/configurations?config-ids=" + Stranger];
         foreach (var path in gets)
             await SendAsync(HttpMethod.Get, path, null);
         foreach (var path in (string[])["/token", "/introspect", "/revoke", "/authorize", "/login", "/consent", "/token?client_id=" + Stranger])
@@ -168,6 +169,7 @@ public sealed partial class NoIdentityTests : IDisposable
         await SendAsync(HttpMethod.Post, "/seal/km/v1/requests", Stranger);
         await SendAsync(new HttpMethod("STRANGER-0815"), "/token", null);
         await SendAsync(HttpMethod.Delete, "/token", null);
+        await SendAsync(HttpMethod.Patch, "/ss-ipp/v1/configurations/" + Stranger, Stranger);
 
         async Task SendAsync(HttpMethod method, string path, string? form)
         {
@@ -247,7 +249,7 @@ public sealed partial class NoIdentityTests : IDisposable
         return new HttpClient(TlsProfile.CreateHandler(roots, certificate)) { BaseAddress = new Uri("https://localhost:" + port), Timeout = TimeSpan.FromSeconds(60) };
     }
 
-    [GeneratedRegex(@"^(GET|HEAD|POST|PUT|DELETE|_OTHER)( /[a-z0-9/{}*._:-]*)?$", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"^(GET|HEAD|POST|PUT|PATCH|DELETE|_OTHER)( /[a-z0-9/{}*._:-]*)?$", RegexOptions.IgnoreCase)]
     private static partial Regex RequestName();
 
     [GeneratedRegex(@"^/[a-z0-9/{}*._:-]*$", RegexOptions.IgnoreCase)]

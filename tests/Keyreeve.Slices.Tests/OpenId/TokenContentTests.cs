@@ -153,7 +153,7 @@ public sealed class TokenContentTests(OpenIdServer server) : IClassFixture<OpenI
         var without = await server.PostAsync("/token", basic, ("grant_type", "client_credentials"), ("scope", "seal:key_management"));
         Assert.Null(OpenIdServer.ClaimsOf((string)without.Json["access_token"]!)["SKeyProv"]);
         var all = await server.PostAsync("/token", basic, ("grant_type", "client_credentials"));
-        Assert.Equal("val:pump-control seal:key_management seal:key_provisioning seal:identity_provisioning", (string)all.Json["scope"]!);
+        Assert.Equal("val:pump-control seal:key_management seal:key_provisioning seal:identity_provisioning seal:user_profile", (string)all.Json["scope"]!);
     }
 
     [Theory]

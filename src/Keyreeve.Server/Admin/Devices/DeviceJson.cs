@@ -11,6 +11,7 @@ internal static class DeviceJson
     public static readonly AdminSchema Schema = new("Device",
         new AdminField("valUeId", FieldKind.Text, "VAL UE ID: 1 to 255 characters.", Required: true),
         new AdminField("valServiceIds", FieldKind.Texts, "VAL services mapped to this UE; each must exist."),
+        new AdminField("provisionedServiceIds", FieldKind.Texts, "VAL services that VAL servers provisioned for this UE; it has these too.", ReadOnly: true),
         new AdminField("version", FieldKind.Number, "Row version, the ETag.", ReadOnly: true));
 
     public static string Path(string valUeId) => $"{AdminRoutes.Base}/devices/{Uri.EscapeDataString(valUeId)}";
@@ -19,6 +20,7 @@ internal static class DeviceJson
     {
         ["valUeId"] = device.ValUeId,
         ["valServiceIds"] = Changes.Array(device.ValServiceIds),
+        ["provisionedServiceIds"] = Changes.Array(device.ProvisionedServiceIds),
         ["version"] = device.Version,
     };
 

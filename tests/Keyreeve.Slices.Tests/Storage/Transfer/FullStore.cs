@@ -16,7 +16,7 @@ namespace Keyreeve.Slices.Tests.Storage.Transfer;
 public sealed class FullStore : IAsyncDisposable
 {
     /// <summary>Their rows must make sense; those of all others are made by type.</summary>
-    private static readonly string[] ByStores = ["audit", "audit_heads", "sealed_values", "signing_keys", "key_records", "totp_secrets"];
+    private static readonly string[] ByStores = ["audit", "audit_heads", "sealed_values", "signing_keys", "key_records", "val_profiles", "totp_secrets"];
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("keyreeve-transfer-");
 
@@ -116,6 +116,13 @@ public sealed class FullStore : IAsyncDisposable
                 ServiceId = "service",
                 Identity = identity,
                 SealedPayload = Kek.Seal(KeyRecord.Purpose("service", identity), Encoding.UTF8.GetBytes($"payload {i}")),
+                UpdatedAt = i,
+            }, null, Entry(identity.Value), None)).Succeeded(out _, out _));
+            Assert.True((await stores.Profiles.SaveAsync(new ValProfile
+            {
+                ServiceId = "service",
+                Target = identity,
+                SealedDocument = Kek.Seal(ValProfile.Purpose("service", identity), Encoding.UTF8.GetBytes($"{{\"profile\":{i}}}")),
                 UpdatedAt = i,
             }, null, Entry(identity.Value), None)).Succeeded(out _, out _));
         }
