@@ -195,7 +195,7 @@ public static class Authorize
     {
         if (!asked.TrySingle("id_token_hint", out var hint) || hint is null)
             return "";
-        return IdTokenHint.SubjectOf(hint, openId.Server.Issuer, target.Client.ClientId, openId.State.Keys) is { } subject
+        return IdTokenHint.SubjectOf(hint, openId.Server.Issuer, target.Client.ClientId, openId.State.Keys, openId.Pairwise) is { } subject
             ? subject
             : Refusal.About(RefusalCode.InvalidParameter, "id_token_hint", "id_token_hint is no ID token of this client");
     }

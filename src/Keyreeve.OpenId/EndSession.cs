@@ -103,7 +103,7 @@ public static class EndSession
     private static async Task<(LoginSession? Session, LogoutStep Step)?> DecideAsync(HttpContext context, ParameterList asked)
     {
         var openId = context.RequestServices.GetRequiredService<OpenIdContext>();
-        var hint = asked.TrySingle("id_token_hint", out var text) && text is not null ? IdTokenHint.Read(text, openId.Server.Issuer, openId.State.Keys) : null;
+        var hint = asked.TrySingle("id_token_hint", out var text) && text is not null ? IdTokenHint.Read(text, openId.Server.Issuer, openId.State.Keys, openId.Pairwise) : null;
         var client = hint is null ? null : await openId.State.FindClientAsync(hint.ClientId, context.RequestAborted);
         var session = await context.RequestServices.GetRequiredService<BrowserSessions>().SessionAsync(context);
         if (!LogoutStep.Decide(asked, hint, client, session).Succeeded(out var decided, out var refusal))

@@ -108,7 +108,7 @@ public static class Introspect
             json.WriteStartObject();
             json.WriteBoolean("active", true);
             json.WriteString("iss", openId.Server.Issuer);
-            json.WriteString("sub", family.Subject);
+            json.WriteString("sub", caller.Sector is { } sector ? openId.Pairwise.NameOf(sector, family.Subject) : family.Subject);
             json.WriteString("client_id", family.ClientId);
             json.WriteString("scope", family.Scope.Text);
             json.WriteNumber("exp", Math.Min(family.IdleExpiresAt, family.AbsoluteExpiresAt) / 1000);

@@ -88,7 +88,7 @@ public sealed class Metadata(SnapshotState state, ServerIdentity server)
         Strings(json, "response_types_supported", ["code"]);
         Strings(json, "response_modes_supported", ["query", "form_post"]);
         Strings(json, "grant_types_supported", Enum.GetValues<GrantType>().Select(WireNames.Of));
-        Strings(json, "subject_types_supported", ["public"]);
+        Strings(json, "subject_types_supported", ["public", "pairwise"]);
         Strings(json, "id_token_signing_alg_values_supported", ["ES256", "RS256"]);
         Strings(json, "acr_values_supported", AuthenticationClass.Ordered);
         Strings(json, "claims_supported", ["iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "sid", "name", "preferred_username", "email", "val_user_id", "val_service_ids", "val_ue_id"]);

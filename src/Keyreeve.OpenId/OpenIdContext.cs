@@ -20,6 +20,7 @@ public sealed partial class OpenIdContext(
     TokenPolicy policy,
     TokenMinter minter,
     TokenVerifier verifier,
+    PairwiseSubjects pairwise,
     ClientAuthenticator clients,
     IDirectory directory,
     IGrantStore grants,
@@ -44,6 +45,9 @@ public sealed partial class OpenIdContext(
 
     /// <summary>Checks tokens.</summary>
     public TokenVerifier Verifier { get; } = verifier;
+
+    /// <summary>Names users in sectors.</summary>
+    public PairwiseSubjects Pairwise { get; } = pairwise;
 
     /// <summary>Checks clients.</summary>
     public ClientAuthenticator Clients { get; } = clients;

@@ -20,15 +20,18 @@ internal static class RequestByAssertion
     public static async Task RunAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client, TokenBinding.Binding binding) =>
         await TokenEndpoint.AnswerAsync(context, openId, Kind, client, await DecideAsync(context, openId, form, client, binding));
 
-    /// <summary>Checks a token of a registered issuer; its first use is not looked at.</summary>
-    public static async ValueTask<Outcome<PartnerToken>> CheckAsync(HttpContext context, OpenIdContext openId, PresentedJwt presented, PartnerTokenUse use, AuthenticatedClient client, IReadOnlyList<string> audiences)
+    /// <summary>Checks a token of a registered issuer, and asks the issuer where it is to be asked; its first use is not looked at.</summary>
+    public static async ValueTask<Outcome<PartnerToken>> CheckAsync(HttpContext context, OpenIdContext openId, string text, PresentedJwt presented, PartnerTokenUse use, AuthenticatedClient client, IReadOnlyList<string> audiences)
     {
         var issuer = openId.State.FindIssuer(presented.Issuer);
         // Keys are looked for only when the token could be good: nobody makes us fetch for issuers or clients that are not registered.
         var keys = issuer is { Disabled: false } && issuer.Clients.Contains(client.Client.ClientId, StringComparer.Ordinal)
             ? await context.RequestServices.GetRequiredService<IIssuerKeys>().FindAsync(issuer, presented.Jws.Header.Kid, context.RequestAborted)
             : null;
-        return PartnerToken.Decide(presented, use, issuer, keys, client, audiences, openId.Policy.Assertion, openId.Now);
+        // Nor ask: the issuer hears only of tokens that it signed itself.
+        return PartnerToken.Decide(presented, use, issuer, keys, client, audiences, openId.Policy.Assertion, openId.Now).Succeeded(out var token, out var refusal)
+            ? await context.RequestServices.GetRequiredService<IssuerIntrospection>().CheckAsync(token, text, use, context.RequestAborted)
+            : refusal;
     }
 
     private static async Task<Outcome<TokenAnswer.Granted>> DecideAsync(HttpContext context, OpenIdContext openId, ParameterList form, AuthenticatedClient client, TokenBinding.Binding binding)
@@ -43,7 +46,7 @@ internal static class RequestByAssertion
         if (PresentedJwt.Read(text, out var why) is not { } presented)
             return new Refusal(RefusalCode.AssertionNotAccepted, "the assertion is not accepted", why);
         var ours = openId.Server.Issuer;
-        if (!(await CheckAsync(context, openId, presented, PartnerTokenUse.Assertion, client, [ours, ours + "/token"])).Succeeded(out var assertion, out var refusal))
+        if (!(await CheckAsync(context, openId, text, presented, PartnerTokenUse.Assertion, client, [ours, ours + "/token"])).Succeeded(out var assertion, out var refusal))
             return refusal;
         var user = assertion.LocalSubject is { } subject ? await openId.Directory.FindUserAsync(subject, context.RequestAborted) : null;
         if (!AssertionGrant.Decide(asked, client, assertion, user, openId.State.Scopes).Succeeded(out var decision, out refusal)
@@ -68,6 +71,7 @@ internal static class RequestByAssertion
             {
                 Subject = assertion.Subject,
                 GrantName = RefreshToken.GrantNameOf(Revocation.IssuerGrant(issuer)),
+                NotAfter = assertion.Issuer.LatestEnd(openId.Now),
                 Val = decision.Val,
             },
         };

@@ -50,7 +50,7 @@ internal static class RequestExchange
             {
                 Subject = subject.Subject,
                 GrantName = subject.GrantName,
-                NotAfter = subject.ExpiresAt,
+                NotAfter = Math.Min(subject.ExpiresAt, subject.Partner?.LatestEnd(openId.Now) ?? long.MaxValue),
                 Val = decision.Val,
                 Actor = decision.Actor,
                 MayAct = subject.MayAct,
@@ -68,14 +68,14 @@ internal static class RequestExchange
             case SubjectTokenKind.AccessToken:
                 return openId.Verifier.Verify(asked.SubjectToken, audience: null).Succeeded(out var token, out var refusal) ? SubjectToken.Of(token, client) : NotAccepted(refusal.Operator);
             case SubjectTokenKind.IdToken:
-                if (!VerifiedIdToken.Decide(asked.SubjectToken, issuer, clientId, openId.State.Keys, openId.State.Revocations, openId.Now).Succeeded(out var idToken, out refusal))
+                if (!VerifiedIdToken.Decide(asked.SubjectToken, issuer, clientId, openId.State.Keys, openId.State.Revocations, openId.Pairwise, openId.Now).Succeeded(out var idToken, out refusal))
                     return refusal;
                 return SubjectToken.Of(idToken, client, await openId.Grants.ListFamiliesAsync(idToken.Subject, openId.Now.ToUnixTimeMilliseconds(), cancel), openId.State.Revocations);
             default:
                 if (PresentedJwt.Read(asked.SubjectToken, out var why) is not { } presented)
                     return NotAccepted(why);
                 string[] audiences = client.Client.Audience is { } own ? [issuer, issuer + "/token", own] : [issuer, issuer + "/token"];
-                return (await RequestByAssertion.CheckAsync(context, openId, presented, PartnerTokenUse.Subject, client, audiences)).Succeeded(out var partner, out refusal)
+                return (await RequestByAssertion.CheckAsync(context, openId, asked.SubjectToken, presented, PartnerTokenUse.Subject, client, audiences)).Succeeded(out var partner, out refusal)
                     ? SubjectToken.Of(partner)
                     : refusal;
         }

@@ -125,7 +125,8 @@ public sealed class TokenAnswer(OpenIdContext openId, EncryptedTokens encrypted)
         return openId.Minter.Mint(
             new AccessTokenClaims
             {
-                Subject = from?.Subject ?? granted.User?.Subject ?? granted.Client.ClientId,
+                Subject = from?.Subject ?? (granted.User is { } owner ? NameOf(granted.Client, owner) : granted.Client.ClientId),
+                Sector = granted.User is null ? null : granted.Client.Sector,
                 ClientId = granted.Client.ClientId,
                 Scope = granted.Form.Scope.Text,
                 Audience = scopes.AudienceOf(granted.Form.Scope),
@@ -148,16 +149,20 @@ public sealed class TokenAnswer(OpenIdContext openId, EncryptedTokens encrypted)
             key);
     }
 
+    private string NameOf(Client client, User user) => client.Sector is { } sector ? openId.Pairwise.NameOf(sector, user.Subject) : user.Subject;
+
     private string MintIdToken(Granted granted, User user, Authentication authentication, string accessToken, SigningKey key, DateTimeOffset now) => openId.Minter.Mint(
         new IdTokenClaims
         {
-            Subject = user.Subject,
+            Subject = NameOf(granted.Client, user),
+            Sector = granted.Client.Sector,
             ClientId = granted.Client.ClientId,
             IssuedAt = now.ToUnixTimeSeconds(),
             ExpiresAt = (now + openId.Policy.IdToken).ToUnixTimeSeconds(),
             Authentication = authentication,
             Nonce = granted.Nonce,
-            SessionId = granted.SessionId,
+            // A session is the same for all clients of a browser: its name would tell two sectors of one user.
+            SessionId = granted.Client.Sector is null ? granted.SessionId : null,
             Val = openId.State.Scopes.ValClaimsOf(granted.Client, user, granted.Scope),
         },
         accessToken,

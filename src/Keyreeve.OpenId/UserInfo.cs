@@ -32,7 +32,8 @@ public static class UserInfo
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
-            json.WriteString("sub", user.Subject);
+            // "The sub Claim in the UserInfo Response MUST be verified to exactly match the sub Claim in the ID Token" (5.3.2)
+            json.WriteString("sub", token.Claims.Subject);
             if (token.Scope.Contains("profile"))
             {
                 json.WriteString("preferred_username", user.Username);
@@ -46,13 +47,13 @@ public static class UserInfo
             }
             if (token.ValUserId is not null || token.ValServiceIds.Count > 0)
             {
-                if (user.ValUserId is not null)
+                if (user.ValUserId is not null && token.Sector is null)
                     json.WriteString("val_user_id", user.ValUserId);
                 json.WriteStartArray("val_service_ids");
                 foreach (var service in user.AllServiceIds)
                     json.WriteStringValue(service);
                 json.WriteEndArray();
-                if (user.ValUeId is not null)
+                if (user.ValUeId is not null && token.Sector is null)
                     json.WriteString("val_ue_id", user.ValUeId);
             }
             json.WriteEndObject();

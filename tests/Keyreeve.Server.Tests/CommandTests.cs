@@ -1,3 +1,4 @@
+using Keyreeve.Testing;
 using Microsoft.Data.Sqlite;
 using Xunit;
 
@@ -11,13 +12,21 @@ public sealed class CommandTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    [Proves("TS 33.434", "5.4")]
+    [Proves("TS 33.434", "5.2.3")]
     public async Task The_tour_holds_and_leaves_nothing_behind()
     {
         var (code, output) = await KeyreeveProcess.RunAsync(["tour", "seal"], new Dictionary<string, string> { ["TMPDIR"] = _folder.Root });
         Assert.True(code == 0, output);
         Assert.Equal("All steps held.", output.Trim().Split('\n')[^1].Trim());
-        foreach (var step in (string[])["5.2.4 step 1", "5.2.4 step 2", "5.2.4 step 3", "5.2.4 step 4", "5.2.4 step 5", "5.2.4 step 6", "5.2.5", "5.2.6", "5.3.1 step 1", "5.3.1 step 2", "5.3.1 step 3", "A.5", "A.8"])
+        foreach (var step in (string[])["5.2.4 step 1", "5.2.4 step 2", "5.2.4 step 3", "5.2.4 step 4", "5.2.4 step 5", "5.2.4 step 6", "5.2.5", "5.2.6", "5.3.1 step 1", "5.3.1 step 2", "5.3.1 step 3", "A.5", "A.8", "5.2.3", "5.4"])
             Assert.Contains(step, output, StringComparison.Ordinal);
+        foreach (var held in (string[])
+            [
+                "by SS_KeyInfoRetrieval: the same", "a VAL service of somebody else: refused", "the access token that named the service is ended at once", "profiles of sip:alice@val.example",
+                "the serving system does not know the issuer: refused", "joint-server of the serving system accepts it", "the primary says that its token is not active: refused", "introspection in the serving system: not active",
+            ])
+            Assert.Contains("ok  " + held, output, StringComparison.Ordinal);
         Assert.Empty(Directory.GetDirectories(_folder.Root, "keyreeve-tour-*"));
     }
 
@@ -25,6 +34,9 @@ public sealed class CommandTests : IDisposable
     [InlineData("WrongPassword", "FAILED at TS 33.434 5.2.4 step 3:")]
     [InlineData("WrongVerifier", "FAILED at TS 33.434 5.2.4 step 6:")]
     [InlineData("RevokedToken", "FAILED at TS 33.434 5.2.5:")]
+    [InlineData("ForeignService", "FAILED at TS 33.434 5.3.1 step 3: expected HTTP 200")]
+    [InlineData("NoTrust", "FAILED at TS 33.434 5.4: expected an access token of the serving system, got HTTP 400")]
+    [InlineData("RevokedAtPrimary", "FAILED at TS 33.434 5.4: expected an access token of the serving system, got HTTP 400")]
     public async Task A_spoilt_tour_fails_where_it_was_spoilt(string spoil, string last)
     {
         var (code, output) = await KeyreeveProcess.RunAsync("tour", "seal", "--spoil", spoil);

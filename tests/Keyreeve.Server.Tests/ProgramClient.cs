@@ -13,6 +13,7 @@ namespace Keyreeve.Server.Tests;
 /// <summary>Speaks to a running program with nothing but what its data folder says.</summary>
 public sealed partial class ProgramClient : IDisposable
 {
+    private const string Scope = "openid val:pump-control seal:key_management";
     private const string Verifier = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG";
 
     private readonly TempFolder _folder;
@@ -35,9 +36,9 @@ public sealed partial class ProgramClient : IDisposable
     public void Dispose() => Http.Dispose();
 
     /// <summary>Signs a user in (alice, unless a name and a password say otherwise) at seal-client and redeems the code.</summary>
-    public async Task<JsonObject> SignInAsync(string username = "alice", string? password = null)
+    public async Task<JsonObject> SignInAsync(string username = "alice", string? password = null, string scope = Scope)
     {
-        var (status, body) = await RedeemAsync(await CodeAsync(username, password));
+        var (status, body) = await RedeemAsync(await CodeAsync(username, password, scope));
         Assert.True(status == HttpStatusCode.OK, body);
         return JsonNode.Parse(body)!.AsObject();
     }
@@ -53,13 +54,13 @@ public sealed partial class ProgramClient : IDisposable
     });
 
     /// <summary>Goes to the authorization endpoint, logs in and consents where it is asked for, and returns the code.</summary>
-    public async Task<string> CodeAsync(string username = "alice", string? password = null)
+    public async Task<string> CodeAsync(string username = "alice", string? password = null, string scope = Scope)
     {
         var query = new Dictionary<string, string>
         {
             ["response_type"] = "code",
             ["client_id"] = "seal-client",
-            ["scope"] = "openid val:pump-control seal:key_management",
+            ["scope"] = scope,
             ["redirect_uri"] = "http://127.0.0.1:8400/callback",
             ["state"] = "s",
             ["nonce"] = "n",

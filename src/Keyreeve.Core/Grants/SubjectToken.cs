@@ -55,6 +55,9 @@ public sealed record SubjectToken
         var issuedToIt = string.Equals(token.ClientId, registered.ClientId, StringComparison.Ordinal);
         if (!issuedToIt && (registered.Audience is null || !token.Claims.Audience.Contains(registered.Audience, StringComparer.Ordinal)))
             return Refuse($"token {token.Claims.JwtId} was issued to {token.ClientId} for [{string.Join(' ', token.Claims.Audience)}], and client {registered.ClientId} is neither");
+        // Whoever gets the result would learn who the user is elsewhere.
+        if (token.Sector is not null)
+            return Refuse($"its user is known to client {token.ClientId} by a name of sector {token.Sector} alone");
         if (token.Claims.JwtId is not { } jwtId)
             return Refuse("it has no jti");
         if (token.DerivedFrom.Count >= TokenAncestor.MaxGenerations)

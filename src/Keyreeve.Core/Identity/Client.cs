@@ -165,6 +165,12 @@ public sealed record Client
     /// </summary>
     public bool MayImpersonate { get; init; }
 
+    /// <summary>
+    /// The sector in which its users have names of their own (<c>subject_type</c> pairwise, OpenID Connect Core 8.1); null: it knows them
+    /// by their subjects, as all public ones do.
+    /// </summary>
+    public string? Sector { get; init; }
+
     /// <summary>Switched off by an operator.</summary>
     public bool Disabled { get; init; }
 

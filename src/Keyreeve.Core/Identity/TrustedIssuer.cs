@@ -15,6 +15,9 @@ public sealed record TrustedIssuer
     /// <summary>Users that may be linked one by one. Our choice: an issuer with more is federated, or brings its own directory.</summary>
     public const int MaxLinks = 1000;
 
+    /// <summary>Seconds of a token made of one of an issuer that is asked. Our choice: what a partner has revoked works for two minutes more at most.</summary>
+    public const int AskedTokenSeconds = 120;
+
     /// <summary>What its tokens carry in <c>iss</c>; compared as a string. Never our own issuer, and without the bar that <see cref="FederatedSubject"/> writes behind it.</summary>
     public required string Issuer { get; init; }
 
@@ -45,6 +48,12 @@ public sealed record TrustedIssuer
     /// <summary>The authentication class that its logins count as here, whatever its tokens say.</summary>
     public string Acr { get; init; } = AuthenticationClass.Password;
 
+    /// <summary>Where it is asked whether a token of its still holds, before anything is made of that token; or null.</summary>
+    public OriginCheck? Origin { get; init; }
+
+    /// <summary>Seconds that a token made of one of its tokens lives at most; null for the default.</summary>
+    public int? TokenSeconds { get; init; }
+
     /// <summary>Switched off by an operator.</summary>
     public bool Disabled { get; init; }
 
@@ -53,6 +62,13 @@ public sealed record TrustedIssuer
 
     /// <summary>Nobody is linked.</summary>
     public static ImmutableDictionary<string, string> NoLinks { get; } = ImmutableDictionary.Create<string, string>(StringComparer.Ordinal);
+
+    /// <summary>
+    /// When a token made now ends at the latest, Unix seconds. An issuer that is asked takes its users back by saying no at the next
+    /// exchange: so that what stands already ends soon after, the default is <see cref="AskedTokenSeconds"/> there.
+    /// </summary>
+    public long LatestEnd(DateTimeOffset now) =>
+        (TokenSeconds ?? (Origin is null ? null : AskedTokenSeconds)) is { } most ? now.ToUnixTimeSeconds() + most : long.MaxValue;
 
     /// <summary>The VAL services its users get: those of its scopes, exactly.</summary>
     public IReadOnlyList<string> ValServiceIds =>
@@ -63,6 +79,19 @@ public sealed record TrustedIssuer
 
     /// <summary>The issuer in a federated subject, or null for every other subject.</summary>
     public static string? IssuerOf(string subject) => subject.IndexOf('|', StringComparison.Ordinal) is > 0 and var bar ? subject[..bar] : null;
+}
+
+/// <summary>Where and as whom an issuer is asked about its tokens (RFC 7662).</summary>
+/// <param name="Address">Its introspection endpoint, https.</param>
+/// <param name="ClientId">Our name there.</param>
+/// <param name="SealedSecret">Our secret there, sealed for <see cref="PurposeOf"/>.</param>
+public sealed record OriginCheck(string Address, string ClientId, byte[] SealedSecret)
+{
+    /// <summary>What the secret is sealed for.</summary>
+    public static string PurposeOf(string issuer) => "secret at issuer " + issuer;
+
+    /// <summary>Prints no secret, sealed or not.</summary>
+    public override string ToString() => $"{ClientId} at {Address}";
 }
 
 /// <summary>

@@ -52,6 +52,9 @@ public sealed class ScopeCatalogue
         "seal:identity_provisioning", "seal:user_profile", "keyreeve.admin", "keyreeve.audit.read",
     ];
 
+    /// <summary>The scopes of SEAL servers elsewhere, whose audience is what those servers are called: a setting says it.</summary>
+    public static readonly IReadOnlyList<string> Elsewhere = ["seal:configuration_management", "seal:group_management", "seal:location_management"];
+
     /// <summary>True for names that a renamed scope may not take.</summary>
     public static bool IsTaken(string name) =>
         Renamable.Contains(name, StringComparer.Ordinal) || name is OpenId or "profile" or "email" or "offline_access" || name.StartsWith(ValPrefix, StringComparison.Ordinal);
@@ -59,8 +62,9 @@ public sealed class ScopeCatalogue
     private readonly FrozenDictionary<string, ScopeDefinition> _byName;
 
     /// <summary>The built-in scopes under their (possibly renamed) names, and one <c>val:S</c> per VAL service.</summary>
-    public ScopeCatalogue(string issuer, IEnumerable<ValService> services, IReadOnlyDictionary<string, string>? renamed = null)
+    public ScopeCatalogue(string issuer, IEnumerable<ValService> services, IReadOnlyDictionary<string, string>? renamed = null, IReadOnlyDictionary<string, string>? audiences = null)
     {
+        string Audience(string builtIn, string path) => audiences is not null && audiences.TryGetValue(builtIn, out var other) ? other : issuer + path;
         string Name(string builtIn) => renamed is not null && renamed.TryGetValue(builtIn, out var other) ? other : builtIn;
         KeyManagement = Name("seal:key_management");
         KeyProvisioning = Name("seal:key_provisioning");
@@ -81,9 +85,9 @@ public sealed class ScopeCatalogue
             new("offline_access", ScopeKind.OpenId, UserInfoAudience, "Stay connected", "Keep access while you are not there."),
             new(KeyManagement, ScopeKind.Seal, KeyManagementAudience, "Key material", "Fetch the key material of your VAL services."),
             new(KeyProvisioning, ScopeKind.Seal, KeyManagementAudience, "Provision keys", "Provide key material for VAL services."),
-            new(Name("seal:configuration_management"), ScopeKind.Seal, issuer + "/seal/cm", "Configuration", "Read the configuration of your VAL services."),
-            new(Name("seal:group_management"), ScopeKind.Seal, issuer + "/seal/gm", "Groups", "See and manage your groups."),
-            new(Name("seal:location_management"), ScopeKind.Seal, issuer + "/seal/lm", "Location", "Use location services for you."),
+            new(Name("seal:configuration_management"), ScopeKind.Seal, Audience("seal:configuration_management", "/seal/cm"), "Configuration", "Read the configuration of your VAL services."),
+            new(Name("seal:group_management"), ScopeKind.Seal, Audience("seal:group_management", "/seal/gm"), "Groups", "See and manage your groups."),
+            new(Name("seal:location_management"), ScopeKind.Seal, Audience("seal:location_management", "/seal/lm"), "Location", "Use location services for you."),
             new(IdentityProvisioning, ScopeKind.Seal, IdentityProvisioningAudience, "Identity provisioning", "Provide VAL service identities."),
             new(UserProfile, ScopeKind.Seal, UserProfileAudience, "VAL profile", "Read your VAL service profile."),
             new(Administration, ScopeKind.Operator, AdministrationAudience, "Administration", "Administer this server."),
@@ -166,6 +170,9 @@ public sealed class ScopeCatalogue
     [Spec("TS 33.434", "A.2.1.3")]
     public ValClaims? ValClaimsOf(Client client, User user, ScopeList scopes) =>
         client.Profile == ClientProfile.Seal || scopes.Any(s => Find(s)?.Kind is ScopeKind.ValService or ScopeKind.Seal)
-            ? new ValClaims { ValUserId = user.ValUserId, ValServiceIds = user.AllServiceIds, ValUeId = user.ValUeId }
+            ? client.Sector is not null
+                // Where the user has a name of the sector's own, those that are the same everywhere would undo it.
+                ? new ValClaims { ValServiceIds = user.AllServiceIds }
+                : new ValClaims { ValUserId = user.ValUserId, ValServiceIds = user.AllServiceIds, ValUeId = user.ValUeId }
             : null;
 }

@@ -34,6 +34,7 @@ public sealed class SnapshotState : IDisposable
     private readonly Kek _kek;
     private readonly string _issuer;
     private readonly IReadOnlyDictionary<string, string>? _renamedScopes;
+    private readonly IReadOnlyDictionary<string, string>? _audiences;
     private readonly TimeProvider _clock;
     private readonly TimeSpan _mayBeStaleFor;
     private readonly SemaphoreSlim _oneAtATime = new(1, 1);
@@ -50,13 +51,13 @@ public sealed class SnapshotState : IDisposable
 
     /// <summary>Empty until <see cref="RefreshAsync"/> ran.</summary>
     public SnapshotState(IDirectory directory, ISigningKeyStore keyStore, IRevocationStore revocationStore, IChangeFeed feed, Kek kek,
-        string issuer, IReadOnlyDictionary<string, string>? renamedScopes, TimeSpan mayBeStaleFor, TimeProvider clock)
+        string issuer, IReadOnlyDictionary<string, string>? renamedScopes, TimeSpan mayBeStaleFor, TimeProvider clock, IReadOnlyDictionary<string, string>? audiences = null)
     {
         (_directory, _keyStore, _revocationStore, _feed) = (directory, keyStore, revocationStore, feed);
-        (_kek, _issuer, _renamedScopes, _clock) = (kek, issuer, renamedScopes, clock);
+        (_kek, _issuer, _renamedScopes, _audiences, _clock) = (kek, issuer, renamedScopes, audiences, clock);
         _mayBeStaleFor = mayBeStaleFor;
         _upToDateAt = clock.GetTimestamp();
-        _scopes = new ScopeCatalogue(issuer, [], renamedScopes);
+        _scopes = new ScopeCatalogue(issuer, [], renamedScopes, audiences);
     }
 
     /// <summary>Signing keys.</summary>
@@ -173,7 +174,7 @@ public sealed class SnapshotState : IDisposable
                 Volatile.Write(ref _resourceServers, new(ClientCapacity));
                 break;
             case Topic.Services:
-                Volatile.Write(ref _scopes, new ScopeCatalogue(_issuer, await _directory.ListServicesAsync(cancel), _renamedScopes));
+                Volatile.Write(ref _scopes, new ScopeCatalogue(_issuer, await _directory.ListServicesAsync(cancel), _renamedScopes, _audiences));
                 break;
             case Topic.Issuers:
                 Volatile.Write(ref _issuers, (await _directory.ListIssuersAsync(cancel)).ToFrozenDictionary(i => i.Issuer, StringComparer.Ordinal));

@@ -25,17 +25,17 @@ public sealed class IdTokenHint
     /// The hint, or null when it is no ID token of ours. What else our keys sign (access tokens, events, logout tokens) has another
     /// type and is no hint.
     /// </summary>
-    public static IdTokenHint? Read(string hint, string issuer, KeyRing keys) =>
+    public static IdTokenHint? Read(string hint, string issuer, KeyRing keys, PairwiseSubjects pairwise) =>
         JwsCompact.TryRead(hint, out var jws, out _)
         && jws.Header.HasTyp("JWT")
         && keys.Verifying(jws.Header.Kid) is { } key && jws.Verify(key)
         && JwtClaims.TryRead(jws.Payload, out var claims, out _)
         && string.Equals(claims.Issuer, issuer, StringComparison.Ordinal)
-        && claims.Audience is [var clientId] && claims.Subject is { Length: > 0 } subject
+        && claims.Audience is [var clientId] && PairwiseSubjects.OwnerOf(claims, pairwise) is { Length: > 0 } subject
             ? new(clientId, subject, claims.GetString("sid"))
             : null;
 
     /// <summary>The subject, or null when it is no ID token of ours for this client.</summary>
-    public static string? SubjectOf(string hint, string issuer, string clientId, KeyRing keys) =>
-        Read(hint, issuer, keys) is { } read && string.Equals(read.ClientId, clientId, StringComparison.Ordinal) ? read.Subject : null;
+    public static string? SubjectOf(string hint, string issuer, string clientId, KeyRing keys, PairwiseSubjects pairwise) =>
+        Read(hint, issuer, keys, pairwise) is { } read && string.Equals(read.ClientId, clientId, StringComparison.Ordinal) ? read.Subject : null;
 }

@@ -31,6 +31,9 @@ public sealed record AccessTokenClaims
     /// <summary><c>sub</c>: the user's subject, or the client_id when no user takes part (RFC 9068 2.2).</summary>
     public required string Subject { get; init; }
 
+    /// <summary><c>sector</c>: where <see cref="Subject"/> is the user's name, or null when it is the subject itself. Ours, <see cref="PairwiseSubjects"/>.</summary>
+    public string? Sector { get; init; }
+
     /// <summary><c>client_id</c></summary>
     public required string ClientId { get; init; }
 
@@ -80,6 +83,9 @@ public sealed record IdTokenClaims
 {
     /// <summary><c>sub</c></summary>
     public required string Subject { get; init; }
+
+    /// <summary><c>sector</c>, as of an access token.</summary>
+    public string? Sector { get; init; }
 
     /// <summary><c>aud</c>: the client_id of the SIM-C.</summary>
     public required string ClientId { get; init; }

@@ -44,6 +44,8 @@ public sealed class TokenMinter(string issuer)
         json.WriteString("jti"u8, claims.JwtId);
         json.WriteString("client_id"u8, claims.ClientId);
         json.WriteString("scope"u8, claims.Scope);
+        if (claims.Sector is not null)
+            json.WriteString("sector"u8, claims.Sector);
         if (claims.GrantId is not null)
             json.WriteString("grant_id"u8, claims.GrantId);
         if (claims.Authentication is { } authentication)
@@ -86,6 +88,8 @@ public sealed class TokenMinter(string issuer)
         json.WriteStartObject();
         json.WriteString("iss"u8, Issuer);
         json.WriteString("sub"u8, claims.Subject);
+        if (claims.Sector is not null)
+            json.WriteString("sector"u8, claims.Sector);
         json.WriteString("aud"u8, claims.ClientId);
         json.WriteNumber("exp"u8, claims.ExpiresAt);
         json.WriteNumber("iat"u8, claims.IssuedAt);

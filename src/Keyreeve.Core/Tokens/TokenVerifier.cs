@@ -11,7 +11,7 @@ namespace Keyreeve.Core.Tokens;
 /// and revocation are looked at every time.
 /// </summary>
 [Spec("TS 33.434", "A.7.2")]
-public sealed class TokenVerifier(string issuer, Func<KeyRing> ring, Func<RevocationList> revocations, TimeProvider clock, TimeSpan leeway)
+public sealed class TokenVerifier(string issuer, Func<KeyRing> ring, Func<RevocationList> revocations, TimeProvider clock, TimeSpan leeway, PairwiseSubjects? pairwise = null)
 {
     private Remembered _remembered = new(new([]));
 
@@ -63,8 +63,10 @@ public sealed class TokenVerifier(string issuer, Func<KeyRing> ring, Func<Revoca
             || claims.GetString("client_id") is not { Length: > 0 } clientId
             || !ScopeList.TryRead(claims.GetString("scope"), out var scope))
             return Invalid("a required claim (exp, iat, sub, client_id, scope)");
+        if (PairwiseSubjects.OwnerOf(claims, pairwise) is not { } subject)
+            return Invalid("its sector");
         return TokenAncestor.Read(claims) is { } derivedFrom
-            ? new VerifiedToken(claims, claims.Subject, clientId, scope, derivedFrom)
+            ? new VerifiedToken(claims, subject, clientId, scope, derivedFrom)
             : Invalid("its derived_from");
     }
 

@@ -10,13 +10,13 @@ namespace Keyreeve.Core.Tokens;
 /// </summary>
 public sealed class VerifiedIdToken
 {
-    private VerifiedIdToken(JwtClaims claims) => Claims = claims;
+    private VerifiedIdToken(JwtClaims claims, string subject) => (Claims, Subject) = (claims, subject);
 
     /// <summary>All claims as signed.</summary>
     public JwtClaims Claims { get; }
 
-    /// <summary><c>sub</c></summary>
-    public string Subject => Claims.Subject!;
+    /// <summary>Whose it is (<see cref="VerifiedToken.Subject"/>).</summary>
+    public string Subject { get; }
 
     /// <summary><c>sid</c>, or null.</summary>
     public string? SessionId => Claims.GetString("sid");
@@ -28,7 +28,7 @@ public sealed class VerifiedIdToken
     public long ExpiresAt => Claims.ExpiresAt!.Value;
 
     /// <summary>Checks one. The text of a refusal is for the operator.</summary>
-    public static Outcome<VerifiedIdToken> Decide(string text, string issuer, string clientId, KeyRing keys, RevocationList revocations, DateTimeOffset now)
+    public static Outcome<VerifiedIdToken> Decide(string text, string issuer, string clientId, KeyRing keys, RevocationList revocations, PairwiseSubjects pairwise, DateTimeOffset now)
     {
         static Refusal Refuse(string why) => new(RefusalCode.SubjectTokenNotAccepted, "the subject token is not accepted", "the ID token was refused: " + why) { Param = "subject_token" };
         if (!JwsCompact.TryRead(text, out var jws, out var error))
@@ -46,8 +46,10 @@ public sealed class VerifiedIdToken
             return Refuse("it was issued to another client");
         if (claims.ExpiresAt is not { } expires || expires <= now.ToUnixTimeSeconds())
             return Refuse("it has expired");
-        return revocations.Covers(null, claims.Subject, clientId, null, claims.IssuedAt.Value)
+        if (PairwiseSubjects.OwnerOf(claims, pairwise) is not { } subject)
+            return Refuse("its sector");
+        return revocations.Covers(null, subject, clientId, null, claims.IssuedAt.Value)
             ? Refuse("its user's or client's tokens were revoked")
-            : new VerifiedIdToken(claims);
+            : new VerifiedIdToken(claims, subject);
     }
 }

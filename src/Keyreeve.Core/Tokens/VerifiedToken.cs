@@ -30,8 +30,11 @@ public sealed class VerifiedToken
     /// <summary>All claims as signed.</summary>
     public JwtClaims Claims { get; }
 
-    /// <summary><c>sub</c></summary>
+    /// <summary>Whose it is: <c>sub</c>, or the user whose name that is in <see cref="Sector"/>.</summary>
     public string Subject { get; }
+
+    /// <summary><c>sector</c>: where <c>sub</c> is the user's name (<see cref="PairwiseSubjects"/>), or null.</summary>
+    public string? Sector => Claims.GetString("sector");
 
     /// <summary><c>client_id</c></summary>
     public string ClientId { get; }

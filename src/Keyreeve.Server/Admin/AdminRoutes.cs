@@ -87,9 +87,9 @@ public static class AdminRoutes
         new("DELETE", "/services/{serviceId}", "removeService", "Removes a VAL service and its mappings to users and devices.", RemoveService.HandleAsync),
 
         new("GET", "/issuers", "listIssuers", "Trusted issuers.", ListIssuers.HandleAsync) { Answers = IssuerJson.Schema, IsPage = true },
-        new("POST", "/issuers", "createIssuer", "Trusts an issuer: its tokens count at the token endpoint as far as is written here.", CreateIssuer.HandleAsync) { Reads = IssuerJson.Schema, Answers = IssuerJson.Schema },
+        new("POST", "/issuers", "createIssuer", "Trusts an issuer: its tokens count at the token endpoint as far as is written here.", CreateIssuer.HandleAsync) { Reads = IssuerJson.New, Answers = IssuerJson.Schema },
         new("GET", "/issuers/{issuer}", "showIssuer", "One trusted issuer.", ShowIssuer.HandleAsync) { Answers = IssuerJson.Schema },
-        new("PUT", "/issuers/{issuer}", "replaceIssuer", "Replaces a trusted issuer; disabling ends the tokens that stand on it.", ReplaceIssuer.HandleAsync) { Reads = IssuerJson.Schema, Answers = IssuerJson.Schema },
+        new("PUT", "/issuers/{issuer}", "replaceIssuer", "Replaces a trusted issuer; disabling ends the tokens that stand on it.", ReplaceIssuer.HandleAsync) { Reads = IssuerJson.New, Answers = IssuerJson.Schema },
         new("DELETE", "/issuers/{issuer}", "removeIssuer", "Trusts an issuer no more, and ends the tokens that stand on it.", RemoveIssuer.HandleAsync),
 
         new("GET", "/devices", "listDevices", "VAL UEs.", ListDevices.HandleAsync) { Answers = DeviceJson.Schema, IsPage = true },

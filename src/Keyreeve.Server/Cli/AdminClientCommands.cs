@@ -36,6 +36,8 @@ internal static class AdminClientCommands
             new("--require-pushed-requests", "requirePushedRequests", typeof(bool), "authorization requests are pushed first"),
             new("--encrypt-access-tokens", "encryptAccessTokens", typeof(bool), "access tokens are encrypted for their resource server"),
             new("--may-impersonate", "mayImpersonate", typeof(bool), "token exchange gives it tokens that do not name it as the actor"),
+            AdminFlag.Text("--subject-type", "subjectType", "public, or pairwise: its users have names of their own in its sector"),
+            AdminFlag.Text("--sector", "sectorIdentifier", "for pairwise, the host that names the sector; default: that of the redirect URIs"),
             new("--disabled", "disabled", typeof(bool), "true ends its tokens"),
             AdminFlag.Text("--secret-file", "secret", "a file with a secret made elsewhere, or - for standard input; without it one is made") with { IsFile = true, OnlyAdd = true },
         ])

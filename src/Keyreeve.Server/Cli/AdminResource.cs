@@ -42,6 +42,10 @@ internal sealed record AdminResource(string Noun, string Description, string Pat
         AdminFlag.Texts("--link", "links", "one of its users who is a user here, as SUB=SUBJECT"),
         new("--federated", "federated", typeof(bool), "users that are not linked are known here as issuer|sub"),
         AdminFlag.Text("--acr", "acr", "the authentication class its logins count as"),
+        AdminFlag.Text("--introspection-uri", "introspectionUri", "its introspection endpoint: it is asked at every exchange whether its token holds"),
+        AdminFlag.Text("--introspection-client", "introspectionClientId", "our client_id there"),
+        new("--introspection-secret-file", "introspectionSecret", typeof(string), "a file with our secret there, - for standard input") { IsFile = true },
+        new("--token-seconds", "tokenSeconds", typeof(int), "what is made of its tokens lives no longer"),
         new("--disabled", "disabled", typeof(bool), "true ends the tokens that stand on it"),
     ]);
 

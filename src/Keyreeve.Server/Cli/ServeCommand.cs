@@ -62,6 +62,7 @@ internal static class ServeCommand
         foreach (var (name, value, meaning) in SettingsReader.Known)
             table.AddRow(Markup.Escape(name), Markup.Escape(value), Markup.Escape(meaning));
         table.AddRow("Scopes:Names:NAME", "", "another name for a built-in scope");
+        table.AddRow("Scopes:Audiences:NAME", "", "what a SEAL server elsewhere is called in aud");
         AnsiConsole.Write(table);
         AnsiConsole.MarkupLine("JSON file < environment (KEYREEVE__Tokens__AccessTokenSeconds) < --set");
         return 0;

@@ -66,7 +66,7 @@ public sealed class DemoData
     private static async Task KeepAsync(ServerParts parts, JsonObject document, CancellationToken cancel)
     {
         var files = new JsonObject { ["demo.json"] = document.ToJsonString() };
-        foreach (var name in (string[])["val-server.pem", "val-server.key"])
+        foreach (var name in DemoFolder.Files.Where(name => name != "demo.json"))
             files[name] = await File.ReadAllTextAsync(parts.Folder.Path(name), cancel);
         await StoreStart.KeepDemoAsync(parts, files.ToJsonString(), cancel);
     }
@@ -87,6 +87,7 @@ public sealed class DemoData
         await AddRecordAsync(records, PumpService, new(KmIdentityKind.User, "sip:tina@val.example"), cancel);
         await AddRecordAsync(records, PumpService, new(KmIdentityKind.Device, "ue-alice-1"), cancel);
         await AddRecordAsync(records, PumpService, new(KmIdentityKind.Client, "seal-client"), cancel);
+        await AddRecordAsync(records, PumpService, new(KmIdentityKind.Client, "pumps-north"), cancel);
         await AddRecordAsync(records, FleetService, new(KmIdentityKind.User, "sip:alice@val.example"), cancel);
         var profiles = new JsonArray();
         await AddProfileAsync(profiles, PumpService, new(KmIdentityKind.User, "sip:alice@val.example"), """{"displayName":"Alice","groups":["pumps-north"],"priority":5}""", cancel);
@@ -99,7 +100,7 @@ public sealed class DemoData
                 ClientId = "seal-client",
                 Name = "Demo SEAL client",
                 RedirectUris = [Callback],
-                Scopes = Scopes($"openid profile email offline_access val:{PumpService} val:{FleetService} seal:key_management seal:user_profile"),
+                Scopes = Scopes($"openid profile email offline_access val:{PumpService} val:{FleetService} seal:key_management seal:user_profile seal:group_management"),
             }, cancel),
             await AddClientAsync(new Client
             {
@@ -122,6 +123,7 @@ public sealed class DemoData
                 Scopes = Scopes($"val:{FleetService} seal:group_management"),
                 Audience = "https://val.example/fleet-tracking",
             }, cancel),
+            await AddGroupServerAsync(cancel),
         };
         var document = new JsonObject { ["issuer"] = "", ["ca"] = "ca.pem", ["skmsUri"] = "", ["users"] = users, ["clients"] = clients, ["keyRecords"] = records, ["profiles"] = profiles };
         await KeepAsync(_parts, document, cancel);
@@ -221,32 +223,47 @@ public sealed class DemoData
         };
     }
 
-    private async Task<JsonObject> AddValServerAsync(CancellationToken cancel)
+    private Task<JsonObject> AddValServerAsync(CancellationToken cancel) => AddServerAsync(new Client
     {
-        const string id = "val-server";
+        ClientId = "val-server",
+        Name = "Demo VAL server",
+        Scopes = Scopes($"val:{PumpService} seal:key_management seal:key_provisioning seal:identity_provisioning seal:user_profile"),
+        Audience = "https://val.example/pump-control",
+        OwnedServices = [PumpService],
+    }, "https://val.example/pump-control", cancel);
+
+    /// <summary>A SEAL server other than the SKM-S: it reads tokens for group management, and fetches key material of groups (SEAL-X1).</summary>
+    private Task<JsonObject> AddGroupServerAsync(CancellationToken cancel) => AddServerAsync(new Client
+    {
+        ClientId = "group-server",
+        Name = "Demo group management server",
+        Scopes = Scopes("seal:key_management"),
+        Audience = _parts.State.Scopes.Find("seal:group_management")?.Audience,
+        OwnedServices = [PumpService],
+    }, "https://seal.example/group-management", cancel);
+
+    /// <summary>A server with a certificate for its name, beside its secret.</summary>
+    private async Task<JsonObject> AddServerAsync(Client client, string uri, CancellationToken cancel)
+    {
+        var id = client.ClientId;
         var (certificate, certificatePem, keyPem) = _parts.Pki.IssueClient(
             CaRole.ValMc,
-            new EntityRequest { CommonName = id, Use = EntityUse.Client, Uris = [new Uri("https://val.example/pump-control")], DnsNames = [] },
+            new EntityRequest { CommonName = id, Use = EntityUse.Client, Uris = [new Uri(uri)], DnsNames = [] },
             _parts.Clock.GetUtcNow());
         using (certificate)
         {
-            _parts.Folder.Write("val-server.pem", certificatePem);
-            _parts.Folder.Write("val-server.key", keyPem);
-            var json = await AddClientAsync(new Client
+            _parts.Folder.Write(id + ".pem", certificatePem);
+            _parts.Folder.Write(id + ".key", keyPem);
+            var json = await AddClientAsync(client with
             {
-                ClientId = id,
-                Name = "Demo VAL server",
                 AuthMethods = [ClientAuthMethod.SecretBasic, ClientAuthMethod.TlsClientAuth],
-                TlsName = RegisteredName.TryRead("san_uri:https://val.example/pump-control", out var name, out _) ? name : null,
+                TlsName = RegisteredName.TryRead("san_uri:" + uri, out var name, out _) ? name : null,
                 Grants = [GrantType.ClientCredentials],
-                Scopes = Scopes($"val:{PumpService} seal:key_management seal:key_provisioning seal:identity_provisioning seal:user_profile"),
-                Audience = "https://val.example/pump-control",
-                OwnedServices = [PumpService],
                 CertificateThumbprints = [OperatorCertificates.ThumbprintOf(certificate)],
             }, cancel);
-            json["cert"] = "val-server.pem";
-            json["key"] = "val-server.key";
-            json["audience"] = "https://val.example/pump-control";
+            json["cert"] = id + ".pem";
+            json["key"] = id + ".key";
+            json["audience"] = client.Audience;
             return json;
         }
     }

@@ -7,7 +7,7 @@ namespace Keyreeve.Server.Demo;
 internal static class DemoFolder
 {
     /// <summary>Their names; no other name is written out of a backup.</summary>
-    public static readonly string[] Files = ["demo.json", "val-server.pem", "val-server.key"];
+    public static readonly string[] Files = ["demo.json", "val-server.pem", "val-server.key", "group-server.pem", "group-server.key"];
 
     /// <summary>Those that are there.</summary>
     public static Dictionary<string, byte[]> Read(DataFolder folder) => Files.Where(name => File.Exists(folder.Path(name)))

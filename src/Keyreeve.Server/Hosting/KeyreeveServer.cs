@@ -5,6 +5,7 @@ using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Events;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Snapshots;
+using Keyreeve.Core.Tokens;
 using Keyreeve.Seal;
 using Keyreeve.Server.Demo;
 using Keyreeve.Server.Settings;
@@ -103,12 +104,13 @@ public sealed class KeyreeveServer : IAsyncDisposable
         Folder.WritePublic("ca.pem", pki.Root.ExportCertificatePem() + "\n");
         await OperatorCertificates.EnsureFirstAsync(Folder, stores.Sealed, kek, pki, isOneOfMany: settings.Postgres is not null, clock, cancel);
 
+        var pairwise = Own(await PairwiseSubjects.OpenAsync(stores.Sealed, kek, clock, cancel));
         var rotator = new KeyRotator(stores.SigningKeys, kek, settings.Rotation, clock);
         await rotator.RotateAsync(cancel);
-        var state = Own(new SnapshotState(stores.Directory, stores.SigningKeys, stores.Revocations, stores.Changes, kek, Issuer, settings.ScopeNames, settings.StaleAfter, clock));
+        var state = Own(new SnapshotState(stores.Directory, stores.SigningKeys, stores.Revocations, stores.Changes, kek, Issuer, settings.ScopeNames, settings.StaleAfter, clock, settings.ScopeAudiences));
         await state.RefreshAsync(cancel);
 
-        var parts = new ServerParts(options, Folder, Issuer, EndPoints, kek, stores, pki, new ClientAuthorities(settings.Clients, pki[CaRole.ValMc].Certificate), state, rotator, previous, clock);
+        var parts = new ServerParts(options, Folder, Issuer, EndPoints, kek, stores, pki, new ClientAuthorities(settings.Clients, pki[CaRole.ValMc].Certificate), state, rotator, pairwise, previous, clock);
         Application = WebHost.Build(parts, sockets);
         Own(Application);
         if ((_telemetry = TelemetryExport.Start(parts, Application.Services)) is { } telemetry)
@@ -172,6 +174,7 @@ public sealed record ServerParts(
     ClientAuthorities ClientAuthorities,
     SnapshotState State,
     KeyRotator Rotator,
+    PairwiseSubjects Pairwise,
     PreviousLife PreviousLife,
     TimeProvider Clock)
 {

@@ -174,8 +174,8 @@ public static class WebHost
             .AddSingleton<IAssertionStore>(stores.Assertions).AddSingleton<ISeenRequestStore>(stores.SeenRequests).AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
             .AddSingleton<IIssuerKeys>(services => services.GetRequiredService<RemoteKeys>()).AddSingleton<EncryptedTokens>()
             .AddSingleton(new TokenMinter(parts.Issuer))
-            .AddSingleton(new TokenVerifier(parts.Issuer, () => parts.State.Keys, () => parts.State.Revocations, parts.Clock, settings.Tokens.Leeway))
-            .AddSingleton(settings.Limits).AddSingleton<RequestLimits>().AddSingleton<AssertionMemory>().AddSingleton<RemoteKeys>().AddSingleton(parts.ClientAuthorities)
+            .AddSingleton(new TokenVerifier(parts.Issuer, () => parts.State.Keys, () => parts.State.Revocations, parts.Clock, settings.Tokens.Leeway, parts.Pairwise)).AddSingleton(parts.Pairwise)
+            .AddSingleton(settings.Limits).AddSingleton<RequestLimits>().AddSingleton<AssertionMemory>().AddSingleton<RemoteKeys>().AddSingleton<IssuerIntrospection>().AddSingleton(parts.ClientAuthorities)
             .AddSingleton<Func<ClientTrust>>(() => parts.ClientAuthorities.Trust).AddSingleton<ClientAuthenticator>().AddSingleton<BrowserSessions>().AddSingleton<LoginTickets>()
             .AddSingleton(settings.Branding).AddSingleton(new PasswordSettings(settings.PasswordMinLength));
         AddLogin(services, parts);

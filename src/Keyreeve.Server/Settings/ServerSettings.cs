@@ -60,6 +60,9 @@ public sealed record ServerSettings
     /// <summary>Built-in scope name to the name used instead.</summary>
     public IReadOnlyDictionary<string, string> ScopeNames { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Scope of a SEAL server elsewhere to its audience.</summary>
+    public IReadOnlyDictionary<string, string> ScopeAudiences { get; init; } = new Dictionary<string, string>();
+
     /// <summary>What the server may connect to.</summary>
     public OutboundSettings Outbound { get; init; } = new();
 

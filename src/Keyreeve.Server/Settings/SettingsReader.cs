@@ -80,6 +80,9 @@ public sealed class SettingsReader
     /// <summary>Settings with a free last part: a map from a built-in scope name to another one.</summary>
     private const string ScopePrefix = "Scopes:Names:";
 
+    /// <summary>The same from the scope of a SEAL server elsewhere to its audience.</summary>
+    private const string AudiencePrefix = "Scopes:Audiences:";
+
     private readonly Dictionary<string, (string Value, string Source)> _values = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<string> _sources = [];
 
@@ -149,6 +152,9 @@ public sealed class SettingsReader
         }
     }
 
+    private Dictionary<string, string> MapOf(string prefix) => _values.Where(v => v.Key.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
+        .ToDictionary(v => v.Key[prefix.Length..], v => v.Value.Value, StringComparer.Ordinal);
+
     private void Add(string name, string value, string source)
     {
         if (name.StartsWith(ScopePrefix, StringComparison.OrdinalIgnoreCase) && name.Length > ScopePrefix.Length)
@@ -162,6 +168,16 @@ public sealed class SettingsReader
             if (ScopeCatalogue.IsTaken(value))
                 throw new SettingsException($"{source}: '{value}' is the name of another scope");
             _values[ScopePrefix + scope] = (value, source);
+            return;
+        }
+        if (name.StartsWith(AudiencePrefix, StringComparison.OrdinalIgnoreCase) && name.Length > AudiencePrefix.Length)
+        {
+            var scope = name[AudiencePrefix.Length..];
+            if (!ScopeCatalogue.Elsewhere.Contains(scope, StringComparer.Ordinal))
+                throw new SettingsException($"{source}: '{scope}' is no scope of a SEAL server elsewhere; there are {string.Join(", ", ScopeCatalogue.Elsewhere)}");
+            if (!Uri.TryCreate(value, UriKind.Absolute, out var uri) || uri.Fragment.Length > 0 || value.Any(c => c is <= ' ' or > '~'))
+                throw new SettingsException($"{source}: '{value}' is no audience: an absolute URI without fragment");
+            _values[AudiencePrefix + scope] = (value, source);
             return;
         }
         if (OutboundReader.IsReceiver(name))
@@ -224,8 +240,8 @@ public sealed class SettingsReader
             SKmsUris = Uris("Seal:SKmsUris"),
             SKmsId = Text("Seal:SKmsId") is not { } id ? "skms-1" : id.Length <= 255 ? id : throw Wrong("Seal:SKmsId"),
             KmWindow = Seconds("Seal:WindowSeconds", 1, 30),
-            ScopeNames = _values.Where(v => v.Key.StartsWith(ScopePrefix, StringComparison.OrdinalIgnoreCase))
-                .ToDictionary(v => v.Key[ScopePrefix.Length..], v => v.Value.Value, StringComparer.Ordinal),
+            ScopeNames = MapOf(ScopePrefix),
+            ScopeAudiences = MapOf(AudiencePrefix),
             LogLevel = Text("Log:Level") is not { } level ? LogLevel.Information
                 : Enum.TryParse<LogLevel>(level, ignoreCase: true, out var parsed) && !char.IsAsciiDigit(level[0]) ? parsed : throw Wrong("Log:Level"),
             Telemetry = new TelemetrySettings

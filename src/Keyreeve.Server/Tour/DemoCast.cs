@@ -10,7 +10,11 @@ internal sealed record DemoCast
     internal sealed record Person(string UserName, string Password, string ValUserId, string ServiceId, string Payload);
 
     /// <summary>A client that authenticates by its secret.</summary>
-    internal sealed record Party(string ClientId, ClientSecretText Secret, string RedirectUri, string Scopes, bool Refreshes, string? Audience);
+    internal sealed record Party(string ClientId, TokenText Credential, string RedirectUri, string Scopes, bool Refreshes, string? Audience)
+    {
+        /// <summary>For the library.</summary>
+        internal ClientSecretText Secret => new(Credential.Reveal());
+    }
 
     /// <summary>Who signs in.</summary>
     public required Person User { get; init; }
@@ -79,7 +83,7 @@ internal sealed record DemoCast
             if (!fits(client) || TextOrNull(client, "clientSecret") is not { } secret)
                 continue;
             var redirect = client.TryGetProperty("redirectUris", out var uris) && uris.GetArrayLength() > 0 ? uris[0].GetString() : null;
-            return new(Text(client, "clientId"), new ClientSecretText(secret), redirect ?? "", TextOrNull(client, "scopes") ?? "",
+            return new(Text(client, "clientId"), new TokenText(secret), redirect ?? "", TextOrNull(client, "scopes") ?? "",
                 Has(client, "refresh_token"), TextOrNull(client, "audience"));
         }
         throw new KeyNotFoundException("demo.json has " + missing);

@@ -7,7 +7,7 @@ namespace Keyreeve.Server.Tour;
 
 /// <summary>The scenes of <see cref="SealTour"/>, in the order of the clauses. Each gives null, or why the tour cannot go on.</summary>
 internal sealed class SealScenes(
-    DemoCast cast, string issuer, TourTunnel tunnel, X509Certificate2Collection roots, TourPrinter print, TourSpoil spoil, TimeProvider clock)
+    DemoCast cast, string issuer, TourTunnel tunnel, X509Certificate2Collection roots, TourOperator operators, TourPrinter print, TourSpoil spoil, TimeProvider clock)
 {
     private const string KeyManagement = "seal:key_management";
 
@@ -31,7 +31,22 @@ internal sealed class SealScenes(
             return stop;
         return await AuthorizeAsync(tokens, simC, cancel)
             ?? await ManageKeysAsync(tokens, cancel)
-            ?? await RefreshAsync(tokens, simC, cancel);
+            ?? await PlayValServerAsync(tokens, simC, cancel);
+    }
+
+    private async Task<TourStop?> PlayValServerAsync(TokenSet tokens, SimClient simC, CancellationToken cancel)
+    {
+        using var http = new TourHttp(roots);
+        var valServer = new ValServerScenes(cast, issuer, tunnel, http, print, spoil, clock);
+        if (await valServer.ManageKeysAsync(cancel) is { } stop)
+            return stop;
+        if (!cast.SimC.Refreshes)
+        {
+            print.Note($"Annex A.5 and provisioning are not played: {cast.SimC.ClientId} is not registered for refresh_token.");
+            return null;
+        }
+        (stop, var renewed) = await RefreshAsync(tokens, simC, cancel);
+        return renewed is null ? stop : await valServer.ProvisionAsync(renewed, simC, operators, cancel);
     }
 
     private async Task<TourStop?> AuthorizeAsync(TokenSet tokens, SimClient simC, CancellationToken cancel)
@@ -101,38 +116,33 @@ internal sealed class SealScenes(
             ?? await RefusedAsync(skm, request, tokens.AccessToken, KmErrorCode.NotValidated, 403, "the same request once more (replay)", cancel);
     }
 
-    private async Task<TourStop?> RefreshAsync(TokenSet tokens, SimClient simC, CancellationToken cancel)
+    private async Task<(TourStop? Stop, TokenSet? Renewed)> RefreshAsync(TokenSet tokens, SimClient simC, CancellationToken cancel)
     {
-        if (!cast.SimC.Refreshes)
-        {
-            print.Note($"Annex A.5 is not played: {cast.SimC.ClientId} is not registered for refresh_token.");
-            return null;
-        }
         print.Figure("A.5", "Refreshing an access token");
         print.Step("A.5", 0, "SIM-C uses the refresh token");
         if (tokens.RefreshToken is null)
-            return new("a refresh token", "none");
+            return (new("a refresh token", "none"), null);
         if (!(await simC.RefreshAsync(tokens, null, cancel)).Succeeded(out var renewed, out var failure))
-            return StopOf("an access token response", failure);
+            return (StopOf("an access token response", failure), null);
         if (renewed.AccessToken.Equals(tokens.AccessToken))
-            return new("a new access token", "the old one");
+            return (new("a new access token", "the old one"), null);
         print.Token("access token", renewed.AccessToken);
         print.Held("a new access token without a new login");
 
         print.Figure("A.8", "Token revocation");
         print.Step("A.8", 0, "the old access token is revoked, and refused everywhere");
         if (await simC.RevokeAsync(tokens.AccessToken, cancel) is { } unrevoked)
-            return StopOf("HTTP 200 from the revocation endpoint", unrevoked);
+            return (StopOf("HTTP 200 from the revocation endpoint", unrevoked), null);
         if (!(await DiscoverAsync(cast.ValServer, cancel)).Succeeded(out var valServer, out failure))
-            return StopOf("OpenID provider metadata for the VAL server", failure);
+            return (StopOf("OpenID provider metadata for the VAL server", failure), null);
         if (!(await valServer.IntrospectAsync(tokens.AccessToken, cancel)).Succeeded(out var answer, out failure))
-            return StopOf("an introspection response", failure);
+            return (StopOf("an introspection response", failure), null);
         if (answer.Active)
-            return new("active: false from introspection of a revoked token", "active: true");
+            return (new("active: false from introspection of a revoked token", "active: true"), null);
         print.Held("introspection: not active");
         var skm = new SkmClient(tunnel.Http, new Uri(issuer + "/seal/km/v1/requests"), cast.SKmsUri, Leeway, clock);
         var request = skm.NewRequest(cast.User.ServiceId, new(KmIdentityKind.User, cast.User.ValUserId));
-        return await RefusedAsync(skm, request, tokens.AccessToken, KmErrorCode.Rejected, 401, "a KM request with the revoked token", cancel);
+        return await RefusedAsync(skm, request, tokens.AccessToken, KmErrorCode.Rejected, 401, "a KM request with the revoked token", cancel) is { } accepted ? (accepted, null) : (null, renewed);
     }
 
     private async Task<TourStop?> RefusedAsync(

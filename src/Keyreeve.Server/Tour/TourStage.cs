@@ -4,7 +4,10 @@ namespace Keyreeve.Server.Tour;
 /// <param name="Issuer">The SIM-S, with the port that was bound.</param>
 /// <param name="CaPem">Path of the root certificate, the only one that is trusted.</param>
 /// <param name="DemoJsonPath">Path of <c>demo.json</c>.</param>
-public sealed record TourStage(Uri Issuer, string CaPem, string DemoJsonPath);
+/// <param name="Operators">The listener for operators.</param>
+/// <param name="AdminPem">Path of an operator's certificate.</param>
+/// <param name="AdminKey">Path of its key.</param>
+public sealed record TourStage(Uri Issuer, string CaPem, string DemoJsonPath, Uri Operators, string AdminPem, string AdminKey);
 
 /// <summary>One thing done wrong on purpose, to see that the server refuses it. A spoilt tour that ends with 0 has found a hole.</summary>
 public enum TourSpoil
@@ -20,6 +23,15 @@ public enum TourSpoil
 
     /// <summary>The access token is revoked before it is used: clause 5.2.5 must fail.</summary>
     RevokedToken,
+
+    /// <summary>The VAL server asks for key material of a VAL service that it does not own: clause 5.3.1 must fail.</summary>
+    ForeignService,
+
+    /// <summary>The serving system does not trust the primary one: clause 5.4 must fail.</summary>
+    NoTrust,
+
+    /// <summary>The token is revoked in the primary system before it is exchanged in the serving one: clause 5.4 must fail.</summary>
+    RevokedAtPrimary,
 }
 
 /// <summary>Why the tour cannot go on.</summary>

@@ -13,7 +13,7 @@ namespace Keyreeve.Storage;
 internal sealed class IssuerTable(IDatabase database)
 {
     public Task<IReadOnlyList<TrustedIssuer>> ListAsync(CancellationToken cancel) => database.ReadAsync<IReadOnlyList<TrustedIssuer>>(async connection =>
-        [.. (await connection.QueryAsync<Row>("SELECT issuer, name, jwks, jwks_uri, algorithms, scopes, clients, links, federated, acr, disabled, version FROM trusted_issuers"))
+        [.. (await connection.QueryAsync<Row>("SELECT issuer, name, jwks, jwks_uri, algorithms, scopes, clients, links, federated, acr, origin_uri, origin_client, sealed_origin_secret, token_seconds, disabled, version FROM trusted_issuers"))
             .Select(row => row.ToIssuer()).OrderBy(issuer => issuer.Issuer, StringComparer.Ordinal)], cancel);
 
     public Task<Outcome<TrustedIssuer>> SaveAsync(TrustedIssuer issuer, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) =>
@@ -27,12 +27,13 @@ internal sealed class IssuerTable(IDatabase database)
             var saved = issuer with { Version = (stored ?? 0) + 1 };
             await unit.ExecuteAsync(stored is null
                 ? """
-                    INSERT INTO trusted_issuers (issuer, name, jwks, jwks_uri, algorithms, scopes, clients, links, federated, acr, disabled, version)
-                    VALUES (@Issuer, @Name, @Jwks, @JwksUri, @Algorithms, @Scopes, @Clients, @Links, @Federated, @Acr, @Disabled, @Version)
+                    INSERT INTO trusted_issuers (issuer, name, jwks, jwks_uri, algorithms, scopes, clients, links, federated, acr, origin_uri, origin_client, sealed_origin_secret, token_seconds, disabled, version)
+                    VALUES (@Issuer, @Name, @Jwks, @JwksUri, @Algorithms, @Scopes, @Clients, @Links, @Federated, @Acr, @OriginUri, @OriginClient, @SealedOriginSecret, @TokenSeconds, @Disabled, @Version)
                     """
                 : """
                     UPDATE trusted_issuers SET name = @Name, jwks = @Jwks, jwks_uri = @JwksUri, algorithms = @Algorithms, scopes = @Scopes, clients = @Clients,
-                        links = @Links, federated = @Federated, acr = @Acr, disabled = @Disabled, version = @Version
+                        links = @Links, federated = @Federated, acr = @Acr, origin_uri = @OriginUri, origin_client = @OriginClient,
+                        sealed_origin_secret = @SealedOriginSecret, token_seconds = @TokenSeconds, disabled = @Disabled, version = @Version
                     WHERE issuer = @Issuer
                     """, Row.Of(saved));
             unit.Audit(entry);
@@ -61,6 +62,10 @@ internal sealed class IssuerTable(IDatabase database)
         public string Links { get; init; } = "";
         public long Federated { get; init; }
         public string Acr { get; init; } = "";
+        public string? OriginUri { get; init; }
+        public string? OriginClient { get; init; }
+        public byte[]? SealedOriginSecret { get; init; }
+        public long? TokenSeconds { get; init; }
         public long Disabled { get; init; }
         public long Version { get; init; }
 
@@ -76,6 +81,10 @@ internal sealed class IssuerTable(IDatabase database)
             Links = JsonSerializer.Serialize(new SortedDictionary<string, string>(issuer.Links, StringComparer.Ordinal)),
             Federated = issuer.Federated ? 1 : 0,
             Acr = issuer.Acr,
+            OriginUri = issuer.Origin?.Address,
+            OriginClient = issuer.Origin?.ClientId,
+            SealedOriginSecret = issuer.Origin?.SealedSecret,
+            TokenSeconds = issuer.TokenSeconds,
             Disabled = issuer.Disabled ? 1 : 0,
             Version = issuer.Version,
         };
@@ -92,6 +101,8 @@ internal sealed class IssuerTable(IDatabase database)
             Links = (JsonSerializer.Deserialize<Dictionary<string, string>>(Links) ?? throw StoredText.Broken(Links)).ToImmutableDictionary(StringComparer.Ordinal),
             Federated = Federated != 0,
             Acr = Acr,
+            Origin = OriginUri is null ? null : new(OriginUri, OriginClient ?? throw StoredText.Broken(OriginUri), SealedOriginSecret ?? throw StoredText.Broken(OriginUri)),
+            TokenSeconds = (int?)TokenSeconds,
             Disabled = Disabled != 0,
             Version = Version,
         };

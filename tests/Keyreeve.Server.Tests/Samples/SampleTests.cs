@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
@@ -20,10 +19,10 @@ public sealed class SampleTests : IDisposable
     {
         await using var server = await _folder.StartDemoAsync();
         var issuer = (string)_folder.Demo["issuer"]!;
-        await using var valServer = new Program("ValServer", [], "--issuer", issuer, "--ca", _folder.File("ca.pem"), "--urls", "http://127.0.0.1:0");
+        await using var valServer = new SampleProgram("ValServer", [], "--issuer", issuer, "--ca", _folder.File("ca.pem"), "--urls", "http://127.0.0.1:0");
         var address = (await valServer.LineAsync("Now listening on: ")) + "/pumps";
         var secret = (string)_folder.Demo["clients"]!.AsArray().Single(c => (string)c!["clientId"]! == "seal-client")!["clientSecret"]!;
-        await using var client = new Program("SimClient", [("KEYREEVE_CLIENT_SECRET", secret)], issuer, _folder.File("ca.pem"), address);
+        await using var client = new SampleProgram("SimClient", [("KEYREEVE_CLIENT_SECRET", secret)], issuer, _folder.File("ca.pem"), address);
         var browser = new ProgramClient(_folder);
         using (browser.Http)
         {
@@ -40,6 +39,63 @@ public sealed class SampleTests : IDisposable
         await RefusedAsync(address);
     }
 
+    [Fact]
+    [Proves("TS 33.434", "5.2.2")]
+    [Proves("TS 33.434", "5.2.6")]
+    public async Task A_SEAL_server_takes_tokens_for_its_service_alone_and_fetches_key_material_of_groups()
+    {
+        await using var server = await _folder.StartDemoAsync();
+        var issuer = (string)_folder.Demo["issuer"]!;
+        await using var sealServer = new SampleProgram("SealServer", [], "--issuer", issuer, "--ca", _folder.File("ca.pem"),
+            "--cert", _folder.File("group-server.pem"), "--key", _folder.File("group-server.key"), "--urls", "http://127.0.0.1:0");
+        var groups = await sealServer.LineAsync("Now listening on: ") + "/ss-gm/v1/group-documents";
+        await using var valServer = new SampleProgram("ValServer", [], "--issuer", issuer, "--ca", _folder.File("ca.pem"), "--urls", "http://127.0.0.1:0");
+        var pumps = await valServer.LineAsync("Now listening on: ") + "/pumps";
+        using var user = new ProgramClient(_folder);
+        var refresh = (string)(await user.SignInAsync(scope: "openid val:pump-control seal:key_management seal:group_management"))["refresh_token"]!;
+        using var http = new HttpClient();
+
+        // One token each, and each opens one server.
+        foreach (var (scope, group, pump) in ((string, HttpStatusCode, HttpStatusCode)[])
+            [
+                ("openid seal:group_management", HttpStatusCode.OK, HttpStatusCode.Unauthorized),
+                ("openid val:pump-control", HttpStatusCode.Unauthorized, HttpStatusCode.OK),
+                ("openid seal:key_management", HttpStatusCode.Unauthorized, HttpStatusCode.Unauthorized),
+            ])
+        {
+            var token = await TokenAsync(scope);
+            Assert.Equal(group, (await SendAsync(HttpMethod.Get, groups, token, null)).StatusCode);
+            Assert.Equal(pump, (await SendAsync(HttpMethod.Get, pumps, token, null)).StatusCode);
+        }
+        Assert.Equal(HttpStatusCode.Unauthorized, (await http.GetAsync(groups, TestContext.Current.CancellationToken)).StatusCode);
+
+        var caller = await TokenAsync("openid seal:group_management");
+        // Within group management, whose groups: those of the VAL services that the token names.
+        Assert.Equal(HttpStatusCode.Forbidden, (await SendAsync(HttpMethod.Post, groups, caller, Document("night-watch"))).StatusCode);
+        var made = await SendAsync(HttpMethod.Post, groups, caller, Document("pump-control"));
+        Assert.Equal(HttpStatusCode.Created, made.StatusCode);
+        Assert.Contains("pumps-north", await (await SendAsync(HttpMethod.Get, made.Headers.Location!.OriginalString, caller, null)).Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        // As a SKM-C with its certificate it had the key material that the demo provisioned for the group.
+        Assert.Equal("43 characters, not shown", await sealServer.LineAsync("key material of group pumps-north: "));
+        Assert.DoesNotContain((string)_folder.Demo["keyRecords"]!.AsArray().Single(r => (string?)r!["clientId"] == "pumps-north")!["payload"]!, sealServer.Output, StringComparison.Ordinal);
+
+        async Task<string> TokenAsync(string scope)
+        {
+            var tokens = await user.TokenAsync(new() { ["grant_type"] = "refresh_token", ["refresh_token"] = refresh, ["scope"] = scope });
+            refresh = (string)tokens["refresh_token"]!;
+            return (string)tokens["access_token"]!;
+        }
+
+        async Task<HttpResponseMessage> SendAsync(HttpMethod method, string address, string token, string? json)
+        {
+            using var request = new HttpRequestMessage(method, address) { Content = json is null ? null : new StringContent(json, Encoding.UTF8, "application/json") };
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            return await http.SendAsync(request, TestContext.Current.CancellationToken);
+        }
+
+        static string Document(string service) => $$"""{"valGroupId":"pumps-north","members":[{"valUserId":"sip:alice@val.example"}],"valServiceIds":["{{service}}"]}""";
+    }
+
     /// <summary>Without a token, and with one for something else.</summary>
     private async Task RefusedAsync(string address)
     {
@@ -53,69 +109,5 @@ public sealed class SampleTests : IDisposable
         var other = await http.SendAsync(request, TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.Unauthorized, other.StatusCode);
         Assert.Contains("error=\"invalid_token\"", other.Headers.WwwAuthenticate.ToString(), StringComparison.Ordinal);
-    }
-
-    /// <summary>A built sample, gone when this is disposed.</summary>
-    private sealed class Program : IAsyncDisposable
-    {
-        private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-
-        private readonly Process _process;
-        private readonly StringBuilder _output = new();
-
-        public Program(string name, (string Name, string Value)[] environment, params string[] arguments)
-        {
-            var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-            start.ArgumentList.Add(Path.Combine(Repository.Root(), "samples", name, "bin/Release/net10.0", $"Keyreeve.Samples.{name}.dll"));
-            foreach (var argument in arguments)
-                start.ArgumentList.Add(argument);
-            foreach (var (variable, value) in environment)
-                start.Environment[variable] = value;
-            _process = new Process { StartInfo = start };
-            _process.OutputDataReceived += (_, line) => Take(line.Data);
-            _process.ErrorDataReceived += (_, line) => Take(line.Data);
-            _process.Start();
-            _process.BeginOutputReadLine();
-            _process.BeginErrorReadLine();
-        }
-
-        public string Output
-        {
-            get
-            {
-                lock (_output)
-                    return _output.ToString();
-            }
-        }
-
-        /// <summary>The rest of the first line that has the text.</summary>
-        public async Task<string> LineAsync(string text)
-        {
-            for (var since = Stopwatch.StartNew(); since.Elapsed < Patience && !_process.HasExited; await Task.Delay(50, TestContext.Current.CancellationToken))
-                if (Output.Split('\n').FirstOrDefault(l => l.Contains(text, StringComparison.Ordinal)) is { } line)
-                    return line[(line.IndexOf(text, StringComparison.Ordinal) + text.Length)..].Trim();
-            Assert.Fail($"the sample does not say \"{text}\": {Output}");
-            return "";
-        }
-
-        public async Task<int> ExitAsync()
-        {
-            await _process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience);
-            return _process.ExitCode;
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            if (!_process.HasExited)
-                _process.Kill(entireProcessTree: true);
-            await _process.WaitForExitAsync(CancellationToken.None);
-            _process.Dispose();
-        }
-
-        private void Take(string? line)
-        {
-            lock (_output)
-                _output.AppendLine(line);
-        }
     }
 }

@@ -8,6 +8,9 @@ public sealed class ClientRulesTests(AdminFixture admin) : IClassFixture<AdminFi
 {
     [Theory]
     [InlineData("clientId", "\"u-0123456789abcdefghijkl\"", "clientId")]
+    [InlineData("clientId", "\"p-0123456789abcdefghijkl\"", "clientId")]
+    [InlineData("subjectType", "\"private\"", "subjectType")]
+    [InlineData("sectorIdentifier", "\"a.example\"", "sectorIdentifier")]
     [InlineData("clientId", "\"with space\"", "clientId")]
     [InlineData("clientId", "\"\u00fcmlaut\"", "clientId")]
     [InlineData("clientId", "\"..\"", "clientId")]
@@ -54,6 +57,35 @@ public sealed class ClientRulesTests(AdminFixture admin) : IClassFixture<AdminFi
         var answer = await admin.PostAsync("/clients", json.ToJsonString());
         Assert.Equal((HttpStatusCode.BadRequest, param), (answer.Status, answer.Param));
         Assert.Equal(HttpStatusCode.NotFound, (await admin.GetAsync("/clients/wrong")).Status);
+    }
+
+    [Fact]
+    [Keyreeve.Testing.Proves("OpenID Connect Core 1.0", "8.1")]
+    public async Task A_sector_is_the_host_of_the_redirect_URIs_or_is_named_and_stays_when_the_client_is_sent_back()
+    {
+        const string pairwise = "\"profile\":\"openid\",\"subjectType\":\"pairwise\"";
+        var made = await admin.PostAsync("/clients", $$"""{"clientId":"sector-a","name":"A","redirectUris":["https://A.example/cb","https://a.example/other"],"scopes":"openid",{{pairwise}}}""");
+        Assert.Equal((HttpStatusCode.Created, "pairwise", "a.example"), (made.Status, (string?)made.Body["subjectType"], (string?)made.Body["sectorIdentifier"]));
+        made.Body.Remove("clientSecret");
+        var again = await admin.PutAsync("/clients/sector-a", made.Body.ToJsonString(), made.ETag);
+        Assert.Equal((HttpStatusCode.OK, "a.example"), (again.Status, (string?)again.Body["sectorIdentifier"]));
+        var named = await admin.PostAsync("/clients", $$"""{"clientId":"sector-b","name":"B","redirectUris":["http://127.0.0.1:8400/callback"],"scopes":"openid",{{pairwise}},"sectorIdentifier":"B.example"}""");
+        Assert.Equal((HttpStatusCode.Created, "b.example"), (named.Status, (string?)named.Body["sectorIdentifier"]));
+
+        foreach (var (rest, param) in ((string, string)[])
+            [
+                ("\"redirectUris\":[\"http://127.0.0.1:8400/callback\"],\"scopes\":\"openid\"", "sectorIdentifier"),
+                ("\"redirectUris\":[\"com.example.app:/cb\"],\"scopes\":\"openid\"", "sectorIdentifier"),
+                ("\"redirectUris\":[\"https://a.example/cb\",\"https://b.example/cb\"],\"scopes\":\"openid\"", "sectorIdentifier"),
+                ("\"redirectUris\":[\"https://a.example/cb\"],\"scopes\":\"openid\",\"sectorIdentifier\":\"https://a.example/\"", "sectorIdentifier"),
+                ("\"redirectUris\":[\"https://a.example/cb\"],\"scopes\":\"openid seal:key_management\"", "subjectType"),
+                ("\"redirectUris\":[\"https://a.example/cb\"],\"scopes\":\"openid seal:user_profile\"", "subjectType"),
+                ("\"redirectUris\":[\"https://a.example/cb\"],\"scopes\":\"openid\",\"grants\":[\"authorization_code\",\"urn:ietf:params:oauth:grant-type:token-exchange\"]", "subjectType"),
+            ])
+        {
+            var answer = await admin.PostAsync("/clients", $$"""{"clientId":"sector-c","name":"C",{{rest}},{{pairwise}}}""");
+            Assert.Equal((HttpStatusCode.BadRequest, param), (answer.Status, answer.Param));
+        }
     }
 
     [Fact]

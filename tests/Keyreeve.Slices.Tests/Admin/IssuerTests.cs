@@ -59,11 +59,40 @@ public sealed class IssuerTests(AdminFixture admin) : IClassFixture<AdminFixture
     [InlineData("links", "[\"carol=u-0123456789abcdefghijkl\"]", "links")]
     [InlineData("acr", "\"strong\"", "acr")]
     [InlineData("federated", "1", "federated")]
+    [InlineData("introspectionUri", "\"http://a.example/introspect\"", "introspectionUri")]
+    [InlineData("introspectionUri", "\"https://a.example/introspect\"", "introspectionClientId")]
+    [InlineData("introspectionClientId", "\"serving\"", "introspectionUri")]
+    [InlineData("introspectionSecret", "\"secret\"", "introspectionUri")]
+    [InlineData("tokenSeconds", "9", "tokenSeconds")]
     public async Task A_wrong_issuer_is_refused_naming_the_member(string member, string value, string param)
     {
         var answer = await admin.PostAsync("/issuers", Body("https://wrong.example", json => json[member] = JsonNode.Parse(value.Replace("OURS", admin.Server.Issuer, StringComparison.Ordinal))));
         Assert.Equal((HttpStatusCode.BadRequest, param), (answer.Status, answer.Param));
         Assert.Empty((await admin.GetAsync("/issuers")).Body["items"]!.AsArray().Where(i => (string?)i!["name"] == "Wrong"));
+    }
+
+    [Fact]
+    public async Task The_secret_at_an_issuer_goes_in_never_comes_out_and_is_sent_nowhere_else()
+    {
+        const string issuer = "https://asked.example";
+        var made = await admin.PostAsync("/issuers", Body(issuer, json => Ask(json, "https://asked.example/introspect", "serving", "the secret of serving")));
+        Assert.Equal(HttpStatusCode.Created, made.Status);
+        Assert.Equal(("https://asked.example/introspect", "serving"), ((string?)made.Body["introspectionUri"], (string?)made.Body["introspectionClientId"]));
+        var path = "/issuers/" + Uri.EscapeDataString(issuer);
+        var shown = await admin.GetAsync(path);
+        Assert.DoesNotContain("secret", shown.Text, StringComparison.OrdinalIgnoreCase);
+        shown.Body["tokenSeconds"] = 60;
+        // What was read can be sent back: the secret stays with its address.
+        var kept = await admin.PutAsync(path, shown.Body.ToJsonString(), shown.ETag);
+        Assert.Equal((HttpStatusCode.OK, 60), (kept.Status, (int)kept.Body["tokenSeconds"]!));
+        shown.Body["introspectionUri"] = "https://elsewhere.example/introspect";
+        var moved = await admin.PutAsync(path, shown.Body.ToJsonString(), kept.ETag);
+        Assert.Equal((HttpStatusCode.BadRequest, "introspectionSecret"), (moved.Status, moved.Param));
+        Assert.DoesNotContain("the secret of serving", await admin.AuditAsync(), StringComparison.Ordinal);
+        await admin.DeleteAsync(path);
+
+        static void Ask(JsonObject json, string uri, string client, string secret) =>
+            (json["introspectionUri"], json["introspectionClientId"], json["introspectionSecret"]) = (uri, client, secret);
     }
 
     [Fact]

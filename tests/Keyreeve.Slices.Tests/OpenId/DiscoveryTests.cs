@@ -31,7 +31,7 @@ public sealed class DiscoveryTests(OpenIdServer server) : IClassFixture<OpenIdSe
                 Assert.StartsWith(server.Issuer + "/", (string)json[endpoint]!, StringComparison.Ordinal);
             Assert.Equal(["code"], Strings("response_types_supported"));
             Assert.Equal(["query", "form_post"], Strings("response_modes_supported"));
-            Assert.Equal(["public"], Strings("subject_types_supported"));
+            Assert.Equal(["public", "pairwise"], Strings("subject_types_supported"));
             Assert.Contains("RS256", Strings("id_token_signing_alg_values_supported"));
             Assert.DoesNotContain("none", Strings("id_token_signing_alg_values_supported"));
             Assert.Equal(["authorization_code", "refresh_token", "client_credentials", ExchangeWorld.Exchange, ExchangeWorld.Bearer], Strings("grant_types_supported"));

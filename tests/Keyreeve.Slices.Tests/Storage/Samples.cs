@@ -70,6 +70,7 @@ internal static class Samples
             RequirePushedRequests = true,
             EncryptAccessTokens = true,
             MayImpersonate = true,
+            Sector = "sector.example",
             AccessTokenSeconds = 77,
             Disabled = true,
             Version = 1,
@@ -91,6 +92,8 @@ internal static class Samples
             Links = System.Collections.Immutable.ImmutableDictionary<string, string>.Empty.Add("carol \"=1", "u-1"),
             Federated = true,
             Acr = "phr",
+            Origin = new("https://partner.example/introspect", "serving-system", [1, 2, 3]),
+            TokenSeconds = 60,
             Disabled = true,
             Version = 1,
         };

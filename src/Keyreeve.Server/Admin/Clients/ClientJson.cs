@@ -46,6 +46,8 @@ internal static class ClientJson
         new("requirePushedRequests", FieldKind.Flag, "Authorization requests are pushed (RFC 9126)."),
         new("encryptAccessTokens", FieldKind.Flag, "Access tokens are encrypted for their resource server."),
         new("mayImpersonate", FieldKind.Flag, "By token exchange it gets tokens that do not name it as the actor; without it every exchange is delegation (RFC 8693 1.1)."),
+        new("subjectType", FieldKind.Text, "public (default), or pairwise: its users have names of their own in its sector, and its tokens no VAL user ID and no VAL UE ID (OpenID Connect Core 8.1)."),
+        new("sectorIdentifier", FieldKind.Text, "For pairwise, the host that names the sector; clients of one sector know a user by one name. Default: the host of the redirect URIs, where they are https and have one."),
         new("disabled", FieldKind.Flag, "Authenticates no more, tokens revoked."),
         new("secrets", FieldKind.Objects, "id and createdAt of the live secrets, at most two.", ReadOnly: true),
         new("version", FieldKind.Number, "Row version, the ETag.", ReadOnly: true),
@@ -92,6 +94,8 @@ internal static class ClientJson
         ["requirePushedRequests"] = client.RequirePushedRequests,
         ["encryptAccessTokens"] = client.EncryptAccessTokens,
         ["mayImpersonate"] = client.MayImpersonate,
+        ["subjectType"] = client.Sector is null ? "public" : "pairwise",
+        ["sectorIdentifier"] = client.Sector,
         ["disabled"] = client.Disabled,
         ["secrets"] = new JsonArray([.. client.Secrets.Select(s => (JsonNode)WriteSecret(s))]),
         ["version"] = client.Version,
@@ -143,6 +147,7 @@ internal static class ClientJson
             Disabled = body.Flag("disabled", absent: before?.Disabled ?? false),
             Secrets = before?.Secrets ?? [],
         };
+        client = client with { Sector = ReadSector(body, client) };
         return body.Wrong is { } wrong ? wrong : client;
     }
 
@@ -176,6 +181,33 @@ internal static class ClientJson
             return scopes;
         body.Fail("scopes", "scopes are separated by single spaces, in the characters of RFC 6749 3.3");
         return ScopeList.Empty;
+    }
+
+    /// <summary>"the host component of the registered redirect_uri" (OpenID Connect Core 8.1), or the sector that is named; null for subject type public.</summary>
+    [Spec("OpenID Connect Core 1.0", "8.1")]
+    private static string? ReadSector(JsonBody body, Client client)
+    {
+        var (type, named) = (body.Text("subjectType") ?? "public", body.Text("sectorIdentifier", 200)?.ToLowerInvariant());
+        if (type is not ("public" or "pairwise"))
+            body.Fail("subjectType", "subjectType is public or pairwise");
+        if (type == "public")
+        {
+            if (named is not null)
+                body.Fail("sectorIdentifier", "sectorIdentifier goes with subjectType pairwise");
+            return null;
+        }
+        if (named is not null)
+        {
+            if (Uri.CheckHostName(named) != UriHostNameType.Dns)
+                body.Fail("sectorIdentifier", "sectorIdentifier is a host name");
+            return named;
+        }
+        // Loopback addresses and apps' schemes are everybody's: whoever uses them names the sector.
+        var hosts = client.RedirectUris.Select(u => Uri.TryCreate(u, UriKind.Absolute, out var uri) && uri.Scheme == Uri.UriSchemeHttps ? uri.Host.ToLowerInvariant() : "").Distinct().ToList();
+        if (hosts is [{ Length: > 0 } only])
+            return only;
+        body.Fail("sectorIdentifier", "sectorIdentifier is required: the redirect URIs are not all https with one host");
+        return null;
     }
 
     private static RegisteredName? ReadTlsName(JsonBody body)

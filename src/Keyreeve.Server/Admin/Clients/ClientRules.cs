@@ -1,6 +1,7 @@
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Tokens;
 using Keyreeve.Server.Settings;
 using Keyreeve.Web.Pages;
 using Keyreeve.Wire.Jose;
@@ -23,6 +24,7 @@ internal static class ClientRules
         ?? WhyNotRedirects(client)
         ?? WhyNotPostLogoutRedirects(client)
         ?? WhyNotScopes(client, scopes)
+        ?? WhyNotPairwise(client, scopes)
         ?? (client.OwnedServices.FirstOrDefault(s => !services.Contains(s, StringComparer.Ordinal)) is { } unknown
             ? Wrong("ownedServices", $"there is no VAL service {JsonBody.Shown(unknown)}{Near(unknown, services)}") : null)
         ?? (client.MinimumAcr is null || AuthenticationClass.IsKnown(client.MinimumAcr) ? null
@@ -33,6 +35,7 @@ internal static class ClientRules
     private static Refusal? WhyNotId(string id) =>
         !id.All(c => c is > ' ' and <= '~') ? Wrong("clientId", "a client_id has 1 to 255 printable ASCII characters without space")
         : User.IsSubject(id) ? Wrong("clientId", "u- and 22 characters is the form of a user's subject: a client must not pass for a user (RFC 9700 4.15)")
+        : PairwiseSubjects.IsName(id) ? Wrong("clientId", "p- and 22 characters is the form of a user's name in a sector: a client must not pass for a user (RFC 9700 4.15)")
         : id is "." or ".." ? Wrong("clientId", "a client_id is not . or ..: it could not stand in a path")
         : null;
 
@@ -126,6 +129,15 @@ internal static class ClientRules
                 && (!client.BoundTokens || client.IsPublic || !client.Grants.Contains(GrantType.ClientCredentials))
             ? Wrong("scopes", $"scope {powerful} is for confidential clients with grant client_credentials and bound tokens (boundTokens)")
             : null;
+
+    /// <summary>What would tell its users' other names, or cannot be done without them.</summary>
+    private static Refusal? WhyNotPairwise(Client client, ScopeCatalogue scopes) =>
+        client.Sector is null ? null
+        : client.Grants.Any(g => g is GrantType.TokenExchange or GrantType.JwtBearer)
+            ? Wrong("subjectType", "a client with subjectType pairwise makes no tokens of tokens: not token-exchange, not jwt-bearer")
+        : client.Scopes.FirstOrDefault(s => s == scopes.KeyManagement || s == scopes.UserProfile || s == scopes.IdentityProvisioning) is { } named
+            ? Wrong("subjectType", $"scope {named} works by VAL user IDs, which the tokens of a client with subjectType pairwise do not have")
+        : null;
 
     private static string Near(string name, IEnumerable<string> known) => SettingNames.Nearest(JsonBody.Shown(name), known) is { } near ? $"; did you mean {near}?" : "";
 

@@ -5,8 +5,8 @@ internal static class CreateIssuer
 {
     public static async Task<AdminAnswer> HandleAsync(AdminRequest request)
     {
-        if (!(await request.ReadAsync(IssuerJson.Schema)).Succeeded(out var body, out var refusal)
-            || !IssuerJson.Read(body, null).Succeeded(out var asked, out refusal))
+        if (!(await request.ReadAsync(IssuerJson.New)).Succeeded(out var body, out var refusal)
+            || !IssuerJson.Read(body, null, null, request.Admin.Parts.Kek).Succeeded(out var asked, out refusal))
             return refusal;
         if (await IssuerRules.CheckAsync(request, asked, null) is { } wrong)
             return wrong;

@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using System.Text;
 using System.Text.Json.Nodes;
 using Keyreeve.Core.Identity;
+using Keyreeve.Core.Keys;
 using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Server.Admin.Clients;
@@ -11,19 +13,29 @@ namespace Keyreeve.Server.Admin.Issuers;
 /// <summary>A trusted issuer as the admin API writes and reads it.</summary>
 internal static class IssuerJson
 {
-    public static readonly AdminSchema Schema = new("TrustedIssuer",
-        new AdminField("issuer", FieldKind.Text, "iss of its tokens, an absolute URI; compared as a string.", Required: true),
-        new AdminField("name", FieldKind.Text, "For operators.", Required: true),
-        new AdminField("jwks", FieldKind.Object, "Its public keys."),
-        new AdminField("jwksUri", FieldKind.Text, "Where its public keys are fetched from, https; instead of jwks."),
-        new AdminField("algorithms", FieldKind.Texts, "What it signs with: ES256 (default), ES384, RS256, PS256."),
-        new AdminField("scopes", FieldKind.Text, "What its users may have here, separated by spaces: VAL services (val:S) and SEAL services."),
-        new AdminField("clients", FieldKind.Texts, "The clients that may present its tokens; none when absent."),
-        new AdminField("links", FieldKind.Texts, "Its users that are users here, each SUB=SUBJECT; at most 1000."),
-        new AdminField("federated", FieldKind.Flag, "Users that are not linked are known here as issuer|sub; without it they are refused."),
-        new AdminField("acr", FieldKind.Text, "The authentication class its logins count as: 3gpp:acr:password (default), urn:keyreeve:acr:two-factor, phr."),
-        new AdminField("disabled", FieldKind.Flag, "Its tokens are refused, and what stands on them ends."),
-        new AdminField("version", FieldKind.Number, "Row version, the ETag.", ReadOnly: true));
+    private static readonly AdminField[] Fields =
+    [
+        new("issuer", FieldKind.Text, "iss of its tokens, an absolute URI; compared as a string.", Required: true),
+        new("name", FieldKind.Text, "For operators.", Required: true),
+        new("jwks", FieldKind.Object, "Its public keys."),
+        new("jwksUri", FieldKind.Text, "Where its public keys are fetched from, https; instead of jwks."),
+        new("algorithms", FieldKind.Texts, "What it signs with: ES256 (default), ES384, RS256, PS256."),
+        new("scopes", FieldKind.Text, "What its users may have here, separated by spaces: VAL services (val:S) and SEAL services."),
+        new("clients", FieldKind.Texts, "The clients that may present its tokens; none when absent."),
+        new("links", FieldKind.Texts, "Its users that are users here, each SUB=SUBJECT; at most 1000."),
+        new("federated", FieldKind.Flag, "Users that are not linked are known here as issuer|sub; without it they are refused."),
+        new("acr", FieldKind.Text, "The authentication class its logins count as: 3gpp:acr:password (default), urn:keyreeve:acr:two-factor, phr."),
+        new("introspectionUri", FieldKind.Text, "Its introspection endpoint, https: it is asked at every exchange whether its token holds. With introspectionClientId and introspectionSecret."),
+        new("introspectionClientId", FieldKind.Text, "Our client_id there."),
+        new("tokenSeconds", FieldKind.Number, "10 to 86400: what is made of its tokens lives no longer. Without it 120 where it is asked, else as long as its token."),
+        new("disabled", FieldKind.Flag, "Its tokens are refused, and what stands on them ends."),
+        new("version", FieldKind.Number, "Row version, the ETag.", ReadOnly: true),
+    ];
+
+    public static readonly AdminSchema Schema = new("TrustedIssuer", Fields);
+
+    public static readonly AdminSchema New = new("NewTrustedIssuer",
+        [.. Fields, new AdminField("introspectionSecret", FieldKind.Text, "Our secret there; never shown. Left out, it stays while introspectionUri and introspectionClientId do.", WriteOnly: true)]);
 
     public static string Path(string issuer) => $"{AdminRoutes.Base}/issuers/{Uri.EscapeDataString(issuer)}";
 
@@ -39,12 +51,15 @@ internal static class IssuerJson
         ["links"] = Changes.Array(issuer.Links.OrderBy(l => l.Key, StringComparer.Ordinal).Select(l => l.Key + "=" + l.Value)),
         ["federated"] = issuer.Federated,
         ["acr"] = issuer.Acr,
+        ["introspectionUri"] = issuer.Origin?.Address,
+        ["introspectionClientId"] = issuer.Origin?.ClientId,
+        ["tokenSeconds"] = issuer.TokenSeconds,
         ["disabled"] = issuer.Disabled,
         ["version"] = issuer.Version,
     };
 
     /// <summary>The issuer of the body; its identifier is the path's where there is one. Whether it fits the rest is for <see cref="IssuerRules"/>.</summary>
-    public static Outcome<TrustedIssuer> Read(JsonBody body, string? pathId)
+    public static Outcome<TrustedIssuer> Read(JsonBody body, string? pathId, TrustedIssuer? before, Kek kek)
     {
         var id = body.RequiredText("issuer", 200);
         if (body.Wrong is null && pathId is not null && id != pathId)
@@ -60,11 +75,30 @@ internal static class IssuerJson
             Links = ReadLinks(body),
             Federated = body.Flag("federated", absent: false),
             Acr = body.Text("acr") ?? AuthenticationClass.Password,
+            Origin = ReadOrigin(body, id, before?.Origin, kek),
+            TokenSeconds = body.Number("tokenSeconds", 10, 86400),
             Disabled = body.Flag("disabled", absent: false),
         };
         if (body.Texts("algorithms", 8, 16) is { Count: > 0 } names)
             issuer = issuer with { Algorithms = [.. names.Select(name => ReadAlgorithm(body, name)).Distinct()] };
         return body.Wrong is { } wrong ? wrong : issuer;
+    }
+
+    private static OriginCheck? ReadOrigin(JsonBody body, string issuer, OriginCheck? before, Kek kek)
+    {
+        var (address, clientId, secret) = (ClientJson.ReadPage(body, "introspectionUri"), body.Text("introspectionClientId"), body.Text("introspectionSecret", 512));
+        if (address is null && clientId is null && secret is null)
+            return null;
+        if (address is null || clientId is null)
+            body.Fail(address is null ? "introspectionUri" : "introspectionClientId", "introspectionUri and introspectionClientId go together");
+        else if (secret is not null)
+            return new(address, clientId, kek.Seal(OriginCheck.PurposeOf(issuer), Encoding.UTF8.GetBytes(secret)));
+        // A secret goes only where it was meant to go: another address or name needs it anew.
+        else if (before is not null && before.Address == address && before.ClientId == clientId)
+            return before;
+        else
+            body.Fail("introspectionSecret", "introspectionSecret is required for a new introspectionUri or introspectionClientId");
+        return null;
     }
 
     private static JwsAlgorithm ReadAlgorithm(JsonBody body, string name)

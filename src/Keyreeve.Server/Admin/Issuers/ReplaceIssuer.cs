@@ -10,11 +10,12 @@ internal static class ReplaceIssuer
     {
         if (request.IfMatch is not { } version)
             return AdminAnswer.IfMatchRequired;
-        if (!(await request.ReadAsync(IssuerJson.Schema)).Succeeded(out var body, out var refusal)
-            || !IssuerJson.Read(body, request.Id).Succeeded(out var asked, out refusal))
+        if (!(await request.ReadAsync(IssuerJson.New)).Succeeded(out var body, out var refusal))
             return refusal;
         if (await IssuerNames.FindAsync(request) is not { } before)
             return AdminAnswer.NotFound("trusted issuer");
+        if (!IssuerJson.Read(body, request.Id, before, request.Admin.Parts.Kek).Succeeded(out var asked, out refusal))
+            return refusal;
         if (await IssuerRules.CheckAsync(request, asked, before) is { } wrong)
             return wrong;
         var entry = request.Entry("issuer.changed", null, asked.Issuer, Changes.Between(IssuerJson.Write(before), IssuerJson.Write(asked)));

@@ -16,7 +16,7 @@ namespace Keyreeve.Slices.Tests.Storage.Transfer;
 public sealed class FullStore : IAsyncDisposable
 {
     /// <summary>Their rows must make sense; those of all others are made by type.</summary>
-    private static readonly string[] ByStores = ["audit", "audit_heads", "sealed_values", "signing_keys", "key_records", "val_profiles", "totp_secrets"];
+    private static readonly string[] ByStores = ["audit", "audit_heads", "sealed_values", "signing_keys", "key_records", "val_profiles", "totp_secrets", "trusted_issuers"];
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("keyreeve-transfer-");
 
@@ -110,6 +110,9 @@ public sealed class FullStore : IAsyncDisposable
             await stores.SigningKeys.AddAsync(row, Entry(row.KeyId), None);
             var totp = new TotpSecret { Subject = TextOf(i), Sealed = Kek.Seal(TotpSecret.Purpose(TextOf(i)), new byte[20]), LastStep = i, CreatedAt = i };
             Assert.True(await stores.Credentials.AddTotpAsync(totp, Entry(totp.Subject), None));
+            var issuer = new TrustedIssuer { Issuer = $"https://{i}.example", Name = TextOf(i), Links = TrustedIssuer.NoLinks };
+            issuer = issuer with { Origin = new("https://asked.example", "us", Kek.Seal(OriginCheck.PurposeOf(issuer.Issuer), new byte[i])) };
+            Assert.True((await stores.Directory.SaveIssuerAsync(issuer, create: true, null, Entry(issuer.Issuer), None)).Succeeded(out _, out _));
             var identity = new KmIdentity(KmIdentityKind.User, $"sip:{i}@val.example");
             Assert.True((await stores.KeyRecords.SaveAsync(new KeyRecord
             {

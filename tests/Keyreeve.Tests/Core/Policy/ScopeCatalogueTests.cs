@@ -43,6 +43,14 @@ public sealed class ScopeCatalogueTests
     }
 
     [Fact]
+    [Proves("TS 33.434", "5.2.2")]
+    public void A_SEAL_server_elsewhere_is_called_what_the_setting_says_and_each_has_a_name_of_its_own()
+    {
+        var catalogue = new ScopeCatalogue(Samples.Issuer, [], null, new Dictionary<string, string> { ["seal:location_management"] = "https://lm.example" });
+        Assert.Equal([Samples.Issuer + "/seal/cm", Samples.Issuer + "/seal/gm", "https://lm.example"], ScopeCatalogue.Elsewhere.Select(s => catalogue.Find(s)!.Audience));
+    }
+
+    [Fact]
     public void The_metadata_tell_no_services_and_no_operator_scopes()
     {
         Assert.DoesNotContain(Samples.Catalogue.Supported, s => s.StartsWith("val:", StringComparison.Ordinal) || s.StartsWith("keyreeve.", StringComparison.Ordinal));
