@@ -6,14 +6,16 @@ using Keyreeve.Wire.Seal;
 
 namespace Keyreeve.Samples;
 
-/// <summary>The group management server as a SKM-C: a token of its own by its certificate (RFC 8705), and with it key material of groups.</summary>
+/// <summary>
+/// The group management server as a SKM-C: a token of its own by its certificate, and with it key material of groups. The token is bound to the
+/// certificate (RFC 8705), so both are had from the listener that asks for it.
+/// </summary>
 internal sealed class GroupKeys : IDisposable
 {
     private const string ClientId = "group-server";
 
     private readonly HttpClient _http;
     private readonly string _issuer;
-    private readonly SkmClient _skm;
 
     public GroupKeys(string issuer, string ca, string certificate, string key)
     {
@@ -21,15 +23,17 @@ internal sealed class GroupKeys : IDisposable
         roots.ImportFromPemFile(ca);
         _http = new HttpClient(TlsProfile.CreateHandler(roots, X509Certificate2.CreateFromPemFile(certificate, key)));
         _issuer = issuer;
-        _skm = new SkmClient(_http, new Uri(issuer + "/seal/km/v1/requests"), issuer + "/seal/km", TimeSpan.FromSeconds(5), TimeProvider.System);
     }
 
     /// <summary>What became of a request for a record, in words; the key material is not shown.</summary>
     public async Task<string> FetchAsync(string service, KmIdentity identity, CancellationToken cancel)
     {
-        if (await TokenAsync(cancel) is not { } token)
+        using var metadata = JsonDocument.Parse(await _http.GetStringAsync(new Uri(_issuer + "/.well-known/openid-configuration"), cancel));
+        var endpoint = new Uri(metadata.RootElement.GetProperty("mtls_endpoint_aliases").GetProperty("token_endpoint").GetString()!);
+        if (await TokenAsync(endpoint, cancel) is not { } token)
             return "no token";
-        return await _skm.SendAsync(_skm.NewRequest(service, identity), token, cancel) switch
+        var skm = new SkmClient(_http, new Uri(endpoint, "/seal/km/v1/requests"), _issuer + "/seal/km", TimeSpan.FromSeconds(5), TimeProvider.System);
+        return await skm.SendAsync(skm.NewRequest(service, identity), token, cancel) switch
         {
             SkmAnswer.KeyMaterial material => $"{material.Response.Payload!.Length} characters, not shown",
             SkmAnswer.Refused refused => $"refused: {refused.Code} (HTTP {refused.Status})",
@@ -41,13 +45,10 @@ internal sealed class GroupKeys : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    /// <summary>From the token endpoint that asks for certificates, which the metadata name.</summary>
-    private async Task<TokenText?> TokenAsync(CancellationToken cancel)
+    private async Task<TokenText?> TokenAsync(Uri endpoint, CancellationToken cancel)
     {
-        using var metadata = JsonDocument.Parse(await _http.GetStringAsync(new Uri(_issuer + "/.well-known/openid-configuration"), cancel));
-        var endpoint = metadata.RootElement.GetProperty("mtls_endpoint_aliases").GetProperty("token_endpoint").GetString()!;
         using var form = new FormUrlEncodedContent([new("grant_type", "client_credentials"), new("client_id", ClientId), new("scope", "seal:key_management")]);
-        using var response = await _http.PostAsync(new Uri(endpoint), form, cancel);
+        using var response = await _http.PostAsync(endpoint, form, cancel);
         if (!response.IsSuccessStatusCode)
             return null;
         using var answer = JsonDocument.Parse(await response.Content.ReadAsStringAsync(cancel));
