@@ -146,6 +146,8 @@ public sealed class CommandTests : IDisposable
     [InlineData("token decode --help", "--jwks")]
     [InlineData("token decode --help", "--decrypt")]
     [InlineData("admin issuer add --help", "--federated")]
+    [InlineData("admin issuer add --help", "--introspection-secret-file")]
+    [InlineData("admin client add --help", "--subject-type")]
     [InlineData("audit --help", "verify")]
     [InlineData("audit verify --help", "--data")]
     [InlineData("doctor --help", "--data")]

@@ -27,7 +27,7 @@ public sealed class PairwiseSubjects : IDisposable
     private const string SecretName = "pairwise-subjects";
     private const string Prefix = "p-";
     private const int SubjectLength = 24;
-    private const int Block = 16;
+    private const int Block = 16; // octets
 
     private readonly byte[] _secret;
 
@@ -88,10 +88,14 @@ public sealed class PairwiseSubjects : IDisposable
     /// <inheritdoc />
     public void Dispose() => CryptographicOperations.ZeroMemory(_secret);
 
-    /// <summary>22 characters that are exactly 128 bits: the two that are over are zero, or one subject would be written in four ways.</summary>
-    private static bool TryRead(string text, Span<byte> bits) =>
-        Base64Url.TryDecodeFromChars(text.AsSpan(Prefix.Length), bits, out var written) && written == Block
-        && text.AsSpan(Prefix.Length).SequenceEqual(Base64Url.EncodeToString(bits));
+    /// <summary>22 characters that are 128 bits in their one spelling, or a subject would be written in four ways.</summary>
+    private static bool TryRead(string text, Span<byte> bits)
+    {
+        if (!Base64UrlStrict.TryDecode(text.AsSpan(Prefix.Length), out var octets) || octets.Length != Block)
+            return false;
+        octets.CopyTo(bits);
+        return true;
+    }
 
     private Aes CipherOf(string sector)
     {

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -23,10 +25,11 @@ public sealed class IssuerIntrospection(OutboundHttp outbound, Kek kek)
     /// <summary>What a caller may do after the issuer was not reached.</summary>
     private static readonly TimeSpan Later = TimeSpan.FromSeconds(5);
 
-    /// <summary>Questions at once, of all issuers: a slow partner holds up its own users and not this server.</summary>
+    /// <summary>Questions at once to one issuer: a slow partner holds up its own users, and not this server and those of others.</summary>
     private const int MaxQuestions = 64;
 
-    private int _questions;
+    /// <summary>By issuer; those are registered, and few.</summary>
+    private readonly ConcurrentDictionary<string, StrongBox<int>> _questions = new(StringComparer.Ordinal);
 
     /// <summary>The token, when its issuer is not to be asked or says that it holds.</summary>
     public async ValueTask<Outcome<PartnerToken>> CheckAsync(PartnerToken token, string text, PartnerTokenUse use, CancellationToken cancel)
@@ -38,9 +41,10 @@ public sealed class IssuerIntrospection(OutboundHttp outbound, Kek kek)
             return Unanswered(issuer, "our secret there does not open: " + kek.WhyNot(origin.SealedSecret));
         var credentials = BasicCredentials.Write(origin.ClientId, Encoding.UTF8.GetString(secret));
         CryptographicOperations.ZeroMemory(secret);
-        if (Interlocked.Increment(ref _questions) > MaxQuestions)
+        var questions = _questions.GetOrAdd(issuer.Issuer, _ => new StrongBox<int>());
+        if (Interlocked.Increment(ref questions.Value) > MaxQuestions)
         {
-            Interlocked.Decrement(ref _questions);
+            Interlocked.Decrement(ref questions.Value);
             return Unanswered(issuer, $"{MaxQuestions} questions are waiting for answers already");
         }
         try
@@ -58,7 +62,7 @@ public sealed class IssuerIntrospection(OutboundHttp outbound, Kek kek)
         }
         finally
         {
-            Interlocked.Decrement(ref _questions);
+            Interlocked.Decrement(ref questions.Value);
         }
     }
 

@@ -29,10 +29,7 @@ public sealed class OriginCheckAttackTests : IAsyncLifetime
             Grants = [GrantType.TokenExchange, GrantType.JwtBearer],
             Scopes = ScopeList.Of(["val:pump-control"]),
         });
-        var origin = new OriginCheck(_primary.Address("/introspect"), "serving:system", _server.Service<Kek>().Seal(OriginCheck.PurposeOf(_partner.Issuer), Encoding.UTF8.GetBytes("se cret%")));
-        Assert.True((await _server.Service<IDirectory>().SaveIssuerAsync(_partner.Registration(["gate"]) with { Origin = origin }, create: true, null,
-            new Core.Audit.AuditEntry { Kind = "issuer.saved", Outcome = Core.Audit.AuditOutcome.Changed, At = 1 }, CancellationToken.None)).Succeeded(out _, out _));
-        await _server.Service<Core.Snapshots.SnapshotState>().RefreshAsync(CancellationToken.None);
+        await TrustAsync(_partner, _primary);
     }
 
     public async ValueTask DisposeAsync()
@@ -117,6 +114,19 @@ public sealed class OriginCheckAttackTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_partner_that_hangs_holds_up_its_own_users_and_no_others()
+    {
+        var (slow, hanging) = (new Partner("https://slow.example"), new ScriptedPeer(tls: false) { Script = (_, _, cancel) => Task.Delay(Timeout.Infinite, cancel) });
+        await using var _ = hanging;
+        await TrustAsync(slow, hanging);
+        _primary.Always("200 OK", "", "{\"active\":true}");
+        var waiting = Enumerable.Range(0, 8).Select(_ => ExchangeAsync(slow.Sign(slow.Claims(_server.Issuer, Now)))).ToList();
+        await hanging.NextAsync();
+        ExchangeWorld.Granted(await ExchangeAsync(Token()));
+        Assert.All(await Task.WhenAll(waiting), InterconnectionTests.AssertLater);
+    }
+
+    [Fact]
     public async Task The_primary_is_asked_about_its_own_tokens_alone()
     {
         _primary.Always("200 OK", "", "{\"active\":true}");
@@ -125,6 +135,14 @@ public sealed class OriginCheckAttackTests : IAsyncLifetime
         (await ExchangeAsync(_partner.Sign(_partner.Claims("https://elsewhere.example", Now)))).AssertError(HttpStatusCode.BadRequest, "invalid_request");
         (await _server.PostAsync("/token", _server.Server.Basic("machine-client"), Form(Token()))).AssertError(HttpStatusCode.BadRequest, "unauthorized_client");
         Assert.Equal(0, _primary.Accepted);
+    }
+
+    private async Task TrustAsync(Partner partner, ScriptedPeer asked)
+    {
+        var origin = new OriginCheck(asked.Address("/introspect"), "serving:system", _server.Service<Kek>().Seal(OriginCheck.PurposeOf(partner.Issuer), Encoding.UTF8.GetBytes("se cret%")));
+        Assert.True((await _server.Service<IDirectory>().SaveIssuerAsync(partner.Registration(["gate"]) with { Origin = origin }, create: true, null,
+            new Core.Audit.AuditEntry { Kind = "issuer.saved", Outcome = Core.Audit.AuditOutcome.Changed, At = 1 }, CancellationToken.None)).Succeeded(out _, out _));
+        await _server.Service<Core.Snapshots.SnapshotState>().RefreshAsync(CancellationToken.None);
     }
 
     private string Token() => _partner.Sign(_partner.Claims(_server.Issuer, Now));
