@@ -66,6 +66,8 @@ public sealed class SignedIntrospectionTests(OpenIdServer server) : IClassFixtur
         await AssertVerifiesAsync(answer);
         var supported = (await server.GetAsync("/.well-known/openid-configuration")).Json["introspection_signing_alg_values_supported"]!.AsArray();
         Assert.Equal(["ES256", "RS256"], supported.Select(a => (string)a!));
+        // The other tests of this server are about a client that is no resource server.
+        await server.ChangeClientAsync("openid-client", c => c with { Audience = null });
     }
 
     [Theory]
