@@ -37,6 +37,7 @@ public sealed record ScopeDefinition(string Name, ScopeKind Kind, string Audienc
 /// <summary>
 /// All scopes at one moment, immutable. The specification leaves SEAL's names to us (annex A.4.2.2, NOTE); a setting renames each.
 /// </summary>
+[Spec("TS 33.434", "5.2.2")]
 public sealed class ScopeCatalogue
 {
     /// <summary>Asks for an ID token.</summary>

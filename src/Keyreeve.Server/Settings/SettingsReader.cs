@@ -77,12 +77,6 @@ public sealed class SettingsReader
         ("Telemetry:MetricSeconds", "60", "1 to 3600"),
     ];
 
-    /// <summary>Settings with a free last part: a map from a built-in scope name to another one.</summary>
-    private const string ScopePrefix = "Scopes:Names:";
-
-    /// <summary>The same from the scope of a SEAL server elsewhere to its audience.</summary>
-    private const string AudiencePrefix = "Scopes:Audiences:";
-
     private readonly Dictionary<string, (string Value, string Source)> _values = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<string> _sources = [];
 
@@ -152,32 +146,13 @@ public sealed class SettingsReader
         }
     }
 
-    private Dictionary<string, string> MapOf(string prefix) => _values.Where(v => v.Key.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
-        .ToDictionary(v => v.Key[prefix.Length..], v => v.Value.Value, StringComparer.Ordinal);
+    private IEnumerable<KeyValuePair<string, string>> Pairs() => _values.Select(v => KeyValuePair.Create(v.Key, v.Value.Value));
 
     private void Add(string name, string value, string source)
     {
-        if (name.StartsWith(ScopePrefix, StringComparison.OrdinalIgnoreCase) && name.Length > ScopePrefix.Length)
+        if (ScopeReader.Read(name, value, source) is { } kept)
         {
-            var scope = name[ScopePrefix.Length..];
-            if (!ScopeCatalogue.Renamable.Contains(scope, StringComparer.Ordinal))
-                throw new SettingsException($"{source}: there is no built-in scope '{scope}' to rename. Did you mean '{SettingNames.Nearest(scope, ScopeCatalogue.Renamable) ?? ScopeCatalogue.Renamable[0]}'?");
-            if (value.Length == 0 || !value.All(Wire.OAuth.ScopeList.IsScopeCharacter))
-                throw new SettingsException($"{source}: '{value}' is no scope name (RFC 6749 3.3)");
-            // Under another scope's name it would be granted with that one, unasked.
-            if (ScopeCatalogue.IsTaken(value))
-                throw new SettingsException($"{source}: '{value}' is the name of another scope");
-            _values[ScopePrefix + scope] = (value, source);
-            return;
-        }
-        if (name.StartsWith(AudiencePrefix, StringComparison.OrdinalIgnoreCase) && name.Length > AudiencePrefix.Length)
-        {
-            var scope = name[AudiencePrefix.Length..];
-            if (!ScopeCatalogue.Elsewhere.Contains(scope, StringComparer.Ordinal))
-                throw new SettingsException($"{source}: '{scope}' is no scope of a SEAL server elsewhere; there are {string.Join(", ", ScopeCatalogue.Elsewhere)}");
-            if (!Uri.TryCreate(value, UriKind.Absolute, out var uri) || uri.Fragment.Length > 0 || value.Any(c => c is <= ' ' or > '~'))
-                throw new SettingsException($"{source}: '{value}' is no audience: an absolute URI without fragment");
-            _values[AudiencePrefix + scope] = (value, source);
+            _values[kept] = (value, source);
             return;
         }
         if (OutboundReader.IsReceiver(name))
@@ -240,8 +215,8 @@ public sealed class SettingsReader
             SKmsUris = Uris("Seal:SKmsUris"),
             SKmsId = Text("Seal:SKmsId") is not { } id ? "skms-1" : id.Length <= 255 ? id : throw Wrong("Seal:SKmsId"),
             KmWindow = Seconds("Seal:WindowSeconds", 1, 30),
-            ScopeNames = MapOf(ScopePrefix),
-            ScopeAudiences = MapOf(AudiencePrefix),
+            ScopeNames = ScopeReader.Names(Pairs()),
+            ScopeAudiences = ScopeReader.Audiences(Pairs()),
             LogLevel = Text("Log:Level") is not { } level ? LogLevel.Information
                 : Enum.TryParse<LogLevel>(level, ignoreCase: true, out var parsed) && !char.IsAsciiDigit(level[0]) ? parsed : throw Wrong("Log:Level"),
             Telemetry = new TelemetrySettings
@@ -260,7 +235,7 @@ public sealed class SettingsReader
                 RevocationLists = Text("Clients:RevocationLists"),
                 RefusesUnknownRevocation = (Text("Clients:RevocationMode") ?? "hard") switch { "hard" => true, "soft" => false, _ => throw Wrong("Clients:RevocationMode") },
             },
-            EventReceivers = OutboundReader.ReadReceivers(_values.Select(v => KeyValuePair.Create(v.Key, v.Value.Value)), outbound.AllowHttp),
+            EventReceivers = OutboundReader.ReadReceivers(Pairs(), outbound.AllowHttp),
             Sources = _sources,
         };
         if (settings.Rotation.PublishAhead >= settings.Rotation.Period)

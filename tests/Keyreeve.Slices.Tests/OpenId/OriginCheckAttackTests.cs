@@ -99,11 +99,7 @@ public sealed class OriginCheckAttackTests : IAsyncLifetime
         {
             "hangs up" => (_, _, _) => Task.CompletedTask,
             "never answers" => (_, _, cancel) => Task.Delay(Timeout.Infinite, cancel),
-            _ => async (_, stream, cancel) =>
-            {
-                await ScriptedPeer.AnswerAsync(stream, "200 OK", "", "{\"active\":true}", cancel, more: 10);
-                await Task.Delay(Timeout.Infinite, cancel);
-            },
+            _ => NeverEndAsync,
         };
         InterconnectionTests.AssertLater(await ExchangeAsync(Token()));
         // An assertion that nobody vouched for was not used up.
@@ -111,6 +107,12 @@ public sealed class OriginCheckAttackTests : IAsyncLifetime
         InterconnectionTests.AssertLater(await AssertAsync(assertion));
         _primary.Always("200 OK", "", "{\"active\":true}");
         ExchangeWorld.Granted(await AssertAsync(assertion));
+    }
+
+    private static async Task NeverEndAsync(PeerRequest request, Stream stream, CancellationToken cancel)
+    {
+        await ScriptedPeer.AnswerAsync(stream, "200 OK", "", "{\"active\":true}", cancel, more: 10);
+        await Task.Delay(Timeout.Infinite, cancel);
     }
 
     [Fact]
