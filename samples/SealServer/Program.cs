@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using Keyreeve.AspNetCore;
 using Keyreeve.Samples;
 using Keyreeve.Wire.Seal;
@@ -38,7 +39,7 @@ api.MapPost("", async (GroupDocument asked, HttpContext context) =>
     // The scope says "group management"; whose groups, says the token's list of VAL services (clause 5.2.6).
     if (!MayUse(context, service))
         return Results.Problem(statusCode: 403, title: "the VAL service is not the caller's");
-    var id = Guid.NewGuid().ToString("N");
+    var id = RandomNumberGenerator.GetHexString(32, lowercase: true);
     var document = asked with { ResUri = $"{context.Request.Scheme}://{context.Request.Host}/ss-gm/v1/group-documents/{id}" };
     if (groups.Count >= MaxGroups || !groups.TryAdd(id, document))
         return Results.Problem(statusCode: 503, title: "no room for another group");
