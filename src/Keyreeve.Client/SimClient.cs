@@ -57,7 +57,7 @@ public sealed class SimClient
         var address = SimMetadata.AddressOf(options.Issuer)
             ?? throw new ArgumentException("The issuer is an https URL without query and fragment.", nameof(options));
         return (await SimMetadata.FetchAsync(http, address, options.Issuer, cancel)).Succeeded(out var metadata, out var failure)
-            ? new SimClient(http, options, metadata, clock)
+            ? new SimClient(http, options, options.Credential.IsOfConnection ? metadata.AtMtls() : metadata, clock)
             : failure;
     }
 
