@@ -25,7 +25,7 @@ public sealed class KeyFailureEventTests
         await using var operators = new ScriptedPeer(tls: false);
         await using var revocations = new ScriptedPeer(tls: false);
         await using var owner = new ScriptedPeer(tls: false);
-        await using var server = await StartAsync(operators, revocations);
+        var server = await StartAsync(operators, revocations);
         await using var door = await KmDoor.OfAsync(server);
         await RegisterAsync(server, KmDoor.Pump, owner.Address("/failures"));
 
@@ -68,7 +68,7 @@ public sealed class KeyFailureEventTests
     {
         await using var operators = new ScriptedPeer(tls: false);
         await using var owner = new ScriptedPeer(tls: false);
-        await using var server = await StartAsync(operators, null);
+        var server = await StartAsync(operators, null);
         await using var door = await KmDoor.OfAsync(server);
         await RegisterAsync(server, KmDoor.Fleet, owner.Address());
         // Bob has no fleet tracking; nor has the VAL server of pump control, at the other door.
@@ -85,7 +85,7 @@ public sealed class KeyFailureEventTests
     [Fact]
     public async Task A_flood_of_failures_is_one_message_in_a_period_for_each_pair_and_the_pairs_are_bounded()
     {
-        await using var server = await StartAsync(null, null, "Events:Receivers:op:Url=https://op.example/", "Events:Receivers:op:About=key-failures revocations", "Events:KeyFailureSeconds=3600");
+        var server = await StartAsync(null, null, "Events:Receivers:op:Url=https://op.example/", "Events:Receivers:op:About=key-failures revocations", "Events:KeyFailureSeconds=3600");
         await using var door = await KmDoor.OfAsync(server);
         var services = server.Server.Application.Services;
         var (failures, events) = (services.GetRequiredService<KeyFailures>(), services.GetRequiredService<KeyFailureEvents>());

@@ -23,7 +23,7 @@ public sealed class KmEncryptionTests(SigningCaller caller) : IClassFixture<Sign
     {
         await AddAsync("reader");
         var token = await caller.Door.ClientTokenAsync("reader", Scope);
-        var answer = await caller.SendAsync(caller.Body(), token);
+        var answer = await caller.SendAsAsync(token, caller.Body());
         Assert.Equal(HttpStatusCode.OK, answer.Status);
         Assert.DoesNotContain(caller.Payload, answer.Body, StringComparison.Ordinal);
         Assert.Equal(caller.Payload, Open(answer.Payload!));
@@ -36,7 +36,7 @@ public sealed class KmEncryptionTests(SigningCaller caller) : IClassFixture<Sign
         Assert.Equal((JweKeyManagement.EcdhEsA256Kw, JweContent.A256Gcm, "km-payload", "enc"), (jwe.Header.KeyManagement, jwe.Header.Content, jwe.Header.Typ, jwe.Header.Kid));
         Assert.False(jwe.TryDecrypt(stranger, out _));
         // Each answer under keys of its own.
-        var again = await caller.SendAsync(caller.Body(), token);
+        var again = await caller.SendAsAsync(token, caller.Body());
         Assert.Empty(answer.Payload!.Split('.').Intersect(again.Payload!.Split('.')));
     }
 
@@ -57,7 +57,7 @@ public sealed class KmEncryptionTests(SigningCaller caller) : IClassFixture<Sign
         await caller.Host.ChangeClientAsync("seal-client", c => c with { Keys = caller.Keys, EncryptedKeyMaterial = true });
         try
         {
-            Assert.Equal(caller.Payload, Open((await caller.SendAsync(caller.Body(), caller.Door.AliceToken)).Payload!));
+            Assert.Equal(caller.Payload, Open((await caller.SendAsAsync(caller.Door.AliceToken, caller.Body())).Payload!));
         }
         finally
         {
@@ -70,8 +70,8 @@ public sealed class KmEncryptionTests(SigningCaller caller) : IClassFixture<Sign
     {
         await AddAsync("reader-refused");
         var token = await caller.Door.ClientTokenAsync("reader-refused", Scope);
-        (await caller.SendAsync(caller.Body(r => r["serviceId"] = KmDoor.Fleet), token)).Refused("04", 403);
-        (await caller.SendAsync(caller.Body(r => r["userId"] = "sip:nobody@val.example"), token)).Refused("02", 404);
+        (await caller.SendAsAsync(token, caller.Body(r => r["serviceId"] = KmDoor.Fleet))).Refused("04", 403);
+        (await caller.SendAsAsync(token, caller.Body(r => r["userId"] = "sip:nobody@val.example"))).Refused("02", 404);
     }
 
     public static TheoryData<string> KeysThatDoNotRead => ["none", "signing", "unsaid", "other-algorithm", "rsa"];
@@ -83,7 +83,7 @@ public sealed class KmEncryptionTests(SigningCaller caller) : IClassFixture<Sign
         var id = "no-reader-" + keys;
         await caller.Host.AddClientAsync(SigningCaller.ValServer(id) with { Keys = SetOf(keys), EncryptedKeyMaterial = true });
         var token = await caller.Door.ClientTokenAsync(id, Scope);
-        (await caller.SendAsync(caller.Body(), token)).Refused("01", 500);
+        (await caller.SendAsAsync(token, caller.Body())).Refused("01", 500);
         Assert.Equal("Unavailable", caller.Door.Log.LastRefusal);
         var other = await caller.Host.GetAsync($"{SealCaller.KeyRecords}?val-service-id=pump-control&valUserId={KmDoor.Alice}", token);
         Assert.Equal((HttpStatusCode.InternalServerError, "01", "UNSPECIFIED"), (other.Status, (string?)other.Json["errorCode"], (string?)other.Json["cause"]));
@@ -101,12 +101,12 @@ public sealed class KmEncryptionTests(SigningCaller caller) : IClassFixture<Sign
         var body = own.Body();
         await RefusedUnsignedAsync(own, token);
         Assert.Equal(0, source.Accepted); // nothing is fetched for who shows no signature that reads
-        Assert.NotNull((await own.SendAsync(body, token, own.Sign(body))).Refused("01", 503).RetryAfter);
+        Assert.NotNull((await own.SendAsAsync(token, body, own.Sign(body))).Refused("01", 503).RetryAfter);
 
         source.Always("200 OK", "Content-Type: application/jwk-set+json\r\n", JwkSetOf(own.Keys));
         own.Host.Server.Time.Advance(TimeSpan.FromSeconds(11));
         body = own.Body();
-        Assert.Equal(own.Payload, Open((await own.SendAsync(body, token, own.Sign(body))).Payload!, own));
+        Assert.Equal(own.Payload, Open((await own.SendAsAsync(token, body, own.Sign(body))).Payload!, own));
     }
 
     [Fact]
@@ -137,15 +137,15 @@ public sealed class KmEncryptionTests(SigningCaller caller) : IClassFixture<Sign
     {
         await using var own = await SigningCaller.StartAsync("Seal:RequestSignature=required", "Seal:PayloadEncryption=required");
         // The demo's clients are registered for neither.
-        (await own.SendAsync(own.Body(), own.Door.AliceToken)).Refused("04", 403);
+        (await own.SendAsAsync(own.Door.AliceToken, own.Body())).Refused("04", 403);
         Assert.Equal("SignatureNotAccepted", own.Door.Log.LastRefusal);
-        (await own.SendAsync(own.Body(), own.Door.ValServerToken)).Refused("04", 403);
+        (await own.SendAsAsync(own.Door.ValServerToken, own.Body())).Refused("04", 403);
         var body = own.Body();
         Assert.Equal(own.Payload, Open((await own.SendAsync(body, own.Sign(body))).Payload!, own));
         // Signed, and without a key to encrypt for.
         await own.Host.AddClientAsync(SigningCaller.ValServer("only-signs") with { Keys = JsonWebKeySet.Of([JsonWebKey.FromEcdsa(own.P256, "p256")]) });
         body = own.Body();
-        (await own.SendAsync(body, await own.Door.ClientTokenAsync("only-signs", Scope), own.Sign(body))).Refused("01", 500);
+        (await own.SendAsAsync(await own.Door.ClientTokenAsync("only-signs", Scope), body, own.Sign(body))).Refused("01", 500);
         // The other door takes no signature.
         var other = await own.Host.GetAsync($"{SealCaller.KeyRecords}?val-service-id=pump-control", own.Door.ValServerToken);
         Assert.Equal((HttpStatusCode.Forbidden, "04"), (other.Status, (string?)other.Json["errorCode"]));
@@ -159,8 +159,8 @@ public sealed class KmEncryptionTests(SigningCaller caller) : IClassFixture<Sign
 
     private static async Task RefusedUnsignedAsync(SigningCaller own, string token)
     {
-        (await own.SendAsync(own.Body(), token)).Refused("04", 403);
-        (await own.SendAsync(own.Body(), token, "junk")).Refused("04", 403);
+        (await own.SendAsAsync(token, own.Body())).Refused("04", 403);
+        (await own.SendAsAsync(token, own.Body(), "junk")).Refused("04", 403);
     }
 
     private Task AddAsync(string id) => caller.Host.AddClientAsync(SigningCaller.ValServer(id) with { Keys = caller.Keys, EncryptedKeyMaterial = true });

@@ -16,8 +16,7 @@ public sealed class KmLimitTests
     [Fact]
     public async Task A_client_that_asks_too_often_gets_429_and_others_go_on()
     {
-        await using var server = await TestServer.StartAsync("Limits:PerClient=1/min burst 4");
-        await using var door = await KmDoor.OfAsync(server);
+        await using var door = await KmDoor.OfAsync(await TestServer.StartAsync("Limits:PerClient=1/min burst 4"));
         // The token requests of the fixture count too; whatever is left is used up here.
         KmAnswer answer;
         do

@@ -164,8 +164,8 @@ public sealed class KmSignatureTests(SigningCaller caller) : IClassFixture<Signi
         var theirs = await caller.Door.ClientTokenAsync("another-signer", "seal:key_management");
         var body = caller.Body();
         await caller.RefusedAsync(body, caller.Sign(body, caller.Stranger));
-        (await caller.SendAsync(body, theirs, caller.Sign(body))).Refused("04", 403);
-        (await caller.SendAsync(body, theirs, caller.Sign(body, caller.Stranger))).Granted(caller.Payload);
+        (await caller.SendAsAsync(theirs, body, caller.Sign(body))).Refused("04", 403);
+        (await caller.SendAsAsync(theirs, body, caller.Sign(body, caller.Stranger))).Granted(caller.Payload);
     }
 
     [Fact]
@@ -174,14 +174,14 @@ public sealed class KmSignatureTests(SigningCaller caller) : IClassFixture<Signi
         await caller.Host.AddClientAsync(SigningCaller.ValServer("free-signer") with { Keys = caller.Keys });
         await caller.Host.AddClientAsync(SigningCaller.ValServer("keyless"));
         var (free, keyless) = (await caller.Door.ClientTokenAsync("free-signer", "seal:key_management"), await caller.Door.ClientTokenAsync("keyless", "seal:key_management"));
-        (await caller.SendAsync(caller.Body(), free)).Granted(caller.Payload);
-        (await caller.SendAsync(caller.Body(), keyless)).Granted(caller.Payload);
+        (await caller.SendAsAsync(free, caller.Body())).Granted(caller.Payload);
+        (await caller.SendAsAsync(keyless, caller.Body())).Granted(caller.Payload);
         var body = caller.Body();
-        (await caller.SendAsync(body, free, caller.Sign(caller.Body()))).Refused("04", 403);
+        (await caller.SendAsAsync(free, body, caller.Sign(caller.Body()))).Refused("04", 403);
         Assert.Equal("SignatureNotAccepted", caller.Door.Log.LastRefusal);
-        (await caller.SendAsync(body, keyless, caller.Sign(body))).Refused("04", 403);
+        (await caller.SendAsAsync(keyless, body, caller.Sign(body))).Refused("04", 403);
         Assert.Equal("SignatureNotAccepted", caller.Door.Log.LastRefusal);
-        (await caller.SendAsync(body, free, caller.Sign(body))).Granted(caller.Payload);
+        (await caller.SendAsAsync(free, body, caller.Sign(body))).Granted(caller.Payload);
     }
 
     [Fact]
@@ -213,7 +213,7 @@ public sealed class KmSignatureTests(SigningCaller caller) : IClassFixture<Signi
     public async Task The_signature_comes_after_the_token_and_before_everything_else()
     {
         var bad = caller.Body();
-        (await caller.SendAsync(bad, caller.Token[..^2] + "AA")).Refused("03", 401);
+        (await caller.SendAsAsync(caller.Token[..^2] + "AA", bad)).Refused("03", 401);
         await caller.RefusedAsync("{");
         (await caller.SendAsync("{", caller.Sign("{"))).Refused("04", 400);
 

@@ -99,10 +99,10 @@ public sealed class SigningCaller : IAsyncLifetime
         return request.ToJsonString();
     }
 
-    public Task<KmAnswer> SendAsync(string body, string token, params string[] signatures) =>
+    public Task<KmAnswer> SendAsAsync(string token, string body, params string[] signatures) =>
         Door.SendAsync(new ByteArrayContent(Encoding.UTF8.GetBytes(body)), "Bearer " + token, "application/json", signatures: signatures);
 
-    public Task<KmAnswer> SendAsync(string body, params string[] signatures) => SendAsync(body, Token, signatures);
+    public Task<KmAnswer> SendAsync(string body, params string[] signatures) => SendAsAsync(Token, body, signatures);
 
     /// <summary>A signature as it should be.</summary>
     public string Sign(string body, ECDsa? key = null, string kid = "p256") => Sign(Header("ES256", kid), body, input => (key ?? P256).SignData(input, HashAlgorithmName.SHA256));
