@@ -47,7 +47,7 @@ public static class RequestKeyMaterial
             await WriteErrorAsync(context, seal, request, null, refusal);
             return;
         }
-        if (seal.Limits.Take(context, token.ClientId, isPublic: false) is { } wait)
+        if (seal.Limits.Take(context, token) is { } wait)
         {
             seal.Refused(context, authenticated: true, wait);
             await WriteErrorAsync(context, seal, request, token, wait);

@@ -43,7 +43,7 @@ public sealed partial class ValServerDoor(SnapshotState state, ServerIdentity se
             BearerToken.Challenge(context.Response, refusal, scope);
             return refusal;
         }
-        return limits.Take(context, token.ClientId, isPublic: false) is { } wait ? wait : token;
+        return limits.Take(context, token) is { } wait ? wait : token;
     }
 
     /// <summary>

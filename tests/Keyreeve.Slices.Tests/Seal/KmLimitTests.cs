@@ -33,6 +33,27 @@ public sealed class KmLimitTests
         Assert.Empty(refused);
     }
 
+    [Fact]
+    public async Task A_user_who_asks_too_often_does_not_take_the_rate_of_the_others_of_the_same_application()
+    {
+        await using var door = await KmDoor.OfAsync(await TestServer.StartAsync("Limits:PerClient=1/min burst 4"));
+        KmAnswer answer;
+        do
+            answer = await door.AskAsync(door.Request(), door.AliceToken);
+        while (answer.Status == HttpStatusCode.OK);
+        answer.Refused("01", 429);
+        using var elsewhere = From(door.Server, IPAddress.Parse("127.0.0.9"));
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/seal/km/v1/requests")
+        {
+            Content = new StringContent(door.Request(KmDoor.Pump, "userId", KmDoor.Bob).ToJsonString(), Encoding.UTF8, "application/json"),
+            Headers = { { "Authorization", "Bearer " + door.BobToken } },
+        };
+        using var bobs = await elsewhere.SendAsync(request, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.OK, bobs.StatusCode);
+        // The client itself goes on asking for tokens.
+        Assert.NotNull((await new SealFlow(door.Server).TokensAsync())["access_token"]);
+    }
+
     [Theory]
     [InlineData("POST", "/seal/km/v1/requests")]
     [InlineData("GET", "/ss-kir/v1/key-records?val-service-id=pump-control")]
@@ -41,7 +62,7 @@ public sealed class KmLimitTests
     public async Task A_source_that_asks_too_often_gets_429_with_or_without_a_token_and_another_goes_on(string method, string path)
     {
         await using var server = await OpenIdServer.StartAsync("Limits:PerSource=1/min burst 6");
-        using var elsewhere = From(server, IPAddress.Parse("127.0.0.9"));
+        using var elsewhere = From(server.Server, IPAddress.Parse("127.0.0.9"));
         HttpResponseMessage answer;
         var asked = 0;
         do
@@ -95,10 +116,10 @@ public sealed class KmLimitTests
     }
 
     /// <summary>A client whose connections come from another address.</summary>
-    private static HttpClient From(OpenIdServer server, IPAddress source)
+    private static HttpClient From(TestServer server, IPAddress source)
     {
         var roots = new System.Security.Cryptography.X509Certificates.X509Certificate2Collection();
-        roots.ImportFromPemFile(server.Server.Folder.CaPem);
+        roots.ImportFromPemFile(server.Folder.CaPem);
         var handler = TlsProfile.CreateHandler(roots);
         handler.ConnectCallback = async (context, cancel) =>
         {
@@ -107,6 +128,6 @@ public sealed class KmLimitTests
             await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, context.DnsEndPoint.Port), cancel);
             return new NetworkStream(socket, ownsSocket: true);
         };
-        return new HttpClient(handler) { BaseAddress = server.Http.BaseAddress };
+        return new HttpClient(handler) { BaseAddress = new Uri($"https://localhost:{server.Server.EndPoints["https"].Port}") };
     }
 }
