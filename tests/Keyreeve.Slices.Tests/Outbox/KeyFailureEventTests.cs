@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Net;
 using System.Text.Json.Nodes;
 using Keyreeve.Core.Audit;
+using Keyreeve.Core.Events;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Outbox;
 using Keyreeve.Core.Refusals;
@@ -103,6 +104,14 @@ public sealed class KeyFailureEventTests
         Assert.All(sent, m => Assert.DoesNotContain("mallory", System.Text.Encoding.UTF8.GetString(m.Body), StringComparison.Ordinal));
         Assert.All(sent, m => Assert.DoesNotContain("invented", System.Text.Encoding.UTF8.GetString(m.Body), StringComparison.Ordinal));
         await failures.TellAsync(events, _ => throw new InvalidOperationException("there is nothing to tell"), server.Time.GetUtcNow());
+    }
+
+    [Fact]
+    public void Revocations_are_told_to_those_alone_who_are_about_them()
+    {
+        EventReceiver[] receivers = [new("op", "https://op.example/", "op", EventSubjects.KeyFailures), new("rs", "https://rs.example/", "rs"), new("all", "https://all.example/", "all", EventSubjects.KeyFailures | EventSubjects.Revocations)];
+        var told = new RevocationEvents("https://id.example", receivers).Of(new(Core.Tokens.RevocationKind.JwtId, "x", long.MaxValue, long.MaxValue), DateTimeOffset.UnixEpoch);
+        Assert.Equal(["events:rs", "events:all"], told.Select(m => m.Receiver));
     }
 
     [Theory]
