@@ -96,8 +96,13 @@ public sealed class ClientRulesTests(AdminFixture admin) : IClassFixture<AdminFi
         var (sig, enc) = (Keyreeve.Wire.Jose.JsonWebKey.FromEcdsa(signing, "s"), Keyreeve.Wire.Jose.JsonWebKey.FromEcdh(reading, "e"));
         var client = new JsonObject
         {
-            ["clientId"] = "km", ["name"] = "KM", ["grants"] = new JsonArray("client_credentials"), ["scopes"] = "seal:key_management",
-            ["kmRequestSignature"] = "required", ["kmPayloadEncryption"] = "required", ["jwks"] = Set(enc),
+            ["clientId"] = "km",
+            ["name"] = "KM",
+            ["grants"] = new JsonArray("client_credentials"),
+            ["scopes"] = "seal:key_management",
+            ["kmRequestSignature"] = "required",
+            ["kmPayloadEncryption"] = "required",
+            ["jwks"] = Set(enc),
         };
         Assert.Equal("kmRequestSignature", (await admin.PostAsync("/clients", client.ToJsonString())).Param);
         client["jwks"] = Set(sig);

@@ -81,7 +81,8 @@ public sealed class KmDoor : IAsyncLifetime
         using var response = await _http.SendAsync(request, TestContext.Current.CancellationToken);
         var body = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         return new(response.StatusCode, body, response.Headers.WwwAuthenticate.Count == 0 ? null : response.Headers.GetValues("WWW-Authenticate").Single(),
-            response.Headers.CacheControl?.NoStore == true, response.Content.Headers.ContentType?.MediaType) { RetryAfter = response.Headers.RetryAfter?.Delta };
+            response.Headers.CacheControl?.NoStore == true, response.Content.Headers.ContentType?.MediaType)
+        { RetryAfter = response.Headers.RetryAfter?.Delta };
     }
 
     /// <summary>The payload that demo.json names for a record.</summary>

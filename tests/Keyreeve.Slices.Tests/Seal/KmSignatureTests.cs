@@ -191,7 +191,10 @@ public sealed class KmSignatureTests(SigningCaller caller) : IClassFixture<Signi
         using var certificate = OutsideAuthority.SelfSigned("CN=bound-signer");
         await caller.Host.AddClientAsync(SigningCaller.ValServer("bound-signer") with
         {
-            AuthMethods = [ClientAuthMethod.SelfSignedTls], CertificateThumbprints = [CertificateWorld.ThumbprintOf(certificate)], Keys = caller.Keys, SignedKeyRequests = true,
+            AuthMethods = [ClientAuthMethod.SelfSignedTls],
+            CertificateThumbprints = [CertificateWorld.ThumbprintOf(certificate)],
+            Keys = caller.Keys,
+            SignedKeyRequests = true,
         });
         using var mtls = caller.Host.Server.NewClient("mtls", certificate);
         using var asked = await mtls.PostAsync("/token", new FormUrlEncodedContent([new("grant_type", "client_credentials"), new("client_id", "bound-signer")]), TestContext.Current.CancellationToken);
