@@ -124,6 +124,21 @@ public sealed class SimClient
         return new TokenSet(tokens.AccessToken, idToken, tokens.RefreshToken, before.AddSeconds(tokens.ExpiresIn), tokens.Scope ?? code.Request.Scope);
     }
 
+    /// <summary>A token in the client's own name (client_credentials), as a VAL server needs to ask for key material; no user takes part.</summary>
+    /// <param name="scope">What to ask for; empty asks for all that the registration allows.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    [Spec("RFC 6749", "4.4")]
+    public async Task<ClientResult<OwnToken>> OwnTokenAsync(ScopeList scope, CancellationToken cancel)
+    {
+        var before = _clock.GetUtcNow();
+        List<KeyValuePair<string, string>> form = [new("grant_type", "client_credentials")];
+        if (scope.Count > 0)
+            form.Add(new("scope", scope.Text));
+        if (!TokenAnswer.Read(await PostAsync(Metadata.TokenEndpoint, form, cancel)).Succeeded(out var tokens, out var failure))
+            return failure;
+        return new OwnToken(tokens.AccessToken, before.AddSeconds(tokens.ExpiresIn), tokens.Scope ?? scope);
+    }
+
     /// <summary>New tokens without a new login; a scope asked for is equal to or less than the one granted.</summary>
     /// <exception cref="ArgumentException">There is no refresh token.</exception>
     [Spec("TS 33.434", "A.5")]

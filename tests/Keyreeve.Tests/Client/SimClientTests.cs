@@ -214,6 +214,23 @@ public sealed class SimClientTests
     }
 
     [Fact]
+    [Proves("RFC 6749", "4.4")]
+    public async Task A_client_gets_a_token_in_its_own_name_without_an_ID_token()
+    {
+        var client = await _sim.ClientAsync();
+        _sim.AnswerTokens(idToken: null, "own-1", refresh: null);
+        Assert.True((await client.OwnTokenAsync(ScopeList.Of(["seal:key_management"]), Cancel)).Succeeded(out var own, out _));
+        Assert.Equal(("own-1", ScriptedSim.Start.AddSeconds(300), "seal:key_management"), (own.AccessToken.Reveal(), own.ExpiresAt, own.Scope.Text));
+        Assert.True(own.IsUsable(ScriptedSim.Start.AddSeconds(299)) && !own.IsUsable(ScriptedSim.Start.AddSeconds(300)));
+        var (_, body, authorization) = _sim.Seen.Single(s => s.Path == "/token");
+        Assert.Equal("grant_type=client_credentials&scope=seal%3Akey_management&client_id=" + ScriptedSim.ClientId, body);
+        Assert.StartsWith("Basic ", authorization, StringComparison.Ordinal);
+        _sim.Answers["/token"] = (400, """{"error":"unauthorized_client"}""");
+        Assert.False((await client.OwnTokenAsync(ScopeList.Empty, Cancel)).Succeeded(out _, out var failure));
+        Assert.Equal("unauthorized_client", Assert.IsType<OAuthError>(failure).Error);
+    }
+
+    [Fact]
     public async Task Aliases_are_for_who_has_a_certificate_and_without_TLS_for_nobody()
     {
         _sim.Metadata["mtls_endpoint_aliases"] = new JsonObject { ["token_endpoint"] = "https://mtls.sim-s.example/token" };
