@@ -51,15 +51,17 @@ internal static class OutboundReader
     {
         if (string.IsNullOrEmpty(text))
             return EventSubjects.Revocations;
-        EventSubjects about = 0;
-        foreach (var word in text.Split((char[])[' ', ','], StringSplitOptions.RemoveEmptyEntries))
-            about |= word switch
-            {
-                "revocations" => EventSubjects.Revocations,
-                "key-failures" => EventSubjects.KeyFailures,
-                _ => throw new SettingsException($"{ReceiverPrefix}{receiver}:About is '{text}'; write revocations, key-failures, or both"),
-            };
-        return about != 0 ? about : throw new SettingsException($"{ReceiverPrefix}{receiver}:About is '{text}'; write revocations, key-failures, or both");
+        var words = text.Split((char[])[' ', ','], StringSplitOptions.RemoveEmptyEntries);
+        return words.Length > 0 ? words.Select(Subject).Aggregate((all, one) => all | one) : throw Wrong();
+
+        EventSubjects Subject(string word) => word switch
+        {
+            "revocations" => EventSubjects.Revocations,
+            "key-failures" => EventSubjects.KeyFailures,
+            _ => throw Wrong(),
+        };
+
+        SettingsException Wrong() => new($"{ReceiverPrefix}{receiver}:About is '{text}'; write revocations, key-failures, or both");
     }
 
     private static IPNetwork ReadNetwork(string text) => IPNetwork.TryParse(text, out var network)
