@@ -51,8 +51,8 @@ public sealed class SampleTests : IDisposable
         string[] arguments = [issuer, _folder.File("ca.pem"), issuer + "/healthz", keys];
         await using (var first = new Program("SimClient", [("KEYREEVE_CLIENT_SECRET", secret)], arguments))
         {
-            var register = (await first.LineAsync("keyreeve admin ")).Split(' ', StringSplitOptions.RemoveEmptyEntries);
             Assert.Equal(0, await first.ExitAsync());
+            var register = first.Output.Split('\n').Single(l => l.StartsWith("keyreeve admin ", StringComparison.Ordinal)).Trim().Split(' ')[2..];
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(keys, "signing.pem")));
             await using var admin = KeyreeveProcess.Start(["admin", .. register, "--data", _folder.Data]);
             Assert.Equal(0, await admin.ExitAsync(TimeSpan.FromSeconds(60)));
