@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Security.Cryptography.X509Certificates;
 using Keyreeve.Client;
 using Keyreeve.Engines.Tls;
+using Keyreeve.Samples;
 using Keyreeve.Wire.OAuth;
 using Keyreeve.Wire.Seal;
 
@@ -9,14 +10,24 @@ using Keyreeve.Wire.Seal;
 //
 //   export KEYREEVE_CLIENT_SECRET=...        (of client seal-client, in data/demo.json)
 //   dotnet run --project samples/SimClient -- https://localhost:9443 data/ca.pem http://127.0.0.1:5080/pumps
-if (args.Length != 3 || Environment.GetEnvironmentVariable("KEYREEVE_CLIENT_SECRET") is not { Length: > 0 } secret)
+//
+// With a folder for keys behind these, key requests are signed and key material comes encrypted. The first start makes the keys and says how
+// to register them.
+if (args.Length is not (3 or 4) || Environment.GetEnvironmentVariable("KEYREEVE_CLIENT_SECRET") is not { Length: > 0 } secret)
 {
-    Console.Error.WriteLine("usage: KEYREEVE_CLIENT_SECRET=... SimClient ISSUER CA.pem VAL-SERVER-ADDRESS");
+    Console.Error.WriteLine("usage: KEYREEVE_CLIENT_SECRET=... SimClient ISSUER CA.pem VAL-SERVER-ADDRESS [KEY-FOLDER]");
     return 2;
 }
 var (issuer, clock) = (args[0], TimeProvider.System);
 var roots = new X509Certificate2Collection();
 roots.ImportFromPemFile(args[1]);
+using var keys = args.Length == 4 ? KeyPairs.OfFolder(args[3]) : null;
+if (keys is { AreNew: true })
+{
+    Console.WriteLine($"new keys in {args[3]}; register their public halves and start again:");
+    Console.WriteLine($"keyreeve admin client edit seal-client --jwks {keys.PublicFile} --km-request-signature required --km-payload-encryption required");
+    return 0;
+}
 using var http = new HttpClient(TlsProfile.CreateHandler(roots));
 using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(5));
 
@@ -53,11 +64,15 @@ using (var request = new HttpRequestMessage(HttpMethod.Get, args[2]))
     Console.WriteLine($"VAL server: {(int)response.StatusCode} {(await response.Content.ReadAsStringAsync(patience.Token)).Trim()}");
 }
 
-var skm = new SkmClient(http, new Uri(issuer + "/seal/km/v1/requests"), issuer + "/seal/km", TimeSpan.FromSeconds(5), clock);
-var keys = await skm.SendAsync(skm.NewRequest("pump-control", new KmIdentity(KmIdentityKind.User, user)), tokens.AccessToken, patience.Token);
-Console.WriteLine(keys switch
+var skm = new SkmClient(http, new Uri(issuer + "/seal/km/v1/requests"), issuer + "/seal/km", TimeSpan.FromSeconds(5), clock)
 {
-    SkmAnswer.KeyMaterial material => $"key material: {material.Response.Payload!.Length} characters, not shown",
+    RequestSigner = keys?.Signer,   // signs the octets of each request
+    PayloadKey = keys?.Payload,     // opens the answer; nothing else is believed to be key material then
+};
+var answer = await skm.SendAsync(skm.NewRequest("pump-control", new KmIdentity(KmIdentityKind.User, user)), tokens.AccessToken, patience.Token);
+Console.WriteLine(answer switch
+{
+    SkmAnswer.KeyMaterial material => $"key material{(keys is null ? "" : ", asked for signed and received encrypted")}: {material.Response.Payload!.Length} characters, not shown",
     SkmAnswer.Refused refused => $"no key material: {refused.Code} (HTTP {refused.Status})",
     SkmAnswer.Later later => $"no key material now: HTTP {later.Status}",
     SkmAnswer.Untrusted untrusted => $"the answer is not to be trusted: {untrusted.Failure.Describe()}",
@@ -68,7 +83,7 @@ if (await session.LogoutAsync(patience.Token) is { } kept)
     Console.WriteLine($"signed out here; the server said {kept.Describe()}");
 else
     Console.WriteLine("signed out");
-return keys is SkmAnswer.KeyMaterial ? 0 : 1;
+return answer is SkmAnswer.KeyMaterial ? 0 : 1;
 
 static int Fail(ClientFailure failure)
 {

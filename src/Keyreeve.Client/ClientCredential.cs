@@ -23,7 +23,27 @@ public abstract class ClientCredential
     /// <summary>private_key_jwt (RFC 7523 section 2.2); the key stays the caller's to dispose.</summary>
     public static ClientCredential OfKey(IJwsSigner signer) => new Key(signer);
 
+    /// <summary>
+    /// tls_client_auth and self_signed_tls_client_auth (RFC 8705 section 2): the certificate of the connection is the proof. The <see cref="HttpClient"/>
+    /// is made with it (<c>TlsProfile.CreateHandler(roots, certificate)</c>), and requests go to the <c>mtls_endpoint_aliases</c> of the metadata.
+    /// </summary>
+    public static ClientCredential OfCertificate { get; } = new Certificate();
+
+    /// <summary>True when the proof is the connection's: requests go where a certificate is asked for (RFC 8705 section 5).</summary>
+    internal virtual bool IsOfConnection => false;
+
     internal abstract void Put(HttpRequestMessage request, List<KeyValuePair<string, string>> form, string clientId, string issuer, DateTimeOffset now);
+
+    [Spec("RFC 8705", "2.1")]
+    private sealed class Certificate : ClientCredential
+    {
+        internal override bool IsOfConnection => true;
+
+        internal override void Put(HttpRequestMessage request, List<KeyValuePair<string, string>> form, string clientId, string issuer, DateTimeOffset now)
+        {
+            // client_id stands in the form already: it says whose the certificate is
+        }
+    }
 
     private sealed class Public : ClientCredential
     {

@@ -57,7 +57,7 @@ public sealed class SimClient
         var address = SimMetadata.AddressOf(options.Issuer)
             ?? throw new ArgumentException("The issuer is an https URL without query and fragment.", nameof(options));
         return (await SimMetadata.FetchAsync(http, address, options.Issuer, cancel)).Succeeded(out var metadata, out var failure)
-            ? new SimClient(http, options, metadata, clock)
+            ? new SimClient(http, options, options.Credential.IsOfConnection ? metadata.AtMtls() : metadata, clock)
             : failure;
     }
 
@@ -122,6 +122,21 @@ public sealed class SimClient
         if (!(await CheckIdTokenAsync(tokens.IdToken, expected, cancel)).Succeeded(out var idToken, out failure))
             return failure;
         return new TokenSet(tokens.AccessToken, idToken, tokens.RefreshToken, before.AddSeconds(tokens.ExpiresIn), tokens.Scope ?? code.Request.Scope);
+    }
+
+    /// <summary>A token in the client's own name (client_credentials), as a VAL server needs to ask for key material; no user takes part.</summary>
+    /// <param name="scope">What to ask for; empty asks for all that the registration allows.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    [Spec("RFC 6749", "4.4")]
+    public async Task<ClientResult<OwnToken>> OwnTokenAsync(ScopeList scope, CancellationToken cancel)
+    {
+        var before = _clock.GetUtcNow();
+        List<KeyValuePair<string, string>> form = [new("grant_type", "client_credentials")];
+        if (scope.Count > 0)
+            form.Add(new("scope", scope.Text));
+        if (!TokenAnswer.Read(await PostAsync(Metadata.TokenEndpoint, form, cancel)).Succeeded(out var tokens, out var failure))
+            return failure;
+        return new OwnToken(tokens.AccessToken, before.AddSeconds(tokens.ExpiresIn), tokens.Scope ?? scope);
     }
 
     /// <summary>New tokens without a new login; a scope asked for is equal to or less than the one granted.</summary>

@@ -28,6 +28,9 @@ public sealed record SimMetadata
     /// <summary>RFC 7662, or null.</summary>
     public Uri? IntrospectionEndpoint { get; init; }
 
+    /// <summary>Where these endpoints ask for a client certificate (RFC 8705 section 5); an endpoint that is not there stands where it always does.</summary>
+    internal IReadOnlyDictionary<string, Uri> MtlsAliases { get; private init; } = new Dictionary<string, Uri>();
+
     /// <summary>Authentication responses carry <c>iss</c> (RFC 9207).</summary>
     public bool IssuerInResponse { get; init; }
 
@@ -70,8 +73,18 @@ public sealed record SimMetadata
             return NoHttps("revocation_endpoint");
         if (root.TryGetProperty("introspection_endpoint", out _) && !TryHttps(AnswerBody.Text(root, "introspection_endpoint"), out introspect))
             return NoHttps("introspection_endpoint");
+        var aliases = new Dictionary<string, Uri>(StringComparer.Ordinal);
+        if (root.TryGetProperty("mtls_endpoint_aliases", out var others) && others.ValueKind == JsonValueKind.Object)
+            foreach (var name in (string[])["token_endpoint", "revocation_endpoint", "introspection_endpoint"])
+                if (others.TryGetProperty(name, out _))
+                {
+                    if (!TryHttps(AnswerBody.Text(others, name), out var alias))
+                        return NoHttps("mtls_endpoint_aliases." + name);
+                    aliases[name] = alias!;
+                }
         return new SimMetadata
         {
+            MtlsAliases = aliases,
             Issuer = issuer,
             AuthorizationEndpoint = authorize!,
             TokenEndpoint = token!,
@@ -81,6 +94,14 @@ public sealed record SimMetadata
             IssuerInResponse = root.TryGetProperty("authorization_response_iss_parameter_supported", out var iss) && iss.ValueKind == JsonValueKind.True,
         };
     }
+
+    /// <summary>The addresses that a client uses who proves himself by the connection's certificate.</summary>
+    internal SimMetadata AtMtls() => this with
+    {
+        TokenEndpoint = MtlsAliases.GetValueOrDefault("token_endpoint", TokenEndpoint),
+        RevocationEndpoint = MtlsAliases.GetValueOrDefault("revocation_endpoint") ?? RevocationEndpoint,
+        IntrospectionEndpoint = MtlsAliases.GetValueOrDefault("introspection_endpoint") ?? IntrospectionEndpoint,
+    };
 
     private static BadAnswer NoHttps(string member) => new($"{member}, an https URL", "none");
 

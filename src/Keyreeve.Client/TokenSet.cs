@@ -16,6 +16,16 @@ public sealed record TokenSet(TokenText AccessToken, IdToken IdToken, TokenText?
     public bool IsUsable(DateTimeOffset now) => now < ExpiresAt;
 }
 
+/// <summary>An access token in the client's own name. When it ends, the client asks again: there is nothing to refresh.</summary>
+/// <param name="AccessToken">Opaque to us.</param>
+/// <param name="ExpiresAt">When it is not to be used any more, counted from before the request was sent.</param>
+/// <param name="Scope">As granted; as asked when the answer does not say.</param>
+public sealed record OwnToken(TokenText AccessToken, DateTimeOffset ExpiresAt, ScopeList Scope)
+{
+    /// <summary>"no client requests shall be made using the expired token" (TS 33.434 A.8).</summary>
+    public bool IsUsable(DateTimeOffset now) => now < ExpiresAt;
+}
+
 /// <summary>An access token response, read and not yet believed.</summary>
 internal sealed record TokenAnswer(TokenText AccessToken, string? IdToken, TokenText? RefreshToken, long ExpiresIn, ScopeList? Scope)
 {

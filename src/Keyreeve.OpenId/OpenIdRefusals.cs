@@ -17,7 +17,7 @@ public static class OpenIdRefusals
     {
         RefusalCode.Malformed or RefusalCode.MissingParameter or RefusalCode.RepeatedParameter or RefusalCode.InvalidParameter
             or RefusalCode.TooLarge or RefusalCode.UnsupportedMediaType or RefusalCode.NotAcceptable or RefusalCode.NotFound or RefusalCode.Conflict
-            or RefusalCode.RedirectUriNotRegistered or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow
+            or RefusalCode.RedirectUriNotRegistered or RefusalCode.SignatureNotAccepted or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow
             or RefusalCode.Replayed or RefusalCode.NotOwner or RefusalCode.KeyInformationNotAvailable or RefusalCode.CertificateMissing
             // "the value of the "error" parameter MUST be the "invalid_request" error code" (RFC 8693 2.2.2)
             or RefusalCode.SubjectTokenNotAccepted or RefusalCode.ActorTokenNotAccepted => "invalid_request",

@@ -6,12 +6,15 @@ using Keyreeve.Wire.Seal;
 namespace Keyreeve.Seal;
 
 /// <summary>
-/// The checks of a SEAL KM Request that need no store, in the one order that tells an outsider nothing: token (before this),
-/// SKmsUri, Date/Time, replay, ownership; only then the record is looked up. What fails after the token has one and the same text.
+/// The checks of a SEAL KM Request that need no store, in the one order that tells an outsider nothing: token and signature (before
+/// this), SKmsUri, Date/Time, replay, ownership; only then the record is looked up. What fails after the token has one and the same text.
 /// </summary>
 [Spec("TS 33.434", "5.3.2")]
 public static class KmDecision
 {
+    /// <summary>What the peer is told of every refusal after the token: which check it was helps only who guesses.</summary>
+    internal const string PeerText = "the request could not be validated";
+
     /// <summary>unreserved, gen-delims, sub-delims and the percent sign (RFC 3986 2): nothing else stands in a URI.</summary>
     private static readonly SearchValues<char> UriCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%");
@@ -78,5 +81,5 @@ public static class KmDecision
         return end < 0 ? rest : rest[..end];
     }
 
-    private static Refusal Refuse(RefusalCode code, string why) => new(code, "the request could not be validated", why);
+    private static Refusal Refuse(RefusalCode code, string why) => new(code, PeerText, why);
 }

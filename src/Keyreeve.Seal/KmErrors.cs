@@ -26,7 +26,7 @@ public static class KmErrors
             or RefusalCode.RefreshReplayed or RefusalCode.RefreshOfAnotherClient or RefusalCode.UnmetAuthentication
             or RefusalCode.AssertionNotAccepted or RefusalCode.AssertionReplayed or RefusalCode.SubjectTokenNotAccepted
             or RefusalCode.ActorTokenNotAccepted => (KmErrorCode.NotValidated, StatusCodes.Status400BadRequest),
-        RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner
+        RefusalCode.SignatureNotAccepted or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner
             or RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied => (KmErrorCode.NotValidated, StatusCodes.Status403Forbidden),
         RefusalCode.NotAcceptable => (KmErrorCode.NotValidated, StatusCodes.Status406NotAcceptable),
         RefusalCode.TooManyRequests => (KmErrorCode.Unspecified, StatusCodes.Status429TooManyRequests),

@@ -11,6 +11,9 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Keyreeve.Seal;
 
+// Inside Keyreeve.*, "Client" alone is the namespace of the SDK.
+using Client = Keyreeve.Core.Identity.Client;
+
 /// <summary>
 /// The SEAL key management procedure, figure 5.3.1-1 step 3: "The SKM-S authorizes the request and if valid, sends a SEAL KM
 /// Response message containing the requested key material (or error code)".
@@ -25,8 +28,16 @@ public static class RequestKeyMaterial
     {
         var seal = context.RequestServices.GetRequiredService<SealContext>();
         using var span = Spans.Start(Spans.DecideKeyRequest);
+        // Before anything is read: a source that floods us is not answered at length either.
+        if (seal.Limits.Enter(context) is { } flood)
+        {
+            seal.Refused(context, authenticated: false, flood);
+            await WriteErrorAsync(context, seal, null, null, flood);
+            return;
+        }
         // The message is read first only to echo what was asked; every decision begins with the token.
-        var (request, malformed) = await ReadAsync(context.Request);
+        var sent = await ReadAsync(context.Request);
+        var request = sent.Request;
         var scopes = seal.State.Scopes;
         var checkedToken = BearerToken.Check(context.Request, seal.Verifier, scopes.KeyManagementAudience, scopes.KeyManagement);
         if (!checkedToken.Succeeded(out var token, out var refusal))
@@ -36,10 +47,17 @@ public static class RequestKeyMaterial
             await WriteErrorAsync(context, seal, request, null, refusal);
             return;
         }
-        refusal = malformed ?? await DecideAsync(context, seal, token, request!);
-        byte[]? payload = null;
-        if (refusal is null)
+        if (seal.Limits.Take(context, token) is { } wait)
+        {
+            seal.Refused(context, authenticated: true, wait);
+            await WriteErrorAsync(context, seal, request, token, wait);
+            return;
+        }
+        var (payload, encrypted) = ((byte[]?)null, (string?)null);
+        if ((await DecideAsync(context, seal, token, sent)).Succeeded(out var client, out refusal))
             (payload, refusal) = await OpenKeyRecord.RunAsync(context, seal, token, request!.ServiceId, request.Identity);
+        if (refusal is null)
+            (encrypted, refusal) = await seal.EndToEnd.EncryptAsync(client!, payload, context.RequestAborted);
         span?.Stop();
         // What is not audited is not given out.
         var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), refusal);
@@ -48,43 +66,53 @@ public static class RequestKeyMaterial
         if (refusal is not null)
         {
             seal.Refused(context, authenticated: true, refusal);
+            seal.Failures.Count(token, request?.ServiceId, refusal.Code);
             await WriteErrorAsync(context, seal, request, token, refusal);
         }
         else
         {
-            await WriteAsync(context, Response(seal, request, token) with { Payload = Encoding.UTF8.GetString(payload!) }, StatusCodes.Status200OK);
+            await WriteAsync(context, Response(seal, request, token) with { Payload = encrypted ?? Encoding.UTF8.GetString(payload!) }, StatusCodes.Status200OK);
         }
         if (payload is not null)
             CryptographicOperations.ZeroMemory(payload);
     }
 
-    private static async ValueTask<Refusal?> DecideAsync(HttpContext context, SealContext seal, VerifiedToken token, KmRequest request)
+    /// <summary>The client that may have the record, for all that can be said without looking it up.</summary>
+    private static async ValueTask<Outcome<Client>> DecideAsync(HttpContext context, SealContext seal, VerifiedToken token, Sent sent)
     {
+        var cancel = context.RequestAborted;
         try
         {
-            return await KmDecision.DecideAsync(request, token, seal.Settings, () => seal.Replays.FirstUseAsync(token.Subject, request), seal.Now);
+            if (!(await seal.EndToEnd.ClientOfAsync(token, cancel)).Succeeded(out var client, out var refusal))
+                return refusal;
+            // Octets that were not read cannot be signed either: then it is for that reason that they are refused.
+            if (sent.Body is { } body)
+                refusal = await seal.EndToEnd.WhyNotSignedAsync(client, context.Request.Headers[RequestSignature.Header], body, cancel);
+            refusal ??= sent.Malformed
+                ?? await KmDecision.DecideAsync(sent.Request!, token, seal.Settings, () => seal.Replays.FirstUseAsync(token.Subject, sent.Request!), seal.Now);
+            return refusal is null ? client : refusal;
         }
-        catch (TryLaterException e) when (!context.RequestAborted.IsCancellationRequested)
+        catch (TryLaterException e) when (!cancel.IsCancellationRequested)
         {
-            return new Refusal(RefusalCode.Busy, "please try again", $"whether the request is new could not be asked: {e.Message}");
+            return new Refusal(RefusalCode.Busy, "please try again", $"the client, or whether the request is new, could not be asked: {e.Message}");
         }
-        catch (Exception e) when (!context.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             // What cannot be known to be new counts as a replay, or rather: it may be sent again when the store is back.
-            seal.StoreFailed("the memory of accepted requests", e);
-            return new Refusal(RefusalCode.Busy, "please try again", "whether the request is new could not be asked: the log of this moment says why");
+            seal.StoreFailed("the client, or the memory of accepted requests,", e);
+            return new Refusal(RefusalCode.Busy, "please try again", "the client, or whether the request is new, could not be asked: the log of this moment says why");
         }
     }
 
-    private static async Task<(KmRequest? Request, Refusal? Malformed)> ReadAsync(HttpRequest http)
+    private static async Task<Sent> ReadAsync(HttpRequest http)
     {
         if (!FormBody.IsMediaType(http.ContentType, "application/json"))
-            return (null, Refusal.Of(RefusalCode.Malformed, "the body is application/json"));
+            return new(null, null, Refusal.Of(RefusalCode.Malformed, "the body is application/json"));
         if (!(await FormBody.ReadAsync(http, KmRequest.MaxLength)).Succeeded(out var body, out var refusal))
-            return (null, refusal);
+            return new(null, null, refusal);
         return KmRequest.TryRead(body.Memory, out var request, out var error)
-            ? (request, null)
-            : (null, error.Param is null ? Refusal.Of(RefusalCode.Malformed, error.Reason) : Refusal.About(RefusalCode.InvalidParameter, error.Param, error.Reason));
+            ? new(body.Memory, request, null)
+            : new(body.Memory, null, error.Param is null ? Refusal.Of(RefusalCode.Malformed, error.Reason) : Refusal.About(RefusalCode.InvalidParameter, error.Param, error.Reason));
     }
 
     /// <summary>A refusal from outside of the operation: nothing of the request is echoed.</summary>
@@ -117,6 +145,11 @@ public static class RequestKeyMaterial
             return name;
         return issuer + (token.IsClients ? "/clients/" : "/users/") + Uri.EscapeDataString(name);
     }
+
+    /// <param name="Body">The octets, or null when they were not read.</param>
+    /// <param name="Request">What they say, or null.</param>
+    /// <param name="Malformed">Why they say nothing.</param>
+    private sealed record Sent(ReadOnlyMemory<byte>? Body, KmRequest? Request, Refusal? Malformed);
 
     private static async Task WriteAsync(HttpContext context, KmResponse message, int status, TimeSpan? retryAfter = null)
     {

@@ -10,6 +10,9 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Keyreeve.Seal;
 
+// Inside Keyreeve.*, "Client" alone is the namespace of the SDK.
+using Client = Keyreeve.Core.Identity.Client;
+
 /// <summary>
 /// SS_KeyInfoRetrieval: a VAL server fetches key material of its VAL services (KM-S). Another door to the records of the SEAL KM
 /// Request; a GET has no Version, SKmsUri and Date/Time to check, so that only VAL servers come in here, and users by the message.
@@ -32,19 +35,27 @@ public static class RetrieveKeyInfo
         }
         // The query is read before the caller is judged, as the message is at the other door: 400 tells what was sent, nothing else.
         var asked = Acceptable.WhyNotJson(context.Request) is { } notJson ? notJson : Read(context.Request);
-        byte[]? payload = null;
+        var (payload, encrypted, server) = ((byte[]?)null, (string?)null, (Client?)null);
         if (asked.Succeeded(out var record, out refusal)
-            && (await door.ServerOfAsync(token, context.RequestAborted)).Succeeded(out _, out refusal))
+            && (await door.ServerOfAsync(token, context.RequestAborted)).Succeeded(out server, out refusal)
+            && (refusal = seal.EndToEnd.WhyNotProved(server, token)) is null)
             (payload, refusal) = await OpenKeyRecord.RunAsync(context, seal, token, record.ServiceId, record.Identity);
+        if (refusal is null)
+            (encrypted, refusal) = await seal.EndToEnd.EncryptAsync(server!, payload, context.RequestAborted);
         span?.Stop();
         // What is not audited is not given out.
         var audited = seal.TryAudit(context, token, record is null ? "-" : KeyRecord.Purpose(record.ServiceId, record.Identity), refusal);
         if (refusal is null && !audited)
             refusal = new Refusal(RefusalCode.Busy, "please try again", "the audit queue is full: is the disk full?");
         if (refusal is null)
-            await WriteAsync(context, seal, token, record!, payload!);
+        {
+            await WriteAsync(context, seal, token, record!, payload!, encrypted);
+        }
         else
+        {
+            seal.Failures.Count(token, record?.ServiceId, refusal.Code);
             await RefuseAsync(context, refusal);
+        }
         if (payload is not null)
             CryptographicOperations.ZeroMemory(payload);
     }
@@ -74,13 +85,16 @@ public static class RetrieveKeyInfo
         return ValTargetUe.TryReadQuery(query, out var target, out var error) ? new Asked(service, target ?? KmIdentity.ServiceOnly) : ValServerDoor.Of(error);
     }
 
-    private static async Task WriteAsync(HttpContext context, SealContext seal, VerifiedToken token, Asked asked, byte[] payload)
+    private static async Task WriteAsync(HttpContext context, SealContext seal, VerifiedToken token, Asked asked, byte[] payload, string? encrypted)
     {
         SealTelemetry.Answered(null);
         var info = new ValKeyInfo(RequestKeyMaterial.UserUriOf(seal.Server.Issuer, token), seal.Settings.SKmsId, asked.ServiceId,
             asked.Identity.Kind == KmIdentityKind.Service ? null : asked.Identity);
         var buffer = new ArrayBufferWriter<byte>(512);
-        info.Write(buffer, payload);
+        if (encrypted is null)
+            info.Write(buffer, payload);
+        else
+            info.Write(buffer, encrypted);
         var response = context.Response;
         response.ContentType = "application/json";
         response.Headers.CacheControl = "no-store";

@@ -4,6 +4,7 @@ using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Web.Clients;
+using Keyreeve.Web.Limits;
 using Keyreeve.Web.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
@@ -12,7 +13,7 @@ namespace Keyreeve.Seal;
 
 /// <summary>What the operations of this slice share.</summary>
 public sealed partial class SealContext(SnapshotState state, ServerIdentity server, TokenVerifier verifier, SealSettings settings, IReplayMemory replays,
-    IKeyRecordStore records, Kek kek, AuditQueue audit, TimeProvider clock, ILogger<SealContext> log)
+    IKeyRecordStore records, EndToEnd endToEnd, KeyFailures failures, RequestLimits limits, Kek kek, AuditQueue audit, TimeProvider clock, ILogger<SealContext> log)
 {
     /// <summary>Scopes.</summary>
     public SnapshotState State { get; } = state;
@@ -31,6 +32,15 @@ public sealed partial class SealContext(SnapshotState state, ServerIdentity serv
 
     /// <summary>Key records.</summary>
     public IKeyRecordStore Records { get; } = records;
+
+    /// <summary>Signatures of requests, encryption of answers.</summary>
+    public EndToEnd EndToEnd { get; } = endToEnd;
+
+    /// <summary>What those who are told of failures will hear.</summary>
+    public KeyFailures Failures { get; } = failures;
+
+    /// <summary>How much one source and one client may ask.</summary>
+    public RequestLimits Limits { get; } = limits;
 
     /// <summary>Opens payloads.</summary>
     public Kek Kek { get; } = kek;

@@ -1,3 +1,4 @@
+using Keyreeve.Core.Events;
 using Keyreeve.Web.Http;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
@@ -14,7 +15,7 @@ public static class SealSlice
     /// <param name="shared">True when several nodes may serve one database: then they share the memory of accepted requests.</param>
     public static IServiceCollection AddSeal(this IServiceCollection services, SealSettings settings, bool shared)
     {
-        services.AddSingleton(settings).AddSingleton<SealContext>().AddSingleton<ValServerDoor>();
+        services.AddSingleton(settings).AddSingleton<SealContext>().AddSingleton<ValServerDoor>().AddSingleton<EndToEnd>().AddSingleton<KeyFailures>();
         return shared
             ? services.AddSingleton<SharedReplays>().AddSingleton<IReplayMemory>(s => s.GetRequiredService<SharedReplays>())
             : services.AddSingleton<IReplayMemory, ReplayMemory>();
@@ -50,4 +51,13 @@ public sealed record SealSettings
     /// <summary>"the Date/Time is within a recent time window (e.g. 5 seconds)": 1 to 30 seconds, to either side.</summary>
     [Spec("TS 33.434", "5.3.2")]
     public TimeSpan Window { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Every client signs its requests, whatever its registration says.</summary>
+    public bool AllSign { get; init; }
+
+    /// <summary>All key material is encrypted for the client that asks, whatever its registration says.</summary>
+    public bool EncryptsAll { get; init; }
+
+    /// <summary>Receivers of the operator that are told of failed key requests.</summary>
+    public IReadOnlyList<EventReceiver> FailureReceivers { get; init; } = [];
 }

@@ -32,15 +32,18 @@ public sealed partial class ValServerDoor(SnapshotState state, ServerIdentity se
     /// <summary>Now, or the latest moment at which a token was issued, when the clock was set back since.</summary>
     public DateTimeOffset NowOrLatest => latest.OrLater(Now);
 
-    /// <summary>A token for the API, within its client's rate; a refusal of the token has its challenge on the answer.</summary>
+    /// <summary>A token for the API, within the rates of its source and its client; a refusal of the token has its challenge on the answer.</summary>
+    [Spec("TS 33.434", "4.1")]
     public Outcome<VerifiedToken> Enter(HttpContext context, string audience, string scope)
     {
+        if (limits.Enter(context) is { } tooMany)
+            return tooMany;
         if (!BearerToken.Check(context.Request, verifier, audience, scope).Succeeded(out var token, out var refusal))
         {
             BearerToken.Challenge(context.Response, refusal, scope);
             return refusal;
         }
-        return limits.Take(context, token.ClientId, isPublic: false) is { } wait ? wait : token;
+        return limits.Take(context, token) is { } wait ? wait : token;
     }
 
     /// <summary>

@@ -51,12 +51,18 @@ public static class TokenEncryption
                     : $"{readers.Count} clients with audience {audience} have keys for encryption: one of them can read a token, so leave the key with one");
     }
 
-    /// <summary>The first key of a resource server that tokens can be encrypted for, or null.</summary>
+    /// <summary>The first key of a client that can be encrypted for, or null.</summary>
     public static JweRecipient? KeyOf(Client resourceServer)
     {
         foreach (var jwk in resourceServer.Keys?.Keys ?? [])
-            if (JweRecipient.TryFromJwk(jwk, out var recipient, out _) && recipient.Takes(JweKeyManagement.EcdhEsA256Kw))
+            if (ReaderOf(jwk) is { } recipient)
                 return recipient;
         return null;
     }
+
+    /// <summary>True for a key that something can be encrypted for.</summary>
+    public static bool IsReader(JsonWebKey jwk) => ReaderOf(jwk) is not null;
+
+    private static JweRecipient? ReaderOf(JsonWebKey jwk) =>
+        JweRecipient.TryFromJwk(jwk, out var recipient, out _) && recipient.Takes(JweKeyManagement.EcdhEsA256Kw) ? recipient : null;
 }

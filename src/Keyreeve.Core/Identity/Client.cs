@@ -99,7 +99,7 @@ public sealed record Client
     /// <summary>At most two live secrets, for rotation.</summary>
     public ImmutableArray<ClientSecret> Secrets { get; init; } = [];
 
-    /// <summary>Public keys: for private_key_jwt, with <c>use</c> "enc" to encrypt its tokens as a resource server, and in their x5c the certificates for self_signed_tls_client_auth.</summary>
+    /// <summary>Public keys: for private_key_jwt and signed key requests, with <c>use</c> "enc" to encrypt its key material and its tokens as a resource server, and in their x5c the certificates for self_signed_tls_client_auth.</summary>
     public JsonWebKeySet? Keys { get; init; }
 
     /// <summary>Compared as strings (<see cref="RedirectUri"/>).</summary>
@@ -158,6 +158,12 @@ public sealed record Client
 
     /// <summary>Its access tokens are encrypted for the resource server they are meant for (TS 33.434 4.1-e).</summary>
     public bool EncryptAccessTokens { get; init; }
+
+    /// <summary>Its SEAL KM Requests are signed (TS 33.434 5.3.2).</summary>
+    public bool SignedKeyRequests { get; init; }
+
+    /// <summary>Key material is encrypted for it, from end to end (TS 33.434 5.3.3).</summary>
+    public bool EncryptedKeyMaterial { get; init; }
 
     /// <summary>
     /// By token exchange it may get tokens that do not name it as the actor (RFC 8693 1.1, impersonation). Without this every exchange

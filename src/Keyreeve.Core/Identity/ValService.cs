@@ -20,6 +20,9 @@ public sealed record ValService
     /// </summary>
     public IReadOnlyList<string> AcrValues { get; init; } = [AuthenticationClass.Password];
 
+    /// <summary>Where its owner is told that key requests for it fail (TS 33.434 5.3.3), or null.</summary>
+    public string? KeyFailuresUri { get; init; }
+
     /// <summary>Row version, the ETag of the admin API.</summary>
     public long Version { get; init; }
 

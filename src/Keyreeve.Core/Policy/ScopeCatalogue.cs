@@ -32,6 +32,9 @@ public sealed record ScopeDefinition(string Name, ScopeKind Kind, string Audienc
 {
     /// <summary>The authentication classes that are good enough for it, the preferred one first.</summary>
     public IReadOnlyList<string> AcrValues { get; init; } = [AuthenticationClass.Password];
+
+    /// <summary>Where the owner of the VAL service is told of failed key requests, or null.</summary>
+    public string? KeyFailuresUri { get; init; }
 }
 
 /// <summary>
@@ -94,7 +97,7 @@ public sealed class ScopeCatalogue
             new(Administration, ScopeKind.Operator, AdministrationAudience, "Administration", "Administer this server."),
             new(AuditReading, ScopeKind.Operator, AdministrationAudience, "Audit", "Read the audit."),
         };
-        all.AddRange(services.Select(s => new ScopeDefinition(ValPrefix + s.ServiceId, ScopeKind.ValService, s.Audience, s.Name, $"Use the service {s.Name} in your name.", s.ServiceId) { AcrValues = s.AcrValues }));
+        all.AddRange(services.Select(s => new ScopeDefinition(ValPrefix + s.ServiceId, ScopeKind.ValService, s.Audience, s.Name, $"Use the service {s.Name} in your name.", s.ServiceId) { AcrValues = s.AcrValues, KeyFailuresUri = s.KeyFailuresUri }));
         // A renamed scope may not hide another one.
         _byName = all.GroupBy(s => s.Name, StringComparer.Ordinal).ToFrozenDictionary(g => g.Key, g => g.First(), StringComparer.Ordinal);
         Supported = [.. all.Where(s => s.Kind is ScopeKind.OpenId or ScopeKind.Seal).Select(s => s.Name)];

@@ -117,6 +117,8 @@ public enum RefusalCode
     InsufficientAuthentication,
 
     // key management
+    /// <summary>The signature of a request is missing where it is demanded, or does not hold.</summary>
+    SignatureNotAccepted,
     /// <summary>SKmsUri is not ours.</summary>
     WrongSKmsUri,
     /// <summary>Date/Time is outside the window.</summary>

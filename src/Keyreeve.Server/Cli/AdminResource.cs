@@ -29,6 +29,7 @@ internal sealed record AdminResource(string Noun, string Description, string Pat
         AdminFlag.Text("--name", "name", "shown on the consent page"),
         AdminFlag.Text("--audience", "audience", "aud of the tokens for it"),
         AdminFlag.Texts("--acr", "acrValues", "an authentication class that is good enough, the preferred one first"),
+        AdminFlag.Text("--key-failures-uri", "keyFailuresUri", "where its owner is told of failed key requests"),
     ]);
 
     public static readonly AdminResource Issuers = new("issuer", "Issuers whose tokens count here: partner VAL systems and identity providers.", "issuers", "issuer", ["issuer", "name", "scopes", "clients", "federated", "disabled"],

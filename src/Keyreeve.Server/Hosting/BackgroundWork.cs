@@ -7,8 +7,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Hosting;
 
-/// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, server certificate.</summary>
-public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, IReplayMemory replays, Readiness readiness, ILogger<BackgroundWork> log) : BackgroundService
+/// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, server certificate, telling of failed key requests.</summary>
+public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, IReplayMemory replays, KeyFailures failures, KeyFailureEvents failureEvents,
+    Readiness readiness, ILogger<BackgroundWork> log) : BackgroundService
 {
     private static readonly TimeSpan PollEvery = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan TendEvery = TimeSpan.FromMinutes(1);
@@ -27,6 +28,8 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
         EveryAsync(TendEvery, "renewing the server certificate", RenewAsync, stoppingToken),
         EveryAsync(TendEvery, "reading the lists of revoked certificates", ReloadAsync, stoppingToken),
         EveryAsync(TendEvery, "forgetting key requests", () => ForgetAsync(stoppingToken), stoppingToken),
+        EveryAsync(parts.Options.Settings.KeyFailurePeriod, "telling of failed key requests",
+            () => failures.TellAsync(failureEvents, messages => parts.Stores.Outbox.SendAsync(messages, stoppingToken), parts.Clock.GetUtcNow()), stoppingToken),
         FillAsync(stoppingToken));
 
     private Task RenewAsync()

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Security;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Certificates;
+using Keyreeve.Core.Events;
 using Keyreeve.Core.Grants;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
@@ -185,7 +186,11 @@ public static class WebHost
             SKmsUris = settings.SKmsUris.Count > 0 ? settings.SKmsUris : [parts.Issuer + "/seal/km"],
             SKmsId = settings.SKmsId,
             Window = settings.KmWindow,
+            AllSign = settings.KmSignaturesRequired,
+            EncryptsAll = settings.KmEncryptionRequired,
+            FailureReceivers = [.. settings.EventReceivers.Where(r => r.About.HasFlag(EventSubjects.KeyFailures))],
         }, shared: stores.Database is not SqliteEngine);
+        services.AddSingleton(provider => new KeyFailureEvents(parts.Issuer, provider.GetRequiredService<SealSettings>().FailureReceivers));
         services.AddAdmin();
         services.AddHostedService<BackgroundWork>().AddHostedService<Custody>();
         services.Replace(ServiceDescriptor.Singleton<DistributedContextPropagator, NoPropagation>());

@@ -10,9 +10,9 @@ namespace Keyreeve.Server.Settings;
 internal static class OutboundReader
 {
     private const string ReceiverPrefix = "Events:Receivers:";
-    private static readonly string[] ReceiverMembers = ["Url", "Audience"];
+    private static readonly string[] ReceiverMembers = ["Url", "Audience", "About"];
 
-    /// <summary>True for <c>Events:Receivers:NAME:Url</c> and <c>Events:Receivers:NAME:Audience</c>, whose name is free.</summary>
+    /// <summary>True for <c>Events:Receivers:NAME:Url</c>, <c>:Audience</c> and <c>:About</c>, whose name is free.</summary>
     public static bool IsReceiver(string name) => name.StartsWith(ReceiverPrefix, StringComparison.OrdinalIgnoreCase)
         && name.Split(':') is [_, _, var receiver, var member]
         && receiver.Length is > 0 and <= 64 && receiver.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
@@ -42,9 +42,26 @@ internal static class OutboundReader
                 throw new SettingsException($"{ReceiverPrefix}{of.Key}:Url is missing");
             if (!OutboundTarget.TryRead(url, allowHttp, out _, out var reason))
                 throw new SettingsException($"{ReceiverPrefix}{of.Key}:Url is '{url}': {reason}");
-            receivers.Add(new(of.Key, url, members.GetValueOrDefault("Audience") is { Length: > 0 } audience ? audience : url));
+            receivers.Add(new(of.Key, url, members.GetValueOrDefault("Audience") is { Length: > 0 } audience ? audience : url, ReadAbout(of.Key, members.GetValueOrDefault("About"))));
         }
         return receivers;
+    }
+
+    private static EventSubjects ReadAbout(string receiver, string? text)
+    {
+        if (string.IsNullOrEmpty(text))
+            return EventSubjects.Revocations;
+        var words = text.Split((char[])[' ', ','], StringSplitOptions.RemoveEmptyEntries);
+        return words.Length > 0 ? words.Select(Subject).Aggregate((all, one) => all | one) : throw Wrong();
+
+        EventSubjects Subject(string word) => word switch
+        {
+            "revocations" => EventSubjects.Revocations,
+            "key-failures" => EventSubjects.KeyFailures,
+            _ => throw Wrong(),
+        };
+
+        SettingsException Wrong() => new($"{ReceiverPrefix}{receiver}:About is '{text}'; write revocations, key-failures, or both");
     }
 
     private static IPNetwork ReadNetwork(string text) => IPNetwork.TryParse(text, out var network)

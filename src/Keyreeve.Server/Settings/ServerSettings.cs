@@ -57,6 +57,15 @@ public sealed record ServerSettings
     /// <summary>Window of Date/Time.</summary>
     public TimeSpan KmWindow { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>Every client signs its key requests.</summary>
+    public bool KmSignaturesRequired { get; init; }
+
+    /// <summary>Key material is encrypted for every client.</summary>
+    public bool KmEncryptionRequired { get; init; }
+
+    /// <summary>How often failed key requests are told.</summary>
+    public TimeSpan KeyFailurePeriod { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>Built-in scope name to the name used instead.</summary>
     public IReadOnlyDictionary<string, string> ScopeNames { get; init; } = new Dictionary<string, string>();
 
@@ -69,7 +78,7 @@ public sealed record ServerSettings
     /// <summary>Whom clients' certificates are believed by.</summary>
     public ClientSettings Clients { get; init; } = new();
 
-    /// <summary>Who is told of revocations.</summary>
+    /// <summary>Who is told of revocations and of failed key requests.</summary>
     public IReadOnlyList<EventReceiver> EventReceivers { get; init; } = [];
 
     /// <summary>Least level that is logged.</summary>

@@ -61,6 +61,8 @@ public sealed class SettingsReader
         ("Seal:SKmsUris", "ISSUER/seal/km", "URIs of this SKM-S, separated by spaces"),
         ("Seal:SKmsId", "skms-1", "ID of this SKM-S, 1 to 255 characters"),
         ("Seal:WindowSeconds", "5", "1 to 30"),
+        ("Seal:RequestSignature", "client", "client: key requests are signed where the client is registered so; required: every client signs"),
+        ("Seal:PayloadEncryption", "client", "client: key material is encrypted where the client is registered so; required: for every client"),
         ("Outbound:AllowedNetworks", "", "networks that may be connected to although they are not public, as 10.1.0.0/16 fd12::/64"),
         ("Outbound:AllowHttp", "false", "true or false: plain http, to allowed networks alone"),
         ("Outbound:TrustAnchors", "", "PEM file of roots that receivers' certificates chain to, beside the own root"),
@@ -69,6 +71,8 @@ public sealed class SettingsReader
         ("Clients:RevocationMode", "hard", "hard: once there are lists, refuse a certificate whose issuer has none up to date; soft: believe it"),
         ("Events:Receivers:NAME:Url", "", "who is told of revocations: https address that takes Security Event Tokens"),
         ("Events:Receivers:NAME:Audience", "URL", "their aud"),
+        ("Events:Receivers:NAME:About", "revocations", "revocations, key-failures, or both: what it is told of"),
+        ("Events:KeyFailureSeconds", "60", "1 to 3600: failed key requests are told once in this time for each VAL service and client"),
         ("Log:Level", "Information", "Trace, Debug, Information, Warning or Error"),
         ("Telemetry:Otlp:Endpoint", "", "URL of an OpenTelemetry collector, as http://127.0.0.1:4318; empty sends nothing"),
         ("Telemetry:Otlp:Protocol", "http/protobuf", "http/protobuf or grpc"),
@@ -217,6 +221,9 @@ public sealed class SettingsReader
             KmWindow = Seconds("Seal:WindowSeconds", 1, 30),
             ScopeNames = ScopeReader.Names(Pairs()),
             ScopeAudiences = ScopeReader.Audiences(Pairs()),
+            KmSignaturesRequired = IsRequired("Seal:RequestSignature"),
+            KmEncryptionRequired = IsRequired("Seal:PayloadEncryption"),
+            KeyFailurePeriod = Seconds("Events:KeyFailureSeconds", 1, 3600),
             LogLevel = Text("Log:Level") is not { } level ? LogLevel.Information
                 : Enum.TryParse<LogLevel>(level, ignoreCase: true, out var parsed) && !char.IsAsciiDigit(level[0]) ? parsed : throw Wrong("Log:Level"),
             Telemetry = new TelemetrySettings
@@ -302,6 +309,8 @@ public sealed class SettingsReader
     }
 
     private string? Text(string name) => _values.TryGetValue(name, out var v) && v.Value.Length > 0 ? v.Value : null;
+
+    private bool IsRequired(string name) => (Text(name) ?? "client") switch { "client" => false, "required" => true, _ => throw Wrong(name) };
 
     private TimeSpan Seconds(string name, long least, long most) => TimeSpan.FromSeconds(Number(name, least, most));
 

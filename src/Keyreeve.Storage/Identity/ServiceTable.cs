@@ -10,7 +10,7 @@ namespace Keyreeve.Storage;
 internal sealed class ServiceTable(IDatabase database)
 {
     public Task<IReadOnlyList<ValService>> ListAsync(CancellationToken cancel) => database.ReadAsync<IReadOnlyList<ValService>>(async connection =>
-        [.. (await connection.QueryAsync<Row>("SELECT service_id, name, audience, acr_values, version FROM val_services")).Select(row => row.ToService())
+        [.. (await connection.QueryAsync<Row>("SELECT service_id, name, audience, acr_values, key_failures_uri, version FROM val_services")).Select(row => row.ToService())
             .OrderBy(service => service.ServiceId, StringComparer.Ordinal)], cancel);
 
     public Task<Outcome<ValService>> SaveAsync(ValService service, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) =>
@@ -23,9 +23,9 @@ internal sealed class ServiceTable(IDatabase database)
                 return refusal;
             var saved = service with { Version = (stored ?? 0) + 1 };
             await unit.ExecuteAsync(stored is null
-                ? "INSERT INTO val_services (service_id, name, audience, acr_values, version) VALUES (@ServiceId, @Name, @Audience, @AcrValues, @Version)"
-                : "UPDATE val_services SET name = @Name, audience = @Audience, acr_values = @AcrValues, version = @Version WHERE service_id = @ServiceId",
-                new { saved.ServiceId, saved.Name, saved.Audience, AcrValues = StoredText.WriteList(saved.AcrValues), saved.Version });
+                ? "INSERT INTO val_services (service_id, name, audience, acr_values, key_failures_uri, version) VALUES (@ServiceId, @Name, @Audience, @AcrValues, @KeyFailuresUri, @Version)"
+                : "UPDATE val_services SET name = @Name, audience = @Audience, acr_values = @AcrValues, key_failures_uri = @KeyFailuresUri, version = @Version WHERE service_id = @ServiceId",
+                new { saved.ServiceId, saved.Name, saved.Audience, AcrValues = StoredText.WriteList(saved.AcrValues), saved.KeyFailuresUri, saved.Version });
             unit.Audit(entry);
             unit.Bump(Topic.Services);
             return saved;
@@ -54,8 +54,9 @@ internal sealed class ServiceTable(IDatabase database)
         public string Name { get; init; } = "";
         public string Audience { get; init; } = "";
         public string AcrValues { get; init; } = "";
+        public string? KeyFailuresUri { get; init; }
         public long Version { get; init; }
 
-        public ValService ToService() => new() { ServiceId = ServiceId, Name = Name, Audience = Audience, AcrValues = StoredText.ReadList(AcrValues), Version = Version };
+        public ValService ToService() => new() { ServiceId = ServiceId, Name = Name, Audience = Audience, AcrValues = StoredText.ReadList(AcrValues), KeyFailuresUri = KeyFailuresUri, Version = Version };
     }
 }

@@ -36,7 +36,7 @@ public sealed record SealedColumn(string Table, string Column, IReadOnlyList<str
         new("val_profiles", "sealed_document", ["service_id", "identity_kind", "identity_value"],
             key => ValProfile.Purpose((string)key[0], new KmIdentity((KmIdentityKind)Convert.ToInt32(key[1], CultureInfo.InvariantCulture), (string)key[2]))) { Since = 12 },
         new("totp_secrets", "sealed_secret", ["subject"], key => TotpSecret.Purpose((string)key[0])) { Since = 6 },
-        new("trusted_issuers", "sealed_origin_secret", ["issuer"], key => OriginCheck.PurposeOf((string)key[0])) { Since = 17, Only = "sealed_origin_secret IS NOT NULL" },
+        new("trusted_issuers", "sealed_origin_secret", ["issuer"], key => OriginCheck.PurposeOf((string)key[0])) { Since = 16, Only = "sealed_origin_secret IS NOT NULL" },
         new("outbox", "body", ["receiver", "seq"], values => OutboxMessage.PurposeOf((string)values[2])) { Since = 3, Beside = ["message_id"], Only = $"form = {(int)OutboxForm.Sealed}" },
     ];
 

@@ -26,6 +26,18 @@ public sealed class OutboxStore(IDatabase database, RevocationEvents events)
                 unit.Send(message);
     }
 
+    /// <summary>Writes messages that have no other cause in the store.</summary>
+    public async Task SendAsync(IReadOnlyList<OutboxMessage> messages, CancellationToken cancel)
+    {
+        await database.WriteAsync(unit =>
+        {
+            foreach (var message in messages)
+                unit.Send(message);
+            return Task.FromResult(messages.Count);
+        }, cancel);
+        Wake();
+    }
+
     /// <summary>Tells the delivery of this node that something was added. Called after the commit; others find it when they look next.</summary>
     public void Wake() => _added.Writer.TryWrite(true);
 

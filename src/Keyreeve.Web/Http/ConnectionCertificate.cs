@@ -14,6 +14,7 @@ public sealed record PresentedIntermediates(IReadOnlyList<byte[]> Certificates);
 /// (X-Forwarded-Client-Cert, X-SSL-*, Client-Cert), anybody can write.
 /// </summary>
 [Spec("RFC 8705", "6.5")]
+[Spec("TS 33.434", "5.1.1.3")]
 public static class ConnectionCertificate
 {
     /// <summary>Octets of intermediates kept for a connection; who sends more is treated as if none had come. Our choice.</summary>

@@ -29,7 +29,7 @@ public static class ProblemDocument
             or RefusalCode.TokenExpired or RefusalCode.TokenRevoked or RefusalCode.TokenForAnotherAudience or RefusalCode.LoginRequired
             or RefusalCode.CertificateNotAccepted or RefusalCode.CertificateMissing or RefusalCode.BoundToAnotherKey or RefusalCode.InsufficientAuthentication => StatusCodes.Status401Unauthorized,
         RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied or RefusalCode.ConsentRequired or RefusalCode.InteractionRequired or RefusalCode.InsufficientScope
-            or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner => StatusCodes.Status403Forbidden,
+            or RefusalCode.SignatureNotAccepted or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner => StatusCodes.Status403Forbidden,
         RefusalCode.TooManyRequests => StatusCodes.Status429TooManyRequests,
         RefusalCode.Busy or RefusalCode.Unavailable => StatusCodes.Status503ServiceUnavailable,
     };

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Keyreeve.Core.Limits;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Core.Tokens;
 using Microsoft.AspNetCore.Http;
 
 namespace Keyreeve.Web.Limits;
@@ -53,6 +54,12 @@ public sealed class RequestLimits(LimitSettings settings, TimeProvider clock)
     /// <summary>Once the client has authenticated: why it must wait, or null. A public client proves nothing, so its source counts for it.</summary>
     public Refusal? Take(HttpContext context, string clientId, bool isPublic) =>
         Take(_clients, isPublic ? Pair(context, clientId) : clientId, "requests of client");
+
+    /// <summary>
+    /// With an access token: why its bearer must wait, or null. A user's token is in a user's hands, so its source counts for it: of all who
+    /// use an application, one must not take the rate of the others.
+    /// </summary>
+    public Refusal? Take(HttpContext context, VerifiedToken token) => Take(context, token.ClientId, isPublic: !token.IsClients);
 
     /// <summary>A credential, code or refresh token was wrong.</summary>
     public void Failed(HttpContext context, string? clientId)

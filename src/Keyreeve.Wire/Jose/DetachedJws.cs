@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Text;
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using System.Text.Json;
 
@@ -40,6 +41,13 @@ public static class DetachedJws
         }
     }
 
+    /// <summary>The header alone, for whoever has to find the key. Nothing of it is believed yet.</summary>
+    public static bool TryReadHeader(ReadOnlySpan<char> detached, [NotNullWhen(true)] out JwsHeader? header, out JoseError error)
+    {
+        error = Split(detached, out header, out _, out _);
+        return error == JoseError.None && header is not null;
+    }
+
     /// <summary>True if <paramref name="detached"/> is <paramref name="key"/>'s signature of <paramref name="body"/>.</summary>
     public static bool TryVerify(ReadOnlySpan<char> detached, ReadOnlySpan<byte> body, JwsKey key, out JoseError error)
     {
@@ -49,33 +57,18 @@ public static class DetachedJws
 
     private static JoseError Verify(ReadOnlySpan<char> detached, ReadOnlySpan<byte> body, JwsKey key)
     {
-        if (detached.Length > JoseLimits.MaxTokenLength || body.Length > JoseLimits.MaxDetachedBodyLength)
+        if (body.Length > JoseLimits.MaxDetachedBodyLength)
         {
             return JoseError.TooLarge;
         }
 
-        if (!CompactParts.TrySplit(detached, out int firstDot, out int secondDot) || secondDot != firstDot + 1)
+        JoseError refused = Split(detached, out JwsHeader? header, out int firstDot, out byte[] signature);
+        if (refused != JoseError.None)
         {
-            return JoseError.NotThreeParts;
+            return refused;
         }
 
-        if (!Base64UrlStrict.TryDecode(detached[..firstDot], out byte[]? headerJson)
-            || !Base64UrlStrict.TryDecode(detached[(secondDot + 1)..], out byte[]? signature))
-        {
-            return JoseError.BadBase64Url;
-        }
-
-        if (!JwsHeader.TryRead(headerJson, out JwsHeader? header, out JoseError error))
-        {
-            return error;
-        }
-
-        if (header.UnencodedPayload && header.HasTyp("JWT"))
-        {
-            return JoseError.UnencodedPayloadNotAllowed;
-        }
-
-        if (!key.Algorithms.Contains(header.Algorithm))
+        if (!key.Algorithms.Contains(header!.Algorithm))
         {
             return JoseError.KeyAlgorithmMismatch;
         }
@@ -90,6 +83,34 @@ public static class DetachedJws
         {
             ArrayPool<byte>.Shared.Return(rented, clearArray: true);
         }
+    }
+
+    private static JoseError Split(ReadOnlySpan<char> detached, out JwsHeader? header, out int firstDot, out byte[] signature)
+    {
+        (header, firstDot, signature) = (null, 0, []);
+        if (detached.Length > JoseLimits.MaxTokenLength)
+        {
+            return JoseError.TooLarge;
+        }
+
+        if (!CompactParts.TrySplit(detached, out firstDot, out int secondDot) || secondDot != firstDot + 1)
+        {
+            return JoseError.NotThreeParts;
+        }
+
+        if (!Base64UrlStrict.TryDecode(detached[..firstDot], out byte[]? headerJson)
+            || !Base64UrlStrict.TryDecode(detached[(secondDot + 1)..], out byte[]? decoded))
+        {
+            return JoseError.BadBase64Url;
+        }
+
+        signature = decoded;
+        if (!JwsHeader.TryRead(headerJson, out header, out JoseError error))
+        {
+            return error;
+        }
+
+        return header.UnencodedPayload && header.HasTyp("JWT") ? JoseError.UnencodedPayloadNotAllowed : JoseError.None;
     }
 
     /// <summary>The signing input in a rented array: header, dot, and the body as it is or encoded.</summary>

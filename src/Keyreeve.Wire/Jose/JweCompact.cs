@@ -38,10 +38,18 @@ public sealed class JweCompact
     public static bool HasItsForm(ReadOnlySpan<char> token) => token.Length <= JoseLimits.MaxTokenLength && token.Count('.') == 4;
 
     /// <summary>Reads a token. The length is looked at first, then the dots, then header and sizes; no key is touched.</summary>
-    public static bool TryRead(ReadOnlySpan<char> token, [NotNullWhen(true)] out JweCompact? jwe, out JoseError error)
+    public static bool TryRead(ReadOnlySpan<char> token, [NotNullWhen(true)] out JweCompact? jwe, out JoseError error) =>
+        TryRead(token, JoseLimits.MaxTokenLength, out jwe, out error);
+
+    /// <summary>As above, for a text that is longer than tokens are.</summary>
+    /// <param name="token">The five parts.</param>
+    /// <param name="maxLength">Characters at most.</param>
+    /// <param name="jwe">What was read.</param>
+    /// <param name="error">Why not.</param>
+    public static bool TryRead(ReadOnlySpan<char> token, int maxLength, [NotNullWhen(true)] out JweCompact? jwe, out JoseError error)
     {
         jwe = null;
-        if (token.Length > JoseLimits.MaxTokenLength)
+        if (token.Length > maxLength)
         {
             error = JoseError.TooLarge;
             return false;

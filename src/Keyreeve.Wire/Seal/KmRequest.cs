@@ -55,6 +55,9 @@ public sealed record KmRequest
     /// <summary>The current version: "The current version is defined as "1.0.0"."</summary>
     public const string CurrentVersion = "1.0.0";
 
+    /// <summary>Header of the detached JWS over the octets of the body. Ours, as the specification has no place for its signature (docs/spec/choices.md).</summary>
+    public const string SignatureHeader = "X-JWS-Signature";
+
     /// <summary>Octets of a request. Our choice: every field at its longest fits twice.</summary>
     public const int MaxLength = 8 * 1024;
 

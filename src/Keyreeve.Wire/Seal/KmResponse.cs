@@ -34,6 +34,9 @@ public sealed record KmResponse
     /// <summary>Octets of a response. Our choice: a key set of many users fits, and a peer cannot make us hold more.</summary>
     public const int MaxLength = 1024 * 1024;
 
+    /// <summary><c>typ</c> of a payload that is encrypted for its receiver: an encrypted access token for the same key is none.</summary>
+    public const string EncryptedPayloadType = "km-payload";
+
     /// <summary>URI of the user for which the response is intended; null only when no user or client was authenticated.</summary>
     public string? UserUri { get; init; }
 
@@ -52,7 +55,7 @@ public sealed record KmResponse
     /// <summary>Date and time of the response, seconds in UTC.</summary>
     public required long DateTime { get; init; }
 
-    /// <summary>Key material, opaque to the SKM-S; null on error.</summary>
+    /// <summary>Key material, opaque to the SKM-S, or a compact JWE of it; null on error.</summary>
     public string? Payload { get; init; }
 
     /// <summary>Null on success.</summary>

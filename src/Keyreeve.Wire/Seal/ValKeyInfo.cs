@@ -9,7 +9,7 @@ namespace Keyreeve.Wire.Seal;
 /// <code>
 /// { "userUri": "https://...", "skmsId": "...", "valService": "...",
 ///   "valTgtUe": { "valUserId" | "valUeId": "..." },      as asked; absent for the record of the service alone
-///   "keyInfo": "..." }                                   base64url of the payload's octets (docs/spec/choices.md)
+///   "keyInfo": "..." }                                   base64url of the payload's octets, or a JWE of them: that has four dots (docs/spec/choices.md)
 /// </code>
 /// </summary>
 /// <param name="UserUri">Whom the answer is for.</param>
@@ -22,6 +22,17 @@ public sealed record ValKeyInfo(string UserUri, string SKmsId, string ServiceId,
     /// <summary>Writes the object; the key material is given here only, so that no record holds it.</summary>
     public void Write(IBufferWriter<byte> output, ReadOnlySpan<byte> payload)
     {
+        var text = new byte[Base64Url.GetEncodedLength(payload.Length)];
+        Base64Url.EncodeToUtf8(payload, text);
+        WriteText(output, text);
+        System.Security.Cryptography.CryptographicOperations.ZeroMemory(text);
+    }
+
+    /// <summary>Writes the object around key material that is encrypted for its receiver.</summary>
+    public void Write(IBufferWriter<byte> output, string jwe) => WriteText(output, System.Text.Encoding.ASCII.GetBytes(jwe));
+
+    private void WriteText(IBufferWriter<byte> output, ReadOnlySpan<byte> keyInfo)
+    {
         using var json = new Utf8JsonWriter(output);
         json.WriteStartObject();
         json.WriteString("userUri"u8, UserUri);
@@ -32,10 +43,7 @@ public sealed record ValKeyInfo(string UserUri, string SKmsId, string ServiceId,
             json.WritePropertyName("valTgtUe"u8);
             ValTargetUe.Write(json, target);
         }
-        var text = new byte[Base64Url.GetEncodedLength(payload.Length)];
-        Base64Url.EncodeToUtf8(payload, text);
-        json.WriteString("keyInfo"u8, text);
+        json.WriteString("keyInfo"u8, keyInfo);
         json.WriteEndObject();
-        System.Security.Cryptography.CryptographicOperations.ZeroMemory(text);
     }
 }

@@ -96,6 +96,41 @@ public sealed class SampleTests : IDisposable
         static string Document(string service) => $$"""{"valGroupId":"pumps-north","members":[{"valUserId":"sip:alice@val.example"}],"valServiceIds":["{{service}}"]}""";
     }
 
+    [Fact]
+    [Proves("TS 33.434", "5.1.1.4")]
+    public async Task With_a_folder_for_keys_key_requests_are_signed_and_key_material_comes_encrypted()
+    {
+        await using var server = await _folder.StartDemoAsync();
+        var issuer = (string)_folder.Demo["issuer"]!;
+        var secret = (string)_folder.Demo["clients"]!.AsArray().Single(c => (string)c!["clientId"]! == "seal-client")!["clientSecret"]!;
+        var keys = Path.Combine(_folder.Root, "keys");
+        string[] arguments = [issuer, _folder.File("ca.pem"), issuer + "/healthz", keys];
+        await using (var first = new SampleProgram("SimClient", [("KEYREEVE_CLIENT_SECRET", secret)], arguments))
+        {
+            Assert.Equal(0, await first.ExitAsync());
+            var register = first.Output.Split('\n').Single(l => l.StartsWith("keyreeve admin ", StringComparison.Ordinal)).Trim().Split(' ')[2..];
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(keys, "signing.pem")));
+            await using var admin = KeyreeveProcess.Start(["admin", .. register, "--data", _folder.Data]);
+            Assert.Equal(0, await admin.ExitAsync(TimeSpan.FromSeconds(60)));
+        }
+        await using var client = new SampleProgram("SimClient", [("KEYREEVE_CLIENT_SECRET", secret)], arguments);
+        var browser = new ProgramClient(_folder);
+        using (browser.Http)
+        {
+            var callback = await browser.BrowseAsync(issuer + "/authorize" + await client.LineAsync(issuer + "/authorize"));
+            using var loopback = new HttpClient();
+            Assert.Equal(HttpStatusCode.OK, (await loopback.GetAsync(callback, TestContext.Current.CancellationToken)).StatusCode);
+            Assert.Equal(0, await client.ExitAsync());
+            Assert.Contains("key material, asked for signed and received encrypted: ", client.Output, StringComparison.Ordinal);
+            // Who has the user's token and not the key asks in vain.
+            var tokens = await browser.SignInAsync();
+            using var request = new HttpRequestMessage(HttpMethod.Post, issuer + "/seal/km/v1/requests") { Content = new StringContent("{}", Encoding.UTF8, "application/json") };
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", (string)tokens["access_token"]!);
+            using var refused = await browser.Http.SendAsync(request, TestContext.Current.CancellationToken);
+            Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
+        }
+    }
+
     /// <summary>Without a token, and with one for something else.</summary>
     private async Task RefusedAsync(string address)
     {

@@ -47,6 +47,11 @@ public sealed class ClientRulesTests(AdminFixture admin) : IClassFixture<AdminFi
     [InlineData("authMethods", "[\"self_signed_tls_client_auth\"]", "certificates")]
     [InlineData("authMethods", "[\"tls_client_auth\",\"self_signed_tls_client_auth\"]", "authMethods")]
     [InlineData("scopes", "\"keyreeve.admin\"", "scopes")]
+    [InlineData("kmRequestSignature", "\"required\"", "kmRequestSignature")]
+    [InlineData("kmRequestSignature", "\"requierd\"", "kmRequestSignature")]
+    [InlineData("kmRequestSignature", "true", "kmRequestSignature")]
+    [InlineData("kmPayloadEncryption", "\"required\"", "kmPayloadEncryption")]
+    [InlineData("kmPayloadEncryption", "\"optional\"", "kmPayloadEncryption")]
     [InlineData("secret", "\"forty-two-characters-are-one-too-few-here-4\"", "secret")]
     public async Task A_wrong_client_is_refused_naming_the_member(string member, string value, string param)
     {
@@ -113,6 +118,58 @@ public sealed class ClientRulesTests(AdminFixture admin) : IClassFixture<AdminFi
         // What makes the scope safe cannot be taken away from under it.
         read.Body["boundTokens"] = false;
         Assert.Equal("scopes", (await admin.PutAsync("/clients/tls", read.Body.ToJsonString(), (await admin.GetAsync("/clients/tls")).ETag)).Param);
+    }
+
+    [Fact]
+    public async Task Demands_of_key_management_are_registered_with_their_keys_and_do_not_outlive_them()
+    {
+        using var signing = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
+        using var reading = System.Security.Cryptography.ECDiffieHellman.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
+        var (sig, enc) = (Keyreeve.Wire.Jose.JsonWebKey.FromEcdsa(signing, "s"), Keyreeve.Wire.Jose.JsonWebKey.FromEcdh(reading, "e"));
+        var client = new JsonObject
+        {
+            ["clientId"] = "km",
+            ["name"] = "KM",
+            ["grants"] = new JsonArray("client_credentials"),
+            ["scopes"] = "seal:key_management",
+            ["kmRequestSignature"] = "required",
+            ["kmPayloadEncryption"] = "required",
+            ["jwks"] = Set(enc),
+        };
+        Assert.Equal("kmRequestSignature", (await admin.PostAsync("/clients", client.ToJsonString())).Param);
+        client["jwks"] = Set(sig);
+        Assert.Equal("kmPayloadEncryption", (await admin.PostAsync("/clients", client.ToJsonString())).Param);
+        client["jwks"] = Set(sig, enc);
+        Assert.Equal(HttpStatusCode.Created, (await admin.PostAsync("/clients", client.ToJsonString())).Status);
+        var read = await admin.GetAsync("/clients/km");
+        Assert.Equal(("required", "required"), ((string)read.Body["kmRequestSignature"]!, (string)read.Body["kmPayloadEncryption"]!));
+        // The keys go, and the demand stands: refused, rather than found out at the next key request.
+        read.Body["jwks"] = null;
+        Assert.Equal("kmRequestSignature", (await admin.PutAsync("/clients/km", read.Body.ToJsonString(), read.ETag)).Param);
+        (read.Body["kmRequestSignature"], read.Body["kmPayloadEncryption"]) = (null, "none");
+        var changed = await admin.PutAsync("/clients/km", read.Body.ToJsonString(), read.ETag);
+        Assert.Equal((HttpStatusCode.OK, "optional", "none"), (changed.Status, (string)changed.Body["kmRequestSignature"]!, (string)changed.Body["kmPayloadEncryption"]!));
+
+        static JsonNode Set(params Keyreeve.Wire.Jose.JsonWebKey[] keys)
+        {
+            var buffer = new System.Buffers.ArrayBufferWriter<byte>();
+            using (var json = new System.Text.Json.Utf8JsonWriter(buffer))
+                Keyreeve.Wire.Jose.JsonWebKeySet.Of(keys).WritePublic(json);
+            return JsonNode.Parse(buffer.WrittenSpan)!;
+        }
+    }
+
+    [Fact]
+    public async Task The_owner_of_a_VAL_service_is_registered_with_an_address_that_the_server_would_connect_to()
+    {
+        const string service = """{"serviceId":"told","name":"T","audience":"https://t.example","keyFailuresUri":"URI"}""";
+        foreach (var uri in (string[])["http://t.example/", "https://user@t.example/", "ftp://t.example/", "https://t.example/#x", "x"])
+            Assert.Equal("keyFailuresUri", (await admin.PostAsync("/services", service.Replace("URI", uri, StringComparison.Ordinal))).Param);
+        Assert.Equal(HttpStatusCode.Created, (await admin.PostAsync("/services", service.Replace("URI", "https://t.example/failures", StringComparison.Ordinal))).Status);
+        var read = await admin.GetAsync("/services/told");
+        Assert.Equal("https://t.example/failures", (string)read.Body["keyFailuresUri"]!);
+        read.Body["keyFailuresUri"] = null;
+        Assert.Null((await admin.PutAsync("/services/told", read.Body.ToJsonString(), read.ETag)).Body["keyFailuresUri"]);
     }
 
     [Fact]

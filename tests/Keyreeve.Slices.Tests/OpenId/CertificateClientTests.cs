@@ -133,6 +133,7 @@ public sealed class CertificateClientTests(CertificateWorld world) : IClassFixtu
     [InlineData("https")]
     [InlineData("mtls")]
     [Proves("RFC 8705", "6.5")]
+    [Proves("TS 33.434", "5.1.1.3")]
     public async Task A_certificate_in_a_header_proves_nothing(string listener)
     {
         using var certificate = world.Pinned.Issue("CN=val", n => n.AddDnsName("header.example"));

@@ -20,6 +20,7 @@ public sealed class EncryptedTokenTests(OpenIdServer server) : IClassFixture<Ope
     [Fact]
     [Proves("RFC 7516", "5.1")]
     [Proves("RFC 7519", "11.2")]
+    [Proves("TS 33.434", "5.1.1.3")]
     public async Task A_token_is_read_by_its_resource_server_alone()
     {
         await GiveKeyAsync();

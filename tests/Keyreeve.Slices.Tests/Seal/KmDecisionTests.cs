@@ -186,6 +186,7 @@ public sealed class KmDecisionTests : IDisposable
     [InlineData(RefusalCode.Malformed, KmErrorCode.NotValidated, 400)]
     [InlineData(RefusalCode.InvalidParameter, KmErrorCode.NotValidated, 400)]
     [InlineData(RefusalCode.TooLarge, KmErrorCode.NotValidated, 400)]
+    [InlineData(RefusalCode.SignatureNotAccepted, KmErrorCode.NotValidated, 403)]
     [InlineData(RefusalCode.WrongSKmsUri, KmErrorCode.NotValidated, 403)]
     [InlineData(RefusalCode.OutsideTimeWindow, KmErrorCode.NotValidated, 403)]
     [InlineData(RefusalCode.Replayed, KmErrorCode.NotValidated, 403)]

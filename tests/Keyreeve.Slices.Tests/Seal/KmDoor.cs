@@ -69,17 +69,20 @@ public sealed class KmDoor : IAsyncLifetime
     public Task<KmAnswer> AskAsync(string body, string? token, string contentType = "application/json") =>
         SendAsync(new ByteArrayContent(Encoding.UTF8.GetBytes(body)), token is null ? null : "Bearer " + token, contentType);
 
-    public async Task<KmAnswer> SendAsync(HttpContent content, string? authorization, string? contentType, string path = "/seal/km/v1/requests")
+    public async Task<KmAnswer> SendAsync(HttpContent content, string? authorization, string? contentType, string path = "/seal/km/v1/requests", params string[] signatures)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = content };
         if (contentType is not null)
             content.Headers.TryAddWithoutValidation("Content-Type", contentType);
         if (authorization is not null)
             request.Headers.TryAddWithoutValidation("Authorization", authorization);
+        foreach (var signature in signatures)
+            request.Headers.TryAddWithoutValidation("X-JWS-Signature", signature);
         using var response = await _http.SendAsync(request, TestContext.Current.CancellationToken);
         var body = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         return new(response.StatusCode, body, response.Headers.WwwAuthenticate.Count == 0 ? null : response.Headers.GetValues("WWW-Authenticate").Single(),
-            response.Headers.CacheControl?.NoStore == true, response.Content.Headers.ContentType?.MediaType);
+            response.Headers.CacheControl?.NoStore == true, response.Content.Headers.ContentType?.MediaType)
+        { RetryAfter = response.Headers.RetryAfter?.Delta };
     }
 
     /// <summary>The payload that demo.json names for a record.</summary>
@@ -120,6 +123,8 @@ public sealed class KmDoor : IAsyncLifetime
 public sealed record KmAnswer(HttpStatusCode Status, string Body, string? Challenge, bool NoStore, string? MediaType)
 {
     public JsonObject Json => JsonNode.Parse(Body)!.AsObject();
+
+    public TimeSpan? RetryAfter { get; init; }
 
     public string? Payload => (string?)Json["payload"];
 

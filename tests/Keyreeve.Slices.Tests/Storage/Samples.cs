@@ -69,6 +69,8 @@ internal static class Samples
             TlsName = Keyreeve.Core.Certificates.RegisteredName.TryRead("subject_dn:CN=a\\,b,C=DE", out var name, out _) ? name : null,
             RequirePushedRequests = true,
             EncryptAccessTokens = true,
+            SignedKeyRequests = true,
+            EncryptedKeyMaterial = true,
             MayImpersonate = true,
             Sector = "sector.example",
             AccessTokenSeconds = 77,

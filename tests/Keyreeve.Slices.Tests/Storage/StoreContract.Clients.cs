@@ -140,7 +140,7 @@ public abstract partial class StoreContract
         foreach (var id in new[] { "b", "a", "B" })
             Value(await Stores.Directory.SaveServiceAsync(new() { ServiceId = id, Name = "N " + id, Audience = "aud " + id }, create: true, null, Entry(), None));
         Assert.Equal(["B", "a", "b"], (await Stores.Directory.ListServicesAsync(None)).Select(service => service.ServiceId));
-        var saved = new ValService { ServiceId = "a", Name = "new", Audience = "new audience", AcrValues = ["phr", "3gpp:acr:password"] };
+        var saved = new ValService { ServiceId = "a", Name = "new", Audience = "new audience", AcrValues = ["phr", "3gpp:acr:password"], KeyFailuresUri = "https://val.example/failures" };
         Assert.Equal(RefusalCode.Conflict, Code(await Stores.Directory.SaveServiceAsync(saved, create: true, null, Entry(), None)));
         Assert.Equal(RefusalCode.Conflict, Code(await Stores.Directory.SaveServiceAsync(saved, create: false, 3, Entry(), None)));
         Value(await Stores.Directory.SaveServiceAsync(saved, create: false, 1, Entry(), None));

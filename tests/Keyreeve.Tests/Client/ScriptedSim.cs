@@ -59,6 +59,15 @@ public sealed class ScriptedSim : HttpMessageHandler
 
     public List<(string Path, string Body, string? Authorization)> Seen { get; } = [];
 
+    /// <summary>The detached signature of the last request, or null.</summary>
+    public string? Signature { get; private set; }
+
+    /// <summary>The last address, whole.</summary>
+    public Uri? Address { get; private set; }
+
+    /// <summary>Seconds, of every answer.</summary>
+    public int? RetryAfter { get; set; }
+
     public int KeyFetches => Seen.Count(s => s.Path == "/jwks");
 
     public static ClientSigningKey NewKey(string kid) => ClientSigningKey.FromEcdsa(ECDsa.Create(ECCurve.NamedCurves.nistP256), kid);
@@ -130,13 +139,17 @@ public sealed class ScriptedSim : HttpMessageHandler
         var path = request.RequestUri!.AbsolutePath;
         var sent = request.Content is null ? "" : await request.Content.ReadAsStringAsync(cancellationToken);
         Seen.Add((path, sent, request.Headers.Authorization?.ToString()));
+        (Address, Signature) = (request.RequestUri, request.Headers.TryGetValues("X-JWS-Signature", out var signatures) ? signatures.Single() : null);
         var (status, body) = path switch
         {
             "/.well-known/openid-configuration" when !Answers.ContainsKey(path) => (200, Metadata.ToJsonString()),
             "/jwks" when !Answers.ContainsKey(path) => (200, KeySet()),
             _ => Answers.GetValueOrDefault(path, (404, "{}")),
         };
-        return new HttpResponseMessage((HttpStatusCode)status) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+        var response = new HttpResponseMessage((HttpStatusCode)status) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+        if (RetryAfter is { } seconds)
+            response.Headers.RetryAfter = new(TimeSpan.FromSeconds(seconds));
+        return response;
     }
 
     private string KeySet()

@@ -190,6 +190,55 @@ public sealed class SimClientTests
         Assert.NotEmpty(claims.JwtId!);
     }
 
+    [Fact]
+    [Proves("RFC 8705", "2.1")]
+    [Proves("RFC 8705", "5")]
+    public async Task A_client_with_a_certificate_sends_its_name_to_where_a_certificate_is_asked_for()
+    {
+        _sim.Metadata["mtls_endpoint_aliases"] = new JsonObject { ["token_endpoint"] = "https://mtls.sim-s.example/token" };
+        var client = await _sim.ClientAsync(ClientCredential.OfCertificate);
+        var request = client.NewRequest(ScriptedSim.Scopes);
+        _sim.AnswerTokens(ScriptedSim.Sign(_sim.IdClaims(request.Nonce.Reveal()), _sim.Key));
+        Assert.True((await client.ExchangeAsync(_sim.CodeOf(client, request), Cancel)).Succeeded(out var tokens, out _));
+        var (_, body, authorization) = _sim.Seen.Single(s => s.Path == "/token");
+        Assert.Null(authorization);
+        Assert.Contains("client_id=" + ScriptedSim.ClientId, body, StringComparison.Ordinal);
+        Assert.DoesNotContain("client_assertion", body, StringComparison.Ordinal);
+        Assert.DoesNotContain("client_secret", body, StringComparison.Ordinal);
+        // "When present, ... those endpoints ... else the conventional ones" (RFC 8705 section 5).
+        _sim.Answers["/revoke"] = (200, "");
+        Assert.Null(await client.RevokeAsync(tokens!.AccessToken, Cancel));
+        Assert.Equal("https://sim-s.example/revoke", _sim.Address!.AbsoluteUri);
+        Assert.True((await client.RefreshAsync(tokens, null, Cancel)).Succeeded(out _, out _));
+        Assert.Equal("https://mtls.sim-s.example/token", _sim.Address!.AbsoluteUri);
+    }
+
+    [Fact]
+    [Proves("RFC 6749", "4.4")]
+    public async Task A_client_gets_a_token_in_its_own_name_without_an_ID_token()
+    {
+        var client = await _sim.ClientAsync();
+        _sim.AnswerTokens(idToken: null, "own-1", refresh: null);
+        Assert.True((await client.OwnTokenAsync(ScopeList.Of(["seal:key_management"]), Cancel)).Succeeded(out var own, out _));
+        Assert.Equal(("own-1", ScriptedSim.Start.AddSeconds(300), "seal:key_management"), (own.AccessToken.Reveal(), own.ExpiresAt, own.Scope.Text));
+        Assert.True(own.IsUsable(ScriptedSim.Start.AddSeconds(299)) && !own.IsUsable(ScriptedSim.Start.AddSeconds(300)));
+        var (_, body, authorization) = _sim.Seen.Single(s => s.Path == "/token");
+        Assert.Equal("grant_type=client_credentials&scope=seal%3Akey_management&client_id=" + ScriptedSim.ClientId, body);
+        Assert.StartsWith("Basic ", authorization, StringComparison.Ordinal);
+        _sim.Answers["/token"] = (400, """{"error":"unauthorized_client"}""");
+        Assert.False((await client.OwnTokenAsync(ScopeList.Empty, Cancel)).Succeeded(out _, out var failure));
+        Assert.Equal("unauthorized_client", Assert.IsType<OAuthError>(failure).Error);
+    }
+
+    [Fact]
+    public async Task Aliases_are_for_who_has_a_certificate_and_without_TLS_for_nobody()
+    {
+        _sim.Metadata["mtls_endpoint_aliases"] = new JsonObject { ["token_endpoint"] = "https://mtls.sim-s.example/token" };
+        Assert.Equal("https://sim-s.example/token", (await _sim.ClientAsync()).Metadata.TokenEndpoint.AbsoluteUri);
+        _sim.Metadata["mtls_endpoint_aliases"] = new JsonObject { ["token_endpoint"] = "http://mtls.sim-s.example/token" };
+        Assert.False((await _sim.DiscoverAsync()).Succeeded(out _, out _));
+    }
+
     [Theory]
     [InlineData("{\"token_type\":\"Bearer\",\"expires_in\":300}")]
     [InlineData("{\"access_token\":\"a\",\"expires_in\":300}")]

@@ -1,6 +1,8 @@
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Keyreeve.Client;
 using Keyreeve.Testing;
+using Keyreeve.Wire.Jose;
 using Keyreeve.Wire.Seal;
 using Xunit;
 
@@ -97,7 +99,74 @@ public sealed class SkmClientTests
         Assert.Throws<ArgumentException>(() => new SkmClient(http, new Uri("http://sim-s.example/"), SKmsUri, TimeSpan.FromSeconds(5), _skm.Clock));
     }
 
-    private async Task<SkmAnswer> Ask(Action<JsonObject> spoil, int status = 200)
+    [Fact]
+    [Proves("TS 33.434", "5.3.2")]
+    [Proves("RFC 7797", "6")]
+    public async Task A_client_with_a_signing_key_signs_the_octets_that_it_sends()
+    {
+        using var signer = ScriptedSim.NewKey("sig-1");
+        Assert.IsType<SkmAnswer.KeyMaterial>(await Ask(_ => { }, signer: signer));
+        var sent = System.Text.Encoding.UTF8.GetBytes(_skm.Seen[^1].Body);
+        Assert.True(JwsKey.TryFromJwk(signer.PublicJwk!, out var key, out _));
+        using (key)
+        {
+            Assert.True(DetachedJws.TryVerify(_skm.Signature, sent, key, out _));
+            Assert.False(DetachedJws.TryVerify(_skm.Signature, [.. sent, (byte)' '], key, out _));
+        }
+        Assert.True(DetachedJws.TryReadHeader(_skm.Signature, out var header, out _));
+        Assert.Equal((true, "sig-1", JwsAlgorithm.ES256), (header.UnencodedPayload, header.Kid, header.Algorithm));
+
+        await Ask(_ => { });
+        Assert.Null(_skm.Signature);
+        using var secret = ClientSigningKey.FromSecret(new byte[32]);
+        await Assert.ThrowsAsync<ArgumentException>(() => Ask(_ => { }, signer: secret));
+    }
+
+    [Fact]
+    [Proves("TS 33.434", "5.1.1.4")]
+    public async Task A_client_with_a_payload_key_opens_what_is_encrypted_for_it_and_believes_nothing_else()
+    {
+        using var ecdh = ECDiffieHellman.Create(ECCurve.NamedCurves.nistP256);
+        var jwk = JsonWebKey.FromEcdh(ecdh, "enc-1");
+        using var key = JweKey.FromEcdh(ECDiffieHellman.Create(ecdh.ExportParameters(includePrivateParameters: true)));
+        using var another = JweKey.FromEcdh(ECDiffieHellman.Create(ECCurve.NamedCurves.nistP256));
+        Assert.True(JweRecipient.TryFromJwk(jwk, out var recipient, out _));
+        string Encrypt(string text, string? typ = "km-payload", JweKeyManagement management = JweKeyManagement.EcdhEsA256Kw, JweContent content = JweContent.A256Gcm) =>
+            recipient.Encrypt(System.Text.Encoding.UTF8.GetBytes(text), management, content, new(typ, null, null), RandomNumberGenerator.Fill);
+
+        var opened = Assert.IsType<SkmAnswer.KeyMaterial>(await Ask(r => r["payload"] = Encrypt("the key of Zoë"), key: key));
+        Assert.Equal("the key of Zoë", opened.Response.Payload);
+        // The longest payload that a SKM-S has is longer than any token.
+        var longest = new string('k', 64 * 1024);
+        Assert.Equal(longest, Assert.IsType<SkmAnswer.KeyMaterial>(await Ask(r => r["payload"] = Encrypt(longest), key: key)).Response.Payload);
+
+        foreach (var wrong in (string[])["the key", "", "a.b.c.d.e", Encrypt("x", typ: "at+jwt"), Encrypt("x", typ: null), Encrypt("x", management: JweKeyManagement.EcdhEs),
+            Encrypt("x", management: JweKeyManagement.EcdhEsA128Kw), Encrypt("x", content: JweContent.A128Gcm), Encrypt("x")[..^2] + "AA"])
+        {
+            var untrusted = Assert.IsType<SkmAnswer.Untrusted>(await Ask(r => r["payload"] = wrong, key: key));
+            Assert.Equal("a payload that is encrypted for this client", untrusted.Failure.Expected);
+            Assert.DoesNotContain("the key", untrusted.Failure.Describe(), StringComparison.Ordinal);
+        }
+        Assert.IsType<SkmAnswer.Untrusted>(await Ask(r => r["payload"] = Encrypt("x"), key: another));
+        var notText = recipient.Encrypt([0xff, 0xfe], JweKeyManagement.EcdhEsA256Kw, JweContent.A256Gcm, new("km-payload", null, null), RandomNumberGenerator.Fill);
+        Assert.IsType<SkmAnswer.Untrusted>(await Ask(r => r["payload"] = notText, key: key));
+        // A refusal has no payload to be encrypted.
+        Assert.IsType<SkmAnswer.Refused>(await Ask(r => { r.Remove("payload"); r["errorCode"] = "02"; }, 404, key: key));
+    }
+
+    [Fact]
+    public async Task A_refusal_for_now_says_how_long_to_wait_and_an_old_answer_how_far_the_clocks_are_apart()
+    {
+        _skm.RetryAfter = 7;
+        var refused = Assert.IsType<SkmAnswer.Refused>(await Ask(r => { r.Remove("payload"); r["errorCode"] = "01"; }, 429));
+        Assert.Equal(TimeSpan.FromSeconds(7), refused.After);
+        _skm.RetryAfter = null;
+        Assert.Null(Assert.IsType<SkmAnswer.Refused>(await Ask(r => { r.Remove("payload"); r["errorCode"] = "01"; }, 503)).After);
+        var old = Assert.IsType<SkmAnswer.Untrusted>(await Ask(r => r["dateTime"] = ScriptedSim.Start.ToUnixTimeSeconds() - 3600));
+        Assert.Contains("-3600 s", old.Failure.Found, StringComparison.Ordinal);
+    }
+
+    private async Task<SkmAnswer> Ask(Action<JsonObject> spoil, int status = 200, IJwsSigner? signer = null, JweKey? key = null)
     {
         var response = new JsonObject
         {
@@ -111,7 +180,7 @@ public sealed class SkmClientTests
         spoil(response);
         _skm.Answers["/seal/km/v1/requests"] = (status, response.ToJsonString());
         using var http = new HttpClient(_skm, disposeHandler: false);
-        var client = new SkmClient(http, new Uri("https://sim-s.example/seal/km/v1/requests"), SKmsUri, TimeSpan.FromSeconds(5), _skm.Clock);
+        var client = new SkmClient(http, new Uri("https://sim-s.example/seal/km/v1/requests"), SKmsUri, TimeSpan.FromSeconds(5), _skm.Clock) { RequestSigner = signer, PayloadKey = key };
         return await client.SendAsync(client.NewRequest("s1", new(KmIdentityKind.User, "u1")), new TokenText("the-token"), TestContext.Current.CancellationToken);
     }
 

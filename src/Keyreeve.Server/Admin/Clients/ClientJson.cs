@@ -16,13 +16,15 @@ using Client = Keyreeve.Core.Identity.Client;
 /// <summary>A client as the admin API writes and reads it. Secrets are named by an id and never shown; names are the registries'.</summary>
 internal static class ClientJson
 {
+    private const string Required = "required";
+
     private static readonly AdminField[] Fields =
     [
         new("clientId", FieldKind.Text, "1 to 255 printable ASCII characters without space.", Required: true),
         new("name", FieldKind.Text, "Shown to users.", Required: true),
         new("profile", FieldKind.Text, "seal (default, TS 33.434 Annex A) or openid."),
         new("authMethods", FieldKind.Texts, "client_secret_basic (default), client_secret_post, private_key_jwt, tls_client_auth or self_signed_tls_client_auth; or none alone."),
-        new("jwks", FieldKind.Object, "Public keys: for private_key_jwt, with use enc for the access tokens that are encrypted for it as a resource server, and with x5c the certificates for self_signed_tls_client_auth."),
+        new("jwks", FieldKind.Object, "Public keys: for private_key_jwt and signed key requests, with use enc for its key material and the access tokens that are encrypted for it as a resource server, and with x5c the certificates for self_signed_tls_client_auth."),
         new("redirectUris", FieldKind.Texts, "Compared as strings."),
         new("grants", FieldKind.Texts, "authorization_code and refresh_token (default), client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, urn:ietf:params:oauth:grant-type:jwt-bearer."),
         new("scopes", FieldKind.Text, "What it may ask for, separated by spaces."),
@@ -45,6 +47,8 @@ internal static class ClientJson
         new("boundTokens", FieldKind.Flag, "Access tokens are bound to its certificate (RFC 8705)."),
         new("requirePushedRequests", FieldKind.Flag, "Authorization requests are pushed (RFC 9126)."),
         new("encryptAccessTokens", FieldKind.Flag, "Access tokens are encrypted for their resource server."),
+        new("kmRequestSignature", FieldKind.Text, "optional (default), or required: its SEAL KM Requests are signed with a key of jwks or jwksUri (X-JWS-Signature)."),
+        new("kmPayloadEncryption", FieldKind.Text, "none (default), or required: key material is encrypted for its key of use enc in jwks or jwksUri."),
         new("mayImpersonate", FieldKind.Flag, "By token exchange it gets tokens that do not name it as the actor; without it every exchange is delegation (RFC 8693 1.1)."),
         new("subjectType", FieldKind.Text, "public (default), or pairwise: its users have names of their own in its sector, and its tokens no VAL user ID and no VAL UE ID (OpenID Connect Core 8.1)."),
         new("sectorIdentifier", FieldKind.Text, "For pairwise, the host that names the sector; clients of one sector know a user by one name. Default: the host of the redirect URIs, where they are https and have one."),
@@ -93,6 +97,8 @@ internal static class ClientJson
         ["boundTokens"] = client.BoundTokens,
         ["requirePushedRequests"] = client.RequirePushedRequests,
         ["encryptAccessTokens"] = client.EncryptAccessTokens,
+        ["kmRequestSignature"] = client.SignedKeyRequests ? Required : "optional",
+        ["kmPayloadEncryption"] = client.EncryptedKeyMaterial ? Required : "none",
         ["mayImpersonate"] = client.MayImpersonate,
         ["subjectType"] = client.Sector is null ? "public" : "pairwise",
         ["sectorIdentifier"] = client.Sector,
@@ -143,12 +149,22 @@ internal static class ClientJson
             BoundTokens = body.Flag("boundTokens", absent: false),
             RequirePushedRequests = body.Flag("requirePushedRequests", absent: false),
             EncryptAccessTokens = body.Flag("encryptAccessTokens", absent: false),
+            SignedKeyRequests = ReadDemand(body, "kmRequestSignature", "optional"),
+            EncryptedKeyMaterial = ReadDemand(body, "kmPayloadEncryption", "none"),
             MayImpersonate = body.Flag("mayImpersonate", absent: false),
             Disabled = body.Flag("disabled", absent: before?.Disabled ?? false),
             Secrets = before?.Secrets ?? [],
         };
         client = client with { Sector = ReadSector(body, client) };
         return body.Wrong is { } wrong ? wrong : client;
+    }
+
+    private static bool ReadDemand(JsonBody body, string name, string absent)
+    {
+        var text = body.Text(name, 16) ?? absent;
+        if (text != absent && text != Required)
+            body.Fail(name, $"{name} is {absent} or {Required}");
+        return text == Required;
     }
 
     internal static JsonWebKeySet? ReadKeys(JsonBody body)

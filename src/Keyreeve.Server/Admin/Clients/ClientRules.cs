@@ -1,3 +1,4 @@
+using Keyreeve.Core.Grants;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
@@ -20,6 +21,7 @@ internal static class ClientRules
         WhyNotId(client.ClientId)
         ?? WhyNotMethods(client)
         ?? WhyNotCertificates(client)
+        ?? WhyNotKeyManagement(client)
         ?? WhyNotGrants(client)
         ?? WhyNotRedirects(client)
         ?? WhyNotPostLogoutRedirects(client)
@@ -78,6 +80,14 @@ internal static class ClientRules
             ? Wrong("certificates", "self_signed_tls_client_auth needs a certificate: in certificates, or in the x5c of a key in jwks or behind jwksUri")
             : null;
     }
+
+    /// <summary>A demand that cannot be met would be found out at the first key request.</summary>
+    private static Refusal? WhyNotKeyManagement(Client client) =>
+        client.SignedKeyRequests && client.KeysUri is null && client.Keys?.Keys.Any(k => k.Kty != "oct" && Verifies(k)) is not true
+            ? Wrong("kmRequestSignature", "signed key requests need jwks with a key for signatures (use sig), or jwksUri")
+        : client.EncryptedKeyMaterial && client.KeysUri is null && TokenEncryption.KeyOf(client) is null
+            ? Wrong("kmPayloadEncryption", "encrypted key material needs jwks with an EC key of use enc (alg ECDH-ES+A256KW), or jwksUri")
+        : null;
 
     private static Refusal? WhyNotGrants(Client client) =>
         client.Grants.Length == 0 ? Wrong("grants", "at least one grant is required")

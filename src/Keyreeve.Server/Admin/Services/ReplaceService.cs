@@ -8,7 +8,7 @@ internal static class ReplaceService
         if (request.IfMatch is not { } version)
             return AdminAnswer.IfMatchRequired;
         if (!(await request.ReadAsync(ServiceJson.Schema)).Succeeded(out var body, out var refusal)
-            || !ServiceJson.Read(body, request.Id).Succeeded(out var asked, out refusal))
+            || !ServiceJson.Read(body, request.Id, request.Admin.Parts.Options.Settings.Outbound.AllowHttp).Succeeded(out var asked, out refusal))
             return refusal;
         if (await ServiceNames.FindAsync(request) is not { } before)
             return AdminAnswer.NotFound("VAL service");

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Policy;
 using Keyreeve.Core.Refusals;
+using Keyreeve.Engines.Outbound;
 using Keyreeve.Server.Settings;
 using Keyreeve.Wire.OAuth;
 
@@ -15,6 +16,7 @@ internal static class ServiceJson
         new AdminField("name", FieldKind.Text, "Shown on the consent page.", Required: true),
         new AdminField("audience", FieldKind.Text, "aud of the tokens for it.", Required: true),
         new AdminField("acrValues", FieldKind.Texts, "Authentication classes that are good enough, the preferred one first: 3gpp:acr:password (default), urn:keyreeve:acr:two-factor, phr. A stronger one always is."),
+        new AdminField("keyFailuresUri", FieldKind.Text, "Where its owner is told of failed key requests: an address that takes Security Event Tokens, https."),
         new AdminField("version", FieldKind.Number, "Row version, the ETag.", ReadOnly: true));
 
     public static string Path(string serviceId) => $"{AdminRoutes.Base}/services/{Uri.EscapeDataString(serviceId)}";
@@ -25,11 +27,12 @@ internal static class ServiceJson
         ["name"] = service.Name,
         ["audience"] = service.Audience,
         ["acrValues"] = Changes.Array(service.AcrValues),
+        ["keyFailuresUri"] = service.KeyFailuresUri,
         ["version"] = service.Version,
     };
 
     /// <summary>The service of the body; its identifier is the path's where there is one.</summary>
-    public static Outcome<ValService> Read(JsonBody body, string? pathId)
+    public static Outcome<ValService> Read(JsonBody body, string? pathId, bool allowHttp)
     {
         var id = body.RequiredText("serviceId", 200);
         if (body.Wrong is null && WhyNot(id) is { } why)
@@ -41,6 +44,12 @@ internal static class ServiceJson
             service = service with { AcrValues = [.. classes.Distinct(StringComparer.Ordinal)] };
         if (body.Wrong is null && service.AcrValues.FirstOrDefault(c => !AuthenticationClass.IsKnown(c)) is { } unknown)
             body.Fail("acrValues", $"there is no authentication class {JsonBody.Shown(unknown)}; there are {string.Join(", ", AuthenticationClass.Ordered)}");
+        if (body.Text("keyFailuresUri", OutboundTarget.MaxLength) is { } address)
+        {
+            if (!OutboundTarget.TryRead(address, allowHttp, out _, out var reason))
+                body.Fail("keyFailuresUri", $"keyFailuresUri: {reason}");
+            service = service with { KeyFailuresUri = address };
+        }
         return body.Wrong is { } wrong ? wrong : service;
     }
 
