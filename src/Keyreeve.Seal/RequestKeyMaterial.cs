@@ -36,6 +36,13 @@ public static class RequestKeyMaterial
             await WriteErrorAsync(context, seal, request, null, refusal);
             return;
         }
+        if (await seal.SealS.WhyNotAsync(context, token) is { } notTheirs)
+        {
+            BearerToken.Challenge(context.Response, notTheirs, scopes.KeyManagement);
+            seal.Refused(context, authenticated: true, notTheirs);
+            await WriteErrorAsync(context, seal, request, token, notTheirs);
+            return;
+        }
         refusal = malformed ?? await DecideAsync(context, seal, token, request!);
         byte[]? payload = null;
         if (refusal is null)

@@ -18,7 +18,7 @@ namespace Keyreeve.Seal;
 using Client = Keyreeve.Core.Identity.Client;
 
 /// <summary>What the three APIs of TS 29.549 share: who may come in, and the one way to refuse, log and audit.</summary>
-public sealed partial class ValServerDoor(SnapshotState state, ServerIdentity server, TokenVerifier verifier, RequestLimits limits, AuditQueue audit, LatestMoment latest, TimeProvider clock, ILogger<ValServerDoor> log)
+public sealed partial class ValServerDoor(SnapshotState state, ServerIdentity server, TokenVerifier verifier, SealS sealS, RequestLimits limits, AuditQueue audit, LatestMoment latest, TimeProvider clock, ILogger<ValServerDoor> log)
 {
     /// <summary>Scopes and clients.</summary>
     public SnapshotState State { get; } = state;
@@ -32,15 +32,20 @@ public sealed partial class ValServerDoor(SnapshotState state, ServerIdentity se
     /// <summary>Now, or the latest moment at which a token was issued, when the clock was set back since.</summary>
     public DateTimeOffset NowOrLatest => latest.OrLater(Now);
 
-    /// <summary>A token for the API, within its client's rate; a refusal of the token has its challenge on the answer.</summary>
-    public Outcome<VerifiedToken> Enter(HttpContext context, string audience, string scope)
+    /// <summary>A token for the API, within its client's rate, with the certificate that its client must show; a refusal has its challenge on the answer.</summary>
+    public async ValueTask<Outcome<VerifiedToken>> EnterAsync(HttpContext context, string audience, string scope)
     {
         if (!BearerToken.Check(context.Request, verifier, audience, scope).Succeeded(out var token, out var refusal))
         {
             BearerToken.Challenge(context.Response, refusal, scope);
             return refusal;
         }
-        return limits.Take(context, token.ClientId, isPublic: false) is { } wait ? wait : token;
+        if (limits.Take(context, token.ClientId, isPublic: false) is { } wait)
+            return wait;
+        if (await sealS.WhyNotAsync(context, token) is not { } notTheirs)
+            return token;
+        BearerToken.Challenge(context.Response, notTheirs, scope);
+        return notTheirs;
     }
 
     /// <summary>

@@ -15,21 +15,24 @@ internal sealed class ClientRow
         c.client_id, c.name, c.profile, c.auth_methods, c.secrets, c.jwks, c.redirect_uris, c.grants, c.scopes, c.pkce_optional, c.consent,
         c.audience, c.owned_services, c.id_token_algorithm, c.access_token_seconds, c.minimum_acr, c.disabled, c.version,
         c.description, c.website, c.logo_uri, c.policy_uri, c.terms_uri, c.jwks_uri,
-        c.post_logout_redirect_uris, c.bound_tokens, c.require_pushed_requests, c.encrypt_access_tokens, c.tls_name, c.may_impersonate
+        c.post_logout_redirect_uris, c.bound_tokens, c.require_pushed_requests, c.encrypt_access_tokens, c.tls_name, c.may_impersonate,
+        c.require_certificate
         """;
 
     /// <summary>How many these are; what a query adds stands behind them.</summary>
-    public const int ColumnCount = 30;
+    public const int ColumnCount = 31;
 
     public const string Insert = """
         INSERT INTO clients (client_id, name, profile, auth_methods, secrets, jwks, redirect_uris, grants, scopes, pkce_optional, consent,
                              audience, owned_services, id_token_algorithm, access_token_seconds, minimum_acr, disabled, version,
                              description, website, logo_uri, policy_uri, terms_uri, jwks_uri,
-                             post_logout_redirect_uris, bound_tokens, require_pushed_requests, encrypt_access_tokens, tls_name, may_impersonate)
+                             post_logout_redirect_uris, bound_tokens, require_pushed_requests, encrypt_access_tokens, tls_name, may_impersonate,
+                             require_certificate)
         VALUES (@ClientId, @Name, @Profile, @AuthMethods, @Secrets, @Jwks, @RedirectUris, @Grants, @Scopes, @PkceOptional, @Consent,
                 @Audience, @OwnedServices, @IdTokenAlgorithm, @AccessTokenSeconds, @MinimumAcr, @Disabled, @Version,
                 @Description, @Website, @LogoUri, @PolicyUri, @TermsUri, @JwksUri,
-                @PostLogoutRedirectUris, @BoundTokens, @RequirePushedRequests, @EncryptAccessTokens, @TlsName, @MayImpersonate)
+                @PostLogoutRedirectUris, @BoundTokens, @RequirePushedRequests, @EncryptAccessTokens, @TlsName, @MayImpersonate,
+                @RequireCertificate)
         """;
 
     public const string Update = """
@@ -40,7 +43,7 @@ internal sealed class ClientRow
             description = @Description, website = @Website, logo_uri = @LogoUri, policy_uri = @PolicyUri, terms_uri = @TermsUri, jwks_uri = @JwksUri,
             post_logout_redirect_uris = @PostLogoutRedirectUris, bound_tokens = @BoundTokens,
             require_pushed_requests = @RequirePushedRequests, encrypt_access_tokens = @EncryptAccessTokens, tls_name = @TlsName,
-            may_impersonate = @MayImpersonate
+            may_impersonate = @MayImpersonate, require_certificate = @RequireCertificate
         WHERE client_id = @ClientId
         """;
 
@@ -74,6 +77,7 @@ internal sealed class ClientRow
     public long EncryptAccessTokens { get; init; }
     public string? TlsName { get; init; }
     public long MayImpersonate { get; init; }
+    public long RequireCertificate { get; init; }
     public string? Thumbprint { get; init; }
 
     /// <summary>In the order of <see cref="Columns"/>.</summary>
@@ -109,6 +113,7 @@ internal sealed class ClientRow
         EncryptAccessTokens = row.GetInt64(27),
         TlsName = row.TextOrNull(28),
         MayImpersonate = row.GetInt64(29),
+        RequireCertificate = row.GetInt64(30),
     };
 
     public static ClientRow Of(Client client, long version) => new()
@@ -143,6 +148,7 @@ internal sealed class ClientRow
         EncryptAccessTokens = client.EncryptAccessTokens ? 1 : 0,
         TlsName = client.TlsName?.ToString(),
         MayImpersonate = client.MayImpersonate ? 1 : 0,
+        RequireCertificate = client.RequireCertificate ? 1 : 0,
     };
 
     public Client ToClient(IEnumerable<string?> thumbprints) => new()
@@ -176,6 +182,7 @@ internal sealed class ClientRow
         EncryptAccessTokens = EncryptAccessTokens != 0,
         TlsName = TlsName is null ? null : RegisteredName.TryRead(TlsName, out var name, out _) ? name : throw StoredText.Broken(TlsName),
         MayImpersonate = MayImpersonate != 0,
+        RequireCertificate = RequireCertificate != 0,
     };
 
     internal static string Write(JsonWebKeySet keys)

@@ -70,6 +70,7 @@ internal static class Samples
             RequirePushedRequests = true,
             EncryptAccessTokens = true,
             MayImpersonate = true,
+            RequireCertificate = true,
             AccessTokenSeconds = 77,
             Disabled = true,
             Version = 1,

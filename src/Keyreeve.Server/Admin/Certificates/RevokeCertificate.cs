@@ -1,0 +1,24 @@
+namespace Keyreeve.Server.Admin.Certificates;
+
+/// <summary>POST /certificates/{serial}/revoke: refused from the next request on, on all nodes within a second, and named in the authority's list.</summary>
+internal static class RevokeCertificate
+{
+    public static async Task<AdminAnswer> HandleAsync(AdminRequest request)
+    {
+        if (!(await request.ReadOptionalAsync(CertificateJson.Revocation)).Succeeded(out var body, out var refusal))
+            return refusal;
+        var reason = CertificateJson.ReadReason(body);
+        if (body.Wrong is { } wrong)
+            return wrong;
+        var (parts, now) = (request.Admin.Parts, request.Admin.Now);
+        if (await parts.Stores.Certificates.FindAsync(request.Id, request.Cancel) is not { } found)
+            return AdminAnswer.NotFound("certificate");
+        var entry = request.Entry("certificate.revoked", found.ClientId, found.Serial, $"{CertificateJson.NameOf(reason)}: {found.Name}");
+        var revoked = await parts.Stores.Certificates.RevokeAsync(
+            found.Serial, reason, now, (authority, all, number) => parts.Pki.BuildList(authority, all, number, now), entry, CancellationToken.None);
+        if (!revoked.Succeeded(out var certificate, out refusal))
+            return refusal;
+        await request.RefreshAsync();
+        return AdminAnswer.Ok(CertificateJson.Write(certificate));
+    }
+}
