@@ -22,6 +22,7 @@ public sealed partial class CertificateCare(ServerParts parts, CurrentCertificat
     private const int MostWarned = 100;
 
     private readonly ExpiryMemory _told = new();
+    private readonly Lock _reloading = new();
     private readonly ConcurrentDictionary<string, string> _refused = new(StringComparer.Ordinal);
 
     /// <summary>For whoever asks how this node is: what ends within a month, and files that were refused. No name that a client or operator chose.</summary>
@@ -133,8 +134,11 @@ public sealed partial class CertificateCare(ServerParts parts, CurrentCertificat
     /// <summary>Reads what has changed; what is wrong with it is told once, and what was there before goes on.</summary>
     public void ReloadFiles()
     {
-        Reload("the certificate of the listeners", certificate.ReloadIfChanged);
-        Reload("the authorities for clients and their lists", parts.ClientAuthorities.ReloadIfChanged);
+        lock (_reloading)
+        {
+            Reload("the certificate of the listeners", certificate.ReloadIfChanged);
+            Reload("the authorities for clients and their lists", parts.ClientAuthorities.ReloadIfChanged);
+        }
 
         void Reload(string what, Func<bool> reload)
         {
