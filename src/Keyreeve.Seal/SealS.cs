@@ -17,6 +17,8 @@ using Client = Keyreeve.Core.Identity.Client;
 /// shall be used for authentication and policy checks", and after TLS comes the OAuth-based authorization. Every door of the SEAL APIs
 /// asks here once the token holds.
 /// </summary>
+[Spec("TS 33.434", "5.1.1.1")]
+[Spec("TS 33.434", "5.1.1.2")]
 [Spec("TS 33.434", "5.1.1.8")]
 public sealed class SealS(SnapshotState state, Func<ClientTrust> trust, AuditQueue audit, TimeProvider clock)
 {

@@ -8,7 +8,6 @@ namespace Keyreeve.Server.Cli;
 /// What <c>doctor</c> says of NDS/IP (TS 33.210): whether this machine's kernel sends traffic to the networks of the setting NdsIp:Peers through
 /// IPsec, and takes from there nothing else. Where a security gateway does so for this machine, the check belongs there.
 /// </summary>
-[Spec("TS 33.434", "5.1.3")]
 internal static class NdsIpFindings
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);

@@ -18,6 +18,7 @@ public sealed class ClientAuthorities
     private readonly ClientSettings _settings;
     private readonly X509Certificate2? _builtIn;
     private readonly Func<RevokedCertificates> _revokedByUs;
+    private readonly Lock _reading = new();
     private byte[] _hash = [];
     private ClientTrust _trust;
     private Tuple<ClientTrust, ClientTrust>? _current; // as read, and with what we have revoked
@@ -52,6 +53,12 @@ public sealed class ClientAuthorities
     /// <returns>True when something new counts from now on.</returns>
     /// <exception cref="SettingsException">As above.</exception>
     public bool ReloadIfChanged()
+    {
+        lock (_reading)
+            return ReadIfChanged();
+    }
+
+    private bool ReadIfChanged()
     {
         if (_settings.TrustAnchorsFile is null && _settings.RevocationLists is null)
             return false;

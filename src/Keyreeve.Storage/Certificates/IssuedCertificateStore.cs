@@ -17,6 +17,7 @@ public sealed class IssuedCertificateStore(IDatabase database) : IIssuedCertific
     /// How long a revoked certificate stands in the list after its end: "An entry MUST NOT be removed from the CRL until it appears on one regularly
     /// scheduled CRL issued beyond the revoked certificate's validity period" (RFC 5280 3.3). Lists are made daily.
     /// </summary>
+    [Spec("RFC 5280", "3.3")]
     private const long ListedSeconds = 7L * 24 * 3600;
 
     private const string Columns = "serial, authority, client_id, name, thumbprint, pem, not_before, not_after, issued_at, replaced_by, revoked_at, reason";
@@ -96,6 +97,7 @@ public sealed class IssuedCertificateStore(IDatabase database) : IIssuedCertific
         """, new { Before = now - KeepSeconds, Limit = (long)limit });
 
     /// <summary>Number and content of a list belong together: both are read in the write that stores it.</summary>
+    [Spec("RFC 5280", "5.2.3")]
     private static async Task MakeListAsync(UnitOfWork unit, CaRole authority, DateTimeOffset now, BuildRevocationList build)
     {
         var name = authority.ToString();
