@@ -1,3 +1,4 @@
+using Keyreeve.Testing;
 using Microsoft.Data.Sqlite;
 using Xunit;
 
@@ -100,6 +101,24 @@ public sealed class CommandTests : IDisposable
         (code, output) = await KeyreeveProcess.RunAsync(["doctor", "--data", _folder.Data], new Dictionary<string, string> { ["KEYREEVE__Nod"] = "x" });
         Assert.Equal(1, code);
         Assert.Contains("Did you mean 'Node'?", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_doctor_looks_at_certificates()
+    {
+        using var openssl = new OpenSslTool();
+        foreach (var (name, days) in new[] { ("long", "90"), ("short", "6") })
+            await openssl.Run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".pem", "-days", days, "-subj", "/CN=localhost",
+                "-addext", "subjectAltName=DNS:localhost", "-addext", "keyUsage=digitalSignature", "-addext", "extendedKeyUsage=serverAuth");
+        Assert.Contains("ok   the listeners' certificate in", await DoctorAsync("long", "long"), StringComparison.Ordinal);
+        Assert.Matches("note the listeners' certificate in .*: 7 days or less are left", await DoctorAsync("short", "short"));
+        Assert.Contains("BAD  the listeners' certificate would be refused", await DoctorAsync("long", "short"), StringComparison.Ordinal);
+
+        async Task<string> DoctorAsync(string certificate, string key) => (await KeyreeveProcess.RunAsync(["doctor", "--data", _folder.Data], new Dictionary<string, string>
+        {
+            ["KEYREEVE__Certificates__ServerCertificate"] = openssl.File(certificate + ".pem"),
+            ["KEYREEVE__Certificates__ServerKey"] = openssl.File(key + ".key"),
+        })).Output;
     }
 
     [Fact]

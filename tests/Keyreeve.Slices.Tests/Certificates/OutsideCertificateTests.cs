@@ -108,7 +108,7 @@ public sealed class OutsideCertificateTests : IDisposable
     [InlineData("Clients:BuiltInAuthority=maybe")]
     [InlineData("Certificates:RevocationListUrl=https://val.example")]
     [InlineData("Certificates:RevocationListUrl=http://val.example/")]
-    [InlineData("NdsIp:Peers=10.7.0.1/16")]
+    [InlineData("NdsIp:Peers=10.7.0.0/99")]
     public async Task Settings_that_do_not_fit_are_refused(string setting) => await Assert.ThrowsAsync<SettingsException>(() => TestServer.StartAsync(setting));
 
     [Fact]
@@ -207,7 +207,7 @@ public sealed class OutsideCertificateTests : IDisposable
         }
     }
 
-    private X509Certificate2 Issue(double fromDays = -1, double toDays = 1.9, string use = ServerUse, string host = "localhost")
+    private X509Certificate2 Issue(double fromDays = -1, double toDays = 90, string use = ServerUse, string host = "localhost")
     {
         return _authority.Issue("CN=" + host, n => n.AddDnsName(host), fromDays, toDays, use);
     }
