@@ -204,6 +204,28 @@ public sealed class CertificateTests(AdminFixture admin) : IClassFixture<AdminFi
         Assert.Equal(HttpStatusCode.Unauthorized, (await http.SendAsync(basic)).StatusCode);
     }
 
+    [Theory]
+    [InlineData("-tls1_2")]
+    [InlineData("-tls1_3")]
+    public async Task Coming_back_with_a_session_of_before_does_not_help_a_revoked_certificate(string version)
+    {
+        var id = await AddClientAsync("san_uri:urn:val:session" + version);
+        var made = await IssueAsync(new JsonObject { ["clientId"] = id });
+        await File.WriteAllTextAsync(_openssl.File("own.pem"), (string)made["certificate"]!);
+        await File.WriteAllTextAsync(_openssl.File("own.key"), (string)made["key"]!);
+        var body = $"grant_type=client_credentials&client_id={id}";
+        var request = $"POST /token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {body.Length}\r\n\r\n{body}";
+        string[] arguments =
+        [
+            "s_client", "-connect", "127.0.0.1:" + admin.Server.Server.EndPoints["mtls"].Port, "-servername", "localhost", "-CAfile", admin.Server.Folder.CaPem,
+            "-cert", "own.pem", "-key", "own.key", "-alpn", "http/1.1", "-ign_eof", version,
+        ];
+        Assert.Contains("HTTP/1.1 200 OK", (await _openssl.Converse(null, request, closeInput: false, [.. arguments, "-sess_out", "session.pem"])).Output, StringComparison.Ordinal);
+        await admin.PostAsync($"/certificates/{made["serial"]}/revoke", "{}");
+        string[] back = File.Exists(_openssl.File("session.pem")) ? ["-sess_in", "session.pem"] : [];
+        Assert.Contains("HTTP/1.1 401 Unauthorized", (await _openssl.Converse(null, request, closeInput: false, [.. arguments, .. back])).Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task An_operators_certificate_is_registered_as_issued_and_ends_by_revocation_too()
     {
