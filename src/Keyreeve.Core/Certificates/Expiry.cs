@@ -25,13 +25,20 @@ public static class Expiry
     }
 }
 
-/// <summary>Which ends were told of already: each once per stage. Not for two threads at once.</summary>
+/// <summary>Which ends were told of already: each once per stage. Safe for use by several threads.</summary>
 public sealed class ExpiryMemory
 {
+    private readonly Lock _gate = new();
     private Dictionary<string, int> _told = new(StringComparer.Ordinal);
 
     /// <summary>What has to be told now. What is not among <paramref name="endings"/> any more is forgotten.</summary>
     public IReadOnlyList<(Ending Ending, int Stage)> ToTell(IEnumerable<Ending> endings, DateTimeOffset now)
+    {
+        lock (_gate)
+            return Tell(endings, now);
+    }
+
+    private List<(Ending Ending, int Stage)> Tell(IEnumerable<Ending> endings, DateTimeOffset now)
     {
         var (news, told) = (new List<(Ending, int)>(), new Dictionary<string, int>(StringComparer.Ordinal));
         foreach (var ending in endings)
