@@ -242,6 +242,20 @@ public sealed class CertificateTests(AdminFixture admin) : IClassFixture<AdminFi
         Assert.Equal(HttpStatusCode.Conflict, (await admin.PostAsync($"/certificates/{serial}/renew", "{}")).Status);
         Assert.Equal(HttpStatusCode.OK, (await admin.PostAsync($"/certificates/{serial}/revoke")).Status);
         Assert.Equal(HttpStatusCode.Unauthorized, (await http.GetAsync("/admin/v1/users")).StatusCode);
+        Assert.DoesNotContain(added.Body["thumbprint"]!.ToString(), (await admin.GetAsync("/operators")).Text, StringComparison.Ordinal);
+        // The last one is left, here as where registrations are removed.
+        var last = await admin.PostAsync($"/certificates/{admin.OperatorCertificate.SerialNumber.ToLowerInvariant()}/revoke");
+        Assert.Equal(HttpStatusCode.Conflict, last.Status);
+        Assert.Equal(HttpStatusCode.OK, (await admin.GetAsync("/users")).Status);
+    }
+
+    [Fact]
+    public async Task The_common_name_is_for_people_and_never_reads_as_a_host()
+    {
+        var id = "val." + Guid.NewGuid().ToString("N")[..8] + ".example";
+        await admin.PostAsync("/clients", new JsonObject { ["clientId"] = id, ["name"] = id, ["grants"] = new JsonArray("client_credentials"), ["scopes"] = "seal:user_profile" }.ToJsonString());
+        Assert.Equal(id.Replace('.', '-'), (string)(await IssueAsync(new JsonObject { ["clientId"] = id, ["uris"] = new JsonArray("https://val.example/x") }))["name"]!);
+        Assert.Equal("certificate", (string)(await IssueAsync(new JsonObject { ["uris"] = new JsonArray("urn:nameless") }))["name"]!);
     }
 
     [Fact]

@@ -47,7 +47,7 @@ internal static class CertificateJson
     public static readonly AdminSchema New = new("NewCertificate",
         new AdminField("authority", FieldKind.Text, "val (default: VAL servers and other clients), capif or servers.", WriteOnly: true),
         new AdminField("clientId", FieldKind.Text, "The client it is for: without names it gets the one that is registered (tlsName).", WriteOnly: true),
-        new AdminField("name", FieldKind.Text, "Common name, for people; the clientId when absent.", WriteOnly: true),
+        new AdminField("name", FieldKind.Text, "Common name, for people; the clientId when absent, with hyphens for dots.", WriteOnly: true),
         new AdminField("uris", FieldKind.Texts, "uniformResourceIdentifier entries of the subjectAltName.", WriteOnly: true),
         new AdminField("dnsNames", FieldKind.Texts, "dNSName entries; the built-in authorities may speak for the server's host and localhost alone.", WriteOnly: true),
         new AdminField("addresses", FieldKind.Texts, "iPAddress entries.", WriteOnly: true),
@@ -137,7 +137,8 @@ internal static class CertificateJson
         }
         return (authority, new EntityRequest
         {
-            CommonName = body.Text("name", 64) ?? client?.ClientId ?? uris.FirstOrDefault()?.Host ?? dnsNames.FirstOrDefault() ?? "certificate",
+            // For people alone; with a dot it would read as the name of a host.
+            CommonName = body.Text("name", 64) ?? client?.ClientId.Replace('.', '-') ?? "certificate",
             Use = (uses.Contains("client") ? EntityUse.Client : EntityUse.None) | (uses.Contains("server") ? EntityUse.Server : EntityUse.None),
             Uris = uris,
             DnsNames = dnsNames,
