@@ -100,8 +100,15 @@ internal static class AdminCertificateCommands
     {
         private static readonly Dictionary<string, string> Flags = new(StringComparer.Ordinal)
         {
-            ["clientId"] = "--client", ["authority"] = "--authority", ["name"] = "--name", ["uris"] = "--uri", ["dnsNames"] = "--dns", ["addresses"] = "--address", ["use"] = "--use",
-            ["days"] = "--days", ["csr"] = "--csr",
+            ["clientId"] = "--client",
+            ["authority"] = "--authority",
+            ["name"] = "--name",
+            ["uris"] = "--uri",
+            ["dnsNames"] = "--dns",
+            ["addresses"] = "--address",
+            ["use"] = "--use",
+            ["days"] = "--days",
+            ["csr"] = "--csr",
         };
 
         private readonly Option<string?> _csr = new("--csr") { Description = "a PEM file with a PKCS#10 request, whose key is taken; the certificate is printed" };

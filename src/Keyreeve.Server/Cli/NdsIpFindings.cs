@@ -85,7 +85,7 @@ internal static class NdsIpFindings
     {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo("ip", ["xfrm", "policy"]) { RedirectStandardOutput = true, RedirectStandardError = true });
+            using var process = Process.Start(new ProcessStartInfo("ip", ["xfrm", "policy"]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true });
             if (process is null)
                 return null;
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);

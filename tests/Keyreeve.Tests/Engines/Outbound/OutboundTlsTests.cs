@@ -76,7 +76,7 @@ public sealed class OutboundTlsTests : IDisposable
         var port = FreePort();
         using var peer = Process.Start(new ProcessStartInfo("openssl",
             ["s_server", "-accept", $"127.0.0.1:{port}", "-cert", _openssl.File(name + ".pem"), "-key", _openssl.File(name + ".key"), "-www", .. more])
-        { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
         var (output, errors) = (peer.StandardOutput.ReadToEndAsync(None), peer.StandardError.ReadToEndAsync(None));
         OutboundResult result;
         try
