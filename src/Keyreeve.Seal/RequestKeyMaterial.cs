@@ -53,6 +53,13 @@ public static class RequestKeyMaterial
             await WriteErrorAsync(context, seal, request, token, wait);
             return;
         }
+        if (await seal.SealS.WhyNotAsync(context, token) is { } notTheirs)
+        {
+            BearerToken.Challenge(context.Response, notTheirs, scopes.KeyManagement);
+            seal.Refused(context, authenticated: true, notTheirs);
+            await WriteErrorAsync(context, seal, request, token, notTheirs);
+            return;
+        }
         var (payload, encrypted) = ((byte[]?)null, (string?)null);
         if ((await DecideAsync(context, seal, token, sent)).Succeeded(out var client, out refusal))
             (payload, refusal) = await OpenKeyRecord.RunAsync(context, seal, token, request!.ServiceId, request.Identity);

@@ -28,7 +28,7 @@ public static class RetrieveKeyInfo
         var (seal, door) = (context.RequestServices.GetRequiredService<SealContext>(), context.RequestServices.GetRequiredService<ValServerDoor>());
         using var span = Spans.Start(Spans.DecideKeyRequest);
         var scopes = seal.State.Scopes;
-        if (!door.Enter(context, scopes.KeyManagementAudience, scopes.KeyManagement).Succeeded(out var token, out var refusal))
+        if (!(await door.EnterAsync(context, scopes.KeyManagementAudience, scopes.KeyManagement)).Succeeded(out var token, out var refusal))
         {
             await RefuseAsync(context, refusal);
             return;

@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 namespace Keyreeve.Seal;
 
 /// <summary>What the operations of this slice share.</summary>
-public sealed partial class SealContext(SnapshotState state, ServerIdentity server, TokenVerifier verifier, SealSettings settings, IReplayMemory replays,
+public sealed partial class SealContext(SnapshotState state, ServerIdentity server, TokenVerifier verifier, SealS sealS, SealSettings settings, IReplayMemory replays,
     IKeyRecordStore records, EndToEnd endToEnd, KeyFailures failures, RequestLimits limits, Kek kek, AuditQueue audit, TimeProvider clock, ILogger<SealContext> log)
 {
     /// <summary>Scopes.</summary>
@@ -23,6 +23,9 @@ public sealed partial class SealContext(SnapshotState state, ServerIdentity serv
 
     /// <summary>Checks tokens.</summary>
     public TokenVerifier Verifier { get; } = verifier;
+
+    /// <summary>Who must show a certificate too.</summary>
+    public SealS SealS { get; } = sealS;
 
     /// <summary>Settings.</summary>
     public SealSettings Settings { get; } = settings;

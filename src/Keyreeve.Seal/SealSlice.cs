@@ -15,7 +15,7 @@ public static class SealSlice
     /// <param name="shared">True when several nodes may serve one database: then they share the memory of accepted requests.</param>
     public static IServiceCollection AddSeal(this IServiceCollection services, SealSettings settings, bool shared)
     {
-        services.AddSingleton(settings).AddSingleton<SealContext>().AddSingleton<ValServerDoor>().AddSingleton<EndToEnd>().AddSingleton<KeyFailures>();
+        services.AddSingleton(settings).AddSingleton<SealS>().AddSingleton<SealContext>().AddSingleton<ValServerDoor>().AddSingleton<EndToEnd>().AddSingleton<KeyFailures>();
         return shared
             ? services.AddSingleton<SharedReplays>().AddSingleton<IReplayMemory>(s => s.GetRequiredService<SharedReplays>())
             : services.AddSingleton<IReplayMemory, ReplayMemory>();

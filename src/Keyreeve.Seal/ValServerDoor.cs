@@ -18,7 +18,7 @@ namespace Keyreeve.Seal;
 using Client = Keyreeve.Core.Identity.Client;
 
 /// <summary>What the three APIs of TS 29.549 share: who may come in, and the one way to refuse, log and audit.</summary>
-public sealed partial class ValServerDoor(SnapshotState state, ServerIdentity server, TokenVerifier verifier, RequestLimits limits, AuditQueue audit, LatestMoment latest, TimeProvider clock, ILogger<ValServerDoor> log)
+public sealed partial class ValServerDoor(SnapshotState state, ServerIdentity server, TokenVerifier verifier, SealS sealS, RequestLimits limits, AuditQueue audit, LatestMoment latest, TimeProvider clock, ILogger<ValServerDoor> log)
 {
     /// <summary>Scopes and clients.</summary>
     public SnapshotState State { get; } = state;
@@ -32,9 +32,12 @@ public sealed partial class ValServerDoor(SnapshotState state, ServerIdentity se
     /// <summary>Now, or the latest moment at which a token was issued, when the clock was set back since.</summary>
     public DateTimeOffset NowOrLatest => latest.OrLater(Now);
 
-    /// <summary>A token for the API, within the rates of its source and its client; a refusal of the token has its challenge on the answer.</summary>
+    /// <summary>
+    /// A token for the API, within the rates of its source and its client, with the certificate that its client must show; a refusal of the token
+    /// has its challenge on the answer.
+    /// </summary>
     [Spec("TS 33.434", "4.1")]
-    public Outcome<VerifiedToken> Enter(HttpContext context, string audience, string scope)
+    public async ValueTask<Outcome<VerifiedToken>> EnterAsync(HttpContext context, string audience, string scope)
     {
         if (limits.Enter(context) is { } tooMany)
             return tooMany;
@@ -43,7 +46,12 @@ public sealed partial class ValServerDoor(SnapshotState state, ServerIdentity se
             BearerToken.Challenge(context.Response, refusal, scope);
             return refusal;
         }
-        return limits.Take(context, token) is { } wait ? wait : token;
+        if (limits.Take(context, token) is { } wait)
+            return wait;
+        if (await sealS.WhyNotAsync(context, token) is not { } notTheirs)
+            return token;
+        BearerToken.Challenge(context.Response, notTheirs, scope);
+        return notTheirs;
     }
 
     /// <summary>

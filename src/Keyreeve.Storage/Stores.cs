@@ -26,6 +26,7 @@ public sealed class Stores
         KeyRecords = new(database);
         Configurations = new(database, Outbox);
         Profiles = new(database);
+        Certificates = new(database);
         Backfills = new(database);
         Assertions = new(database);
         SeenRequests = new(database);
@@ -82,6 +83,9 @@ public sealed class Stores
 
     /// <summary>VAL profiles.</summary>
     public ProfileStore Profiles { get; }
+
+    /// <summary>Certificates of our own authorities.</summary>
+    public IssuedCertificateStore Certificates { get; }
 
     /// <summary>What deletes rows whose time is over.</summary>
     public IReadOnlyList<Sweep> Sweeps { get; }

@@ -115,6 +115,24 @@ public sealed class CommandTests : IDisposable
     }
 
     [Fact]
+    public async Task The_doctor_looks_at_certificates()
+    {
+        using var openssl = new OpenSslTool();
+        foreach (var (name, days) in new[] { ("long", "90"), ("short", "6") })
+            await openssl.Run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".pem", "-days", days, "-subj", "/CN=localhost",
+                "-addext", "subjectAltName=DNS:localhost", "-addext", "keyUsage=digitalSignature", "-addext", "extendedKeyUsage=serverAuth");
+        Assert.Contains("ok   the listeners' certificate in", await DoctorAsync("long", "long"), StringComparison.Ordinal);
+        Assert.Matches("note the listeners' certificate in .*: 7 days or less are left", await DoctorAsync("short", "short"));
+        Assert.Contains("BAD  the listeners' certificate would be refused", await DoctorAsync("long", "short"), StringComparison.Ordinal);
+
+        async Task<string> DoctorAsync(string certificate, string key) => (await KeyreeveProcess.RunAsync(["doctor", "--data", _folder.Data], new Dictionary<string, string>
+        {
+            ["KEYREEVE__Certificates__ServerCertificate"] = openssl.File(certificate + ".pem"),
+            ["KEYREEVE__Certificates__ServerKey"] = openssl.File(key + ".key"),
+        })).Output;
+    }
+
+    [Fact]
     public async Task The_audit_holds_after_traffic_while_serving_and_stopped_until_a_line_is_changed()
     {
         await using (var process = await _folder.StartDemoAsync())

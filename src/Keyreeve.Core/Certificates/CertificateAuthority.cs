@@ -2,6 +2,7 @@ using System.Formats.Asn1;
 using System.Numerics;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Keyreeve.Core.Refusals;
 
 namespace Keyreeve.Core.Certificates;
 
@@ -125,12 +126,17 @@ public sealed class CertificateAuthority : IDisposable
     /// <returns>The certificate, without a private key.</returns>
     /// <exception cref="ArgumentException">The request or the key is outside the profile, or a name is outside the authority's name constraints.</exception>
     /// <exception cref="InvalidOperationException">This authority does not issue such certificates, or has expired.</exception>
+    public X509Certificate2 Issue(EntityRequest request, PublicKey publicKey, DateTimeOffset now) =>
+        TryIssue(request, publicKey, now).Succeeded(out var certificate, out var refusal) ? certificate : throw new ArgumentException(refusal.Operator, nameof(request));
+
+    /// <summary>The same where an operator wrote the request: what is wrong with it is a refusal.</summary>
+    /// <exception cref="InvalidOperationException">This authority does not issue such certificates, or has expired.</exception>
     [Spec("TS 33.310", "6.1.3a")]
-    public X509Certificate2 Issue(EntityRequest request, PublicKey publicKey, DateTimeOffset now)
+    public Outcome<X509Certificate2> TryIssue(EntityRequest request, PublicKey publicKey, DateTimeOffset now)
     {
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(publicKey);
-        if (EntityExtensions.BeyondProfile(request, publicKey) is { } beyond) throw new ArgumentException(beyond, nameof(request));
+        if (EntityExtensions.BeyondProfile(request, publicKey) is { } beyond) return Refusal.Of(RefusalCode.InvalidParameter, beyond);
         var allowed = Role switch
         {
             CaRole.Root => EntityUse.None,
@@ -150,7 +156,7 @@ public sealed class CertificateAuthority : IDisposable
         var check = PeerCertificates.Check(certificate, [], [Certificate], request.Use, StartOf(certificate), revokedSerials: null);
         if (check.Verified is not null) return certificate;
         certificate.Dispose();
-        throw new ArgumentException($"The certificate would be refused ({check.Refusal}): is a name outside the authority's constraints?", nameof(request));
+        return Refusal.Of(RefusalCode.InvalidParameter, $"The certificate would be refused ({check.Refusal}): is a name outside the authority's constraints?");
     }
 
     /// <summary>Writes the list of revoked certificates of this authority (RFC 5280 section 5), as DER.</summary>

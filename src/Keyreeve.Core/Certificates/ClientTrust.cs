@@ -12,8 +12,10 @@ namespace Keyreeve.Core.Certificates;
 /// True: once there are lists, a certificate whose issuer has none that is up to date is refused. False: an old list goes on being
 /// used, and an issuer without one is believed.
 /// </param>
-/// <param name="own">The authority among them that is this server: it knows that it has revoked nothing, and has no list.</param>
-public sealed class ClientTrust(X509Certificate2Collection anchors, IReadOnlyList<RevokedSerials> lists, bool refusesUnknown, X509Certificate2? own = null)
+/// <param name="own">The built-in VAL authority when it is among them: it needs no list, for this server knows what it has revoked.</param>
+/// <param name="revokedByUs">What that is; null: nothing.</param>
+public sealed class ClientTrust(
+    X509Certificate2Collection anchors, IReadOnlyList<RevokedSerials> lists, bool refusesUnknown, X509Certificate2? own = null, RevokedCertificates? revokedByUs = null)
 {
     /// <summary>The authorities.</summary>
     public X509Certificate2Collection Anchors { get; } = anchors;
@@ -21,8 +23,11 @@ public sealed class ClientTrust(X509Certificate2Collection anchors, IReadOnlyLis
     /// <summary>The lists.</summary>
     public IReadOnlyList<RevokedSerials> Lists { get; } = lists;
 
-    /// <summary>The same authorities with newer lists.</summary>
-    public ClientTrust With(IReadOnlyList<RevokedSerials> newer) => new(Anchors, newer, refusesUnknown, own);
+    /// <summary>What the built-in authority has revoked, as far as is known here.</summary>
+    public RevokedCertificates? RevokedByUs { get; } = revokedByUs;
+
+    /// <summary>The same authorities and lists with what the built-in authority has revoked since.</summary>
+    public ClientTrust With(RevokedCertificates newer) => new(Anchors, Lists, refusesUnknown, own, newer);
 
     /// <summary>Whether a certificate holds: path, time, use, revocation. Whose it is has still to be asked.</summary>
     public PeerCheck Check(ShownCertificate shown, DateTimeOffset now)
@@ -35,7 +40,7 @@ public sealed class ClientTrust(X509Certificate2Collection anchors, IReadOnlyLis
             // Serial numbers are one issuer's: those that its list names, of what was shown.
             var revoked = new HashSet<string>(StringComparer.Ordinal);
             foreach (var certificate in intermediates.Prepend(shown.Certificate))
-                if (Lists.Any(l => l.IsOfIssuerOf(certificate) && l.Names(certificate)))
+                if (Lists.Any(l => l.IsOfIssuerOf(certificate) && l.Names(certificate)) || IsOwn(certificate) && RevokedByUs?.Names(CaRole.ValMc, certificate.SerialNumber) == true)
                     revoked.Add(certificate.SerialNumber);
             var check = PeerCertificates.Check(shown.Certificate, intermediates, Anchors, EntityUse.Client, now, revoked);
             return check.Verified is not null && refusesUnknown && Lists.Count > 0 && !IsKnown(shown.Certificate, now) ? new(PeerCertificateRefusal.RevocationUnknown) : check;
@@ -52,5 +57,7 @@ public sealed class ClientTrust(X509Certificate2Collection anchors, IReadOnlyLis
     }
 
     private bool IsKnown(X509Certificate2 certificate, DateTimeOffset now) =>
-        Lists.Any(l => l.IsOfIssuerOf(certificate) && now < l.NextUpdate) || own is not null && certificate.IssuerName.RawData.AsSpan().SequenceEqual(own.SubjectName.RawData);
+        Lists.Any(l => l.IsOfIssuerOf(certificate) && now < l.NextUpdate) || IsOwn(certificate);
+
+    private bool IsOwn(X509Certificate2 certificate) => own is not null && certificate.IssuerName.RawData.AsSpan().SequenceEqual(own.SubjectName.RawData);
 }

@@ -1,4 +1,6 @@
 using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 
 namespace Keyreeve.Core.Certificates;
 
@@ -59,4 +61,22 @@ public sealed record EntityRequest
 
     /// <summary>Where the authority's list of revoked certificates is fetched (http), or null for none.</summary>
     public Uri? CrlUri { get; init; }
+
+    /// <summary>A request for another certificate that says what this one of ours says: names, use, and how long it is good.</summary>
+    /// <exception cref="CryptographicException">It is none of ours: it holds what our authorities do not write.</exception>
+    public static EntityRequest Again(X509Certificate2 certificate)
+    {
+        var names = CertificateNames.Read(certificate);
+        var uses = certificate.Extensions.OfType<X509EnhancedKeyUsageExtension>().SelectMany(e => e.EnhancedKeyUsages.Cast<Oid>()).Select(oid => oid.Value).ToList();
+        return new EntityRequest
+        {
+            CommonName = certificate.GetNameInfo(X509NameType.SimpleName, forIssuer: false),
+            Use = (uses.Contains(EntityExtensions.ClientAuthentication) ? EntityUse.Client : EntityUse.None)
+                | (uses.Contains(EntityExtensions.ServerAuthentication) ? EntityUse.Server : EntityUse.None),
+            DnsNames = names.DnsNames,
+            Uris = [.. names.Uris.Select(uri => new Uri(uri))],
+            Addresses = names.Addresses,
+            Validity = certificate.NotAfter - certificate.NotBefore,
+        };
+    }
 }

@@ -126,8 +126,15 @@ public sealed record Client
     /// <summary>SHA-256 thumbprints (lower-case hex) of certificates registered for it.</summary>
     public ImmutableArray<string> CertificateThumbprints { get; init; } = [];
 
-    /// <summary>For tls_client_auth: the name that its certificate must hold.</summary>
+    /// <summary>For tls_client_auth and <see cref="RequireCertificate"/>: the name that its certificate must hold.</summary>
     public RegisteredName? TlsName { get; init; }
+
+    /// <summary>
+    /// Its tokens are good at the SEAL APIs only on a connection with a certificate that holds <see cref="TlsName"/>: certificate and token are
+    /// both demanded.
+    /// </summary>
+    [Spec("TS 33.434", "5.1.1.8")]
+    public bool RequireCertificate { get; init; }
 
     /// <summary>What ID tokens are signed with.</summary>
     public JwsAlgorithm IdTokenAlgorithm { get; init; } = JwsAlgorithm.ES256;

@@ -1,4 +1,5 @@
 using Keyreeve.Core.Audit;
+using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Refusals;
 
 namespace Keyreeve.Core.Identity;
@@ -47,6 +48,9 @@ public interface IDirectory
 
     /// <summary>The client that a certificate (SHA-256 thumbprint, lower-case hex) is registered for, or null.</summary>
     Task<Client?> FindClientByCertificateAsync(string thumbprint, CancellationToken cancel);
+
+    /// <summary>The clients whose certificate holds a name, in the order of their identifier. DNS names are compared without case.</summary>
+    Task<IReadOnlyList<Client>> FindClientsByTlsNameAsync(RegisteredName name, CancellationToken cancel);
 
     /// <summary>The clients registered as the resource server of an audience, in the order of their identifier.</summary>
     Task<IReadOnlyList<Client>> FindClientsByAudienceAsync(string audience, CancellationToken cancel);

@@ -1,3 +1,5 @@
+using Keyreeve.Core.Certificates;
+
 namespace Keyreeve.Core.Identity;
 
 /// <summary>The names that closed sets have in registries, metadata, the admin API and the store.</summary>
@@ -37,6 +39,16 @@ public static class WireNames
         ConsentRule.Remember => "remember",
         ConsentRule.Always => "always",
         ConsentRule.Implied => "implied",
+    };
+
+    /// <summary>Our authorities' names, in the admin API and in the addresses of their lists.</summary>
+    public static string Of(CaRole authority) => authority switch
+    {
+        CaRole.Root => "root",
+        CaRole.Servers => "servers",
+        CaRole.Operators => "operators",
+        CaRole.ValMc => "val",
+        CaRole.Capif => "capif",
     };
 
     /// <summary>The value of a name, or null.</summary>

@@ -17,6 +17,9 @@ public enum Topic
 
     /// <summary>Trusted issuers.</summary>
     Issuers = 5,
+
+    /// <summary>Certificates of our own authorities that were revoked, and the lists of them.</summary>
+    Certificates = 6,
 }
 
 /// <summary>Version counters in the store: whoever changes a topic raises its counter in the same transaction.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Runtime.ExceptionServices;
+using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Policy;
@@ -30,6 +31,7 @@ public sealed class SnapshotState : IDisposable
     private readonly IDirectory _directory;
     private readonly ISigningKeyStore _keyStore;
     private readonly IRevocationStore _revocationStore;
+    private readonly IIssuedCertificateStore _certificateStore;
     private readonly IChangeFeed _feed;
     private readonly Kek _kek;
     private readonly string _issuer;
@@ -46,14 +48,16 @@ public sealed class SnapshotState : IDisposable
     private ScopeCatalogue _scopes;
     private GenerationCache<string, Client> _clients = new(ClientCapacity, secondSight: true);
     private GenerationCache<string, string> _certificates = new(ClientCapacity);
+    private GenerationCache<string, IReadOnlyList<Client>> _tlsNames = new(ClientCapacity);
     private GenerationCache<string, IReadOnlyList<Client>> _resourceServers = new(ClientCapacity);
+    private RevokedCertificates _revokedCertificates = RevokedCertificates.None;
     private FrozenDictionary<string, TrustedIssuer> _issuers = FrozenDictionary<string, TrustedIssuer>.Empty;
 
     /// <summary>Empty until <see cref="RefreshAsync"/> ran.</summary>
-    public SnapshotState(IDirectory directory, ISigningKeyStore keyStore, IRevocationStore revocationStore, IChangeFeed feed, Kek kek,
-        string issuer, IReadOnlyDictionary<string, string>? renamedScopes, TimeSpan mayBeStaleFor, TimeProvider clock, IReadOnlyDictionary<string, string>? audiences = null)
+    public SnapshotState(IDirectory directory, ISigningKeyStore keyStore, IRevocationStore revocationStore, IIssuedCertificateStore certificateStore, IChangeFeed feed,
+        Kek kek, string issuer, IReadOnlyDictionary<string, string>? renamedScopes, TimeSpan mayBeStaleFor, TimeProvider clock, IReadOnlyDictionary<string, string>? audiences = null)
     {
-        (_directory, _keyStore, _revocationStore, _feed) = (directory, keyStore, revocationStore, feed);
+        (_directory, _keyStore, _revocationStore, _certificateStore, _feed) = (directory, keyStore, revocationStore, certificateStore, feed);
         (_kek, _issuer, _renamedScopes, _audiences, _clock) = (kek, issuer, renamedScopes, audiences, clock);
         _mayBeStaleFor = mayBeStaleFor;
         _upToDateAt = clock.GetTimestamp();
@@ -66,6 +70,10 @@ public sealed class SnapshotState : IDisposable
     /// <summary>The revocation list.</summary>
     /// <exception cref="StaleSnapshotException">The store was not heard of for too long: what was revoked since is not known.</exception>
     public RevocationList Revocations => Age <= _mayBeStaleFor ? Volatile.Read(ref _revocations) : throw new StaleSnapshotException(Age);
+
+    /// <summary>What our own authorities have revoked, and their lists of it.</summary>
+    /// <exception cref="StaleSnapshotException">As for <see cref="Revocations"/>.</exception>
+    public RevokedCertificates RevokedCertificates => Age <= _mayBeStaleFor ? Volatile.Read(ref _revokedCertificates) : throw new StaleSnapshotException(Age);
 
     /// <summary>How long ago this node last knew that it was up to date. Counted by a clock that nobody sets.</summary>
     public TimeSpan Age => _clock.GetElapsedTime(Volatile.Read(ref _upToDateAt));
@@ -103,6 +111,17 @@ public sealed class SnapshotState : IDisposable
         if (client is not null)
             cache.Add(thumbprint, client.ClientId);
         return client;
+    }
+
+    /// <summary>The clients whose certificate holds a name, remembered until a client changes. Ask for names that an authority has vouched for alone.</summary>
+    public async ValueTask<IReadOnlyList<Client>> FindClientsByTlsNameAsync(RegisteredName name, CancellationToken cancel)
+    {
+        var cache = Volatile.Read(ref _tlsNames);
+        if (cache.TryGet(name.ToString(), out var known))
+            return known;
+        var loaded = await _directory.FindClientsByTlsNameAsync(name, cancel);
+        cache.Add(name.ToString(), loaded);
+        return loaded;
     }
 
     /// <summary>The clients registered as the resource server of an audience, remembered until a client changes.</summary>
@@ -148,7 +167,7 @@ public sealed class SnapshotState : IDisposable
                 {
                     // A signing key that does not open must not keep a revocation out: each topic stands alone, and the caller learns of the first failure.
                     failed ??= ExceptionDispatchInfo.Capture(e);
-                    revocationsKnown &= topic != Topic.Revocations;
+                    revocationsKnown &= topic is not (Topic.Revocations or Topic.Certificates);
                 }
             }
             if (revocationsKnown)
@@ -171,6 +190,7 @@ public sealed class SnapshotState : IDisposable
             case Topic.Clients:
                 Volatile.Write(ref _clients, new(ClientCapacity, secondSight: true));
                 Volatile.Write(ref _certificates, new(ClientCapacity));
+                Volatile.Write(ref _tlsNames, new(ClientCapacity));
                 Volatile.Write(ref _resourceServers, new(ClientCapacity));
                 break;
             case Topic.Services:
@@ -178,6 +198,9 @@ public sealed class SnapshotState : IDisposable
                 break;
             case Topic.Issuers:
                 Volatile.Write(ref _issuers, (await _directory.ListIssuersAsync(cancel)).ToFrozenDictionary(i => i.Issuer, StringComparer.Ordinal));
+                break;
+            case Topic.Certificates:
+                Volatile.Write(ref _revokedCertificates, await _certificateStore.LoadRevokedAsync(_clock.GetUtcNow() - ClockJumps.Forgiven, cancel));
                 break;
             case Topic.SigningKeys:
                 Volatile.Write(ref _keys, OpenRing(await _keyStore.LoadAsync(cancel)));

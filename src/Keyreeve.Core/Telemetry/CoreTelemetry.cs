@@ -36,5 +36,6 @@ public static class CoreTelemetry
         Topic.SigningKeys => "signing_keys",
         Topic.Revocations => "revocations",
         Topic.Issuers => "issuers",
+        Topic.Certificates => "certificates",
     };
 }

@@ -50,7 +50,7 @@ public static class TokenBinding
             return null;
         return shown is not null && string.Equals(token.BoundTo, shown.Confirmation, StringComparison.Ordinal)
             ? null
-            : new Refusal(RefusalCode.BoundToAnotherKey, "the access token is not valid",
+            : new Refusal(RefusalCode.BoundToAnotherKey, shown is null ? "the access token is bound to a certificate: show it on listener mtls" : "the access token is not valid",
                 $"token {token.Claims.JwtId} is bound to a certificate and came with {(shown is null ? "none" : "another one")}");
     }
 }

@@ -25,7 +25,7 @@ public static class RetrieveProfiles
     {
         var door = context.RequestServices.GetRequiredService<ValServerDoor>();
         var scopes = door.State.Scopes;
-        if (!door.Enter(context, scopes.UserProfileAudience, scopes.UserProfile).Succeeded(out var token, out var refusal))
+        if (!(await door.EnterAsync(context, scopes.UserProfileAudience, scopes.UserProfile)).Succeeded(out var token, out var refusal))
         {
             await RefuseAsync(context, door, refusal);
             return;

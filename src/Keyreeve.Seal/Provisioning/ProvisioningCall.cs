@@ -41,7 +41,7 @@ internal sealed record ProvisioningCall(HttpContext Http, ValServerDoor Door, IC
     {
         var door = context.RequestServices.GetRequiredService<ValServerDoor>();
         var scopes = door.State.Scopes;
-        if (!door.Enter(context, scopes.IdentityProvisioningAudience, scopes.IdentityProvisioning).Succeeded(out var token, out var refusal))
+        if (!(await door.EnterAsync(context, scopes.IdentityProvisioningAudience, scopes.IdentityProvisioning)).Succeeded(out var token, out var refusal))
         {
             await RefuseAsync(context, door, refusal);
             return;

@@ -1,5 +1,6 @@
 using System.Text;
 using Keyreeve.Server.Admin.Audit;
+using Keyreeve.Server.Admin.Certificates;
 using Keyreeve.Server.Admin.Clients;
 using Keyreeve.Server.Admin.Devices;
 using Keyreeve.Server.Admin.Issuers;
@@ -109,6 +110,12 @@ public static class AdminRoutes
         new("GET", "/profiles/{id}", "showProfile", "One profile with its document.", ShowProfile.HandleAsync) { Answers = ProfileJson.Schema },
         new("PUT", "/profiles/{id}", "replaceProfile", "Replaces the document.", ReplaceProfile.HandleAsync) { Reads = ProfileJson.Replacement, Answers = ProfileJson.Item },
         new("DELETE", "/profiles/{id}", "removeProfile", "Removes a profile.", RemoveProfile.HandleAsync),
+
+        new("GET", "/certificates", "listCertificates", "Certificates that the built-in authorities have issued.", ListCertificates.HandleAsync) { Answers = CertificateJson.Item, IsPage = true, Query = ["clientId"] },
+        new("POST", "/certificates", "issueCertificate", "Issues a certificate, for the key of a request (csr) or for one that is made and returned once.", IssueCertificate.HandleAsync) { Reads = CertificateJson.New, Answers = CertificateJson.Issued },
+        new("GET", "/certificates/{serial}", "showCertificate", "One certificate with its chain.", ShowCertificate.HandleAsync) { Answers = CertificateJson.Shown },
+        new("POST", "/certificates/{serial}/renew", "renewCertificate", "Issues another one with the same names; the one before stays good until it ends or is revoked.", RenewCertificate.HandleAsync) { Reads = CertificateJson.Renewal, Answers = CertificateJson.Issued },
+        new("POST", "/certificates/{serial}/revoke", "revokeCertificate", "Refused from the next request on, and named in the authority's list (/crl).", RevokeCertificate.HandleAsync) { Reads = CertificateJson.Revocation, ReadsOptional = true, Answers = CertificateJson.Item },
 
         new("GET", "/signing-keys", "listSigningKeys", "The keys that sign tokens, with their state.", ListSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },
         new("POST", "/signing-keys/rotate", "rotateSigningKeys", "Publishes the next key of every algorithm now; it signs after the publish-ahead time.", RotateSigningKeys.HandleAsync) { Answers = SigningKeyJson.Schema, IsPage = true },

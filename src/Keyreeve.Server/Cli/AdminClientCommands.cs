@@ -22,6 +22,7 @@ internal static class AdminClientCommands
             AdminFlag.Texts("--owned-service", "ownedServices", "as a VAL server: a VAL service it owns"),
             AdminFlag.Texts("--certificate", "certificates", "a PEM file, or a SHA-256 thumbprint") with { MayBeFile = true },
             AdminFlag.Text("--tls-name", "tlsName", "for tls_client_auth, the name its certificate holds: KIND:VALUE with subject_dn, san_dns, san_uri, san_ip or san_email"),
+            new("--require-certificate", "requireCertificate", typeof(bool), "SEAL-S: its tokens are good at the SEAL APIs only with a certificate of --tls-name"),
             AdminFlag.Text("--id-token-algorithm", "idTokenAlgorithm", "ES256 or RS256; default by profile: seal ES256, openid RS256"),
             new("--access-token-seconds", "accessTokenSeconds", typeof(int), "10 to 86400"),
             AdminFlag.Text("--minimum-acr", "minimumAcr", "the weakest authentication class of its users"),

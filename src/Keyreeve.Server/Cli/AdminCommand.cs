@@ -19,6 +19,7 @@ internal static class AdminCommand
             AdminResource.Devices.CreateCommand(tools),
             AdminKeyCommands.Create(tools),
             AdminProfileCommands.Create(tools),
+            AdminCertificateCommands.Create(tools),
             AdminSigningKeyCommands.Create(tools),
             AdminOperatorCommands.Create(tools),
             AdminStoreCommands.Create(connection.Data, json),

@@ -57,27 +57,13 @@ internal static class AdminOperatorCommands
                 new Dictionary<string, string> { ["name"] = "<name>", ["certificate"] = "--certificate", ["csr"] = "--csr" })).Document;
             if (prefix is not null)
             {
-                Write(prefix + ".key", key.ExportPkcs8PrivateKeyPem() + "\n");
-                Write(prefix + ".pem", (string)made["certificate"]!);
+                AdminFiles.Write(prefix + ".key", key.ExportPkcs8PrivateKeyPem() + "\n", "the operator was registered: remove the operator and try again");
+                AdminFiles.Write(prefix + ".pem", (string)made["certificate"]!, "the operator was registered: remove the operator and try again");
             }
             output.Done($"added operator {made["name"]} with certificate {made["thumbprint"]}{(prefix is null ? "" : $" ({prefix}.pem, {prefix}.key)")}", made);
             if (request is not null && output.ForPeople)
                 Console.Write((string)made["certificate"]!);
         }));
         return command;
-    }
-
-    /// <summary>Readable by the owner only, from its first octet on.</summary>
-    private static void Write(string file, string text)
-    {
-        try
-        {
-            using var stream = new FileStream(file, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
-            stream.Write(System.Text.Encoding.ASCII.GetBytes(text));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw AdminFailure.Refused($"the operator was registered, but {file} cannot be written: {e.Message}; remove the operator and try again");
-        }
     }
 }

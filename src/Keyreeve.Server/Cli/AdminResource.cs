@@ -249,6 +249,20 @@ internal static class AdminFiles
         }
     }
 
+    /// <summary>Writes a new file, readable by its owner only from its first octet on. What was done before, and what to do when it fails, says <paramref name="done"/>.</summary>
+    public static void Write(string file, string text, string done)
+    {
+        try
+        {
+            using var stream = new FileStream(file, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+            stream.Write(System.Text.Encoding.ASCII.GetBytes(text));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw AdminFailure.Refused($"{file} cannot be written: {e.Message}; {done}");
+        }
+    }
+
     /// <summary>The text of a file, or of standard input for "-".</summary>
     public static string ReadText(string flag, string file)
     {

@@ -51,8 +51,11 @@ internal static class DoctorCommand
             findings.AddRange(settings.Listeners.Where(l => !l.Value.IsOff).Select(l => Port(l.Key, l.Value, served)));
         }
         findings.AddRange(Folder(data));
+        findings.AddRange(CertificateFindings.Of(data, settings, TimeProvider.System.GetUtcNow()).Select(Of));
         if (settings?.Postgres is { } address)
-            findings.AddRange((await DatabaseFindings.OfAsync(address, cancel)).Select(f => (f.IsBad ? Verdict.Bad : f.Cure.Length > 0 ? Verdict.Note : Verdict.Good, f.What, f.Cure)));
+            findings.AddRange((await DatabaseFindings.OfAsync(address, cancel)).Select(Of));
+        if (settings is { NdsIpPeers.Count: > 0 })
+            findings.AddRange((await NdsIpFindings.OfAsync(settings.NdsIpPeers, cancel)).Select(Of));
         foreach (var (verdict, what, cure) in findings)
         {
             var mark = verdict switch { Verdict.Good => "[green]ok  [/]", Verdict.Note => "[yellow]note[/]", Verdict.Bad => "[red]BAD [/]" };
@@ -62,6 +65,9 @@ internal static class DoctorCommand
         }
         return findings.Exists(f => f.Verdict == Verdict.Bad) ? 1 : 0;
     }
+
+    private static (Verdict, string, string) Of(Finding finding) =>
+        (finding.IsBad ? Verdict.Bad : finding.Cure.Length > 0 ? Verdict.Note : Verdict.Good, finding.What, finding.Cure);
 
     private static (Verdict, string, string) Library(string name, Verdict missing, string cure)
     {

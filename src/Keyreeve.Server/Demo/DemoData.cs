@@ -252,6 +252,8 @@ public sealed class DemoData
             _parts.Clock.GetUtcNow());
         using (certificate)
         {
+            var issued = IssuedCertificate.Of(certificate, CaRole.ValMc, id, _parts.Clock.GetUtcNow());
+            Demand(await _parts.Stores.Certificates.AddAsync(issued, replaces: null, Entry("certificate.issued", issued.Serial), cancel));
             _parts.Folder.Write(id + ".pem", certificatePem);
             _parts.Folder.Write(id + ".key", keyPem);
             var json = await AddClientAsync(client with

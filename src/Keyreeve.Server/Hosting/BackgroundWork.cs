@@ -7,8 +7,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Hosting;
 
-/// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, server certificate, telling of failed key requests.</summary>
-public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, CurrentCertificate certificate, IReplayMemory replays, KeyFailures failures, KeyFailureEvents failureEvents,
+/// <summary>Everything that runs beside the requests: snapshots, audit, key rotation, telling of failed key requests.</summary>
+public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, IReplayMemory replays, KeyFailures failures, KeyFailureEvents failureEvents,
     Readiness readiness, ILogger<BackgroundWork> log) : BackgroundService
 {
     private static readonly TimeSpan PollEvery = TimeSpan.FromMilliseconds(500);
@@ -25,24 +25,10 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
         FollowAsync(stoppingToken),
         // Each apart: one that fails does not keep the others from their work.
         EveryAsync(TendEvery, "key rotation", () => RotateAsync(stoppingToken), stoppingToken),
-        EveryAsync(TendEvery, "renewing the server certificate", RenewAsync, stoppingToken),
-        EveryAsync(TendEvery, "reading the lists of revoked certificates", ReloadAsync, stoppingToken),
         EveryAsync(TendEvery, "forgetting key requests", () => ForgetAsync(stoppingToken), stoppingToken),
         EveryAsync(parts.Options.Settings.KeyFailurePeriod, "telling of failed key requests",
             () => failures.TellAsync(failureEvents, messages => parts.Stores.Outbox.SendAsync(messages, stoppingToken), parts.Clock.GetUtcNow()), stoppingToken),
         FillAsync(stoppingToken));
-
-    private Task RenewAsync()
-    {
-        certificate.RenewIfOld();
-        return Task.CompletedTask;
-    }
-
-    private Task ReloadAsync()
-    {
-        parts.ClientAuthorities.ReloadIfChanged();
-        return Task.CompletedTask;
-    }
 
     private async Task RotateAsync(CancellationToken cancel)
     {
@@ -145,22 +131,4 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
 
     [LoggerMessage(EventId = 1, Level = LogLevel.Error, Message = "{What} failed; it is tried again")]
     private static partial void LogFailed(ILogger log, Exception e, string what);
-}
-
-/// <summary>The server certificate now; replaced while serving.</summary>
-public sealed class CurrentCertificate(Pki pki, string hostName, TimeProvider clock)
-{
-    private static readonly TimeSpan RenewAfter = TimeSpan.FromDays(30);
-
-    private ServerCertificate _now = pki.IssueServerCertificate(hostName, clock.GetUtcNow());
-
-    /// <summary>For the next handshake.</summary>
-    public ServerCertificate Now => Volatile.Read(ref _now);
-
-    /// <summary>Makes a new one every 30 days, with 60 left.</summary>
-    public void RenewIfOld()
-    {
-        if (clock.GetUtcNow() - Now.IssuedAt > RenewAfter)
-            Volatile.Write(ref _now, pki.IssueServerCertificate(hostName, clock.GetUtcNow()));
-    }
 }

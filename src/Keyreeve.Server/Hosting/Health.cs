@@ -12,7 +12,8 @@ internal static class Health
         {
             { IsUp: false } => WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "starting"),
             { IsReady: false } => WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "the store is away"),
-            _ => WriteAsync(context, StatusCodes.Status200OK, "ready"),
+            // Ready all the same: what is behind the first line is for people.
+            _ => WriteAsync(context, StatusCodes.Status200OK, string.Concat(["ready", .. context.RequestServices.GetRequiredService<CertificateCare>().Warnings().Select(w => "\nwarning: " + w)])),
         }).On(Listener.Health);
     }
 

@@ -99,18 +99,20 @@ public sealed class KeyreeveServer : IAsyncDisposable
         var stores = new Stores(database, new RevocationEvents(Issuer, settings.EventReceivers));
         await StoreStart.CheckDemoAsync(options, stores, kek, clock, cancel);
         var previous = await PreviousLifeAsync(stores.Audit, clock, cancel);
-        var pki = Own(await Pki.OpenAsync(stores.Sealed, kek, settings.HostName, clock, cancel));
+        var pki = Own(await Pki.OpenAsync(stores.Sealed, kek, settings.HostName, ListBase(settings), clock, cancel));
         await KekKeeper.ClaimAsync(stores.Sealed, kek, clock, cancel);
         Folder.WritePublic("ca.pem", pki.Root.ExportCertificatePem() + "\n");
-        await OperatorCertificates.EnsureFirstAsync(Folder, stores.Sealed, kek, pki, isOneOfMany: settings.Postgres is not null, clock, cancel);
+        await OperatorCertificates.EnsureFirstAsync(Folder, stores.Sealed, stores.Certificates, kek, pki, isOneOfMany: settings.Postgres is not null, clock, cancel);
+
+        await CertificateCare.EnsureListsAsync(stores.Certificates, pki, RevokedCertificates.None, clock.GetUtcNow(), cancel);
 
         var pairwise = Own(await PairwiseSubjects.OpenAsync(stores.Sealed, kek, clock, cancel));
         var rotator = new KeyRotator(stores.SigningKeys, kek, settings.Rotation, clock);
         await rotator.RotateAsync(cancel);
-        var state = Own(new SnapshotState(stores.Directory, stores.SigningKeys, stores.Revocations, stores.Changes, kek, Issuer, settings.ScopeNames, settings.StaleAfter, clock, settings.ScopeAudiences));
+        var state = Own(new SnapshotState(stores.Directory, stores.SigningKeys, stores.Revocations, stores.Certificates, stores.Changes, kek, Issuer, settings.ScopeNames, settings.StaleAfter, clock, settings.ScopeAudiences));
         await state.RefreshAsync(cancel);
 
-        var parts = new ServerParts(options, Folder, Issuer, EndPoints, kek, stores, pki, new ClientAuthorities(settings.Clients, pki[CaRole.ValMc].Certificate), state, rotator, pairwise, previous, clock);
+        var parts = new ServerParts(options, Folder, Issuer, EndPoints, kek, stores, pki, new ClientAuthorities(settings.Clients, pki[CaRole.ValMc].Certificate, () => state.RevokedCertificates), state, rotator, pairwise, previous, clock);
         Application = WebHost.Build(parts, sockets);
         Own(Application);
         if ((_telemetry = TelemetryExport.Start(parts, Application.Services)) is { } telemetry)
@@ -136,6 +138,10 @@ public sealed class KeyreeveServer : IAsyncDisposable
                     last = Math.Max(last, json.RootElement.GetProperty("at").GetInt64() / 1000);
         return new(last == 0 ? 0 : Folder.EndedInOrder ? last + 1 : Math.Max(last + 1, clock.GetUtcNow().ToUnixTimeSeconds()));
     }
+
+    /// <summary>The one listener that speaks plain HTTP, as a list of revoked certificates is fetched (RFC 5280 8), unless the settings know better.</summary>
+    private string? ListBase(ServerSettings settings) => settings.Certificates.RevocationListBase
+        ?? (EndPoints.TryGetValue("health", out var health) ? $"http://{settings.HostName}:{health.Port}" : null);
 
     private void WriteListeners()
     {

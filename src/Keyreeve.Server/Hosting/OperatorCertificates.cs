@@ -24,7 +24,7 @@ public static class OperatorCertificates
     /// Makes and registers admin.pem and admin.key when there is no admin.pem, and again before it expires. Who keeps the key
     /// elsewhere leaves admin.pem in its place: then nothing is made. A node that comes to the database of others makes none: they have one.
     /// </summary>
-    public static async Task EnsureFirstAsync(DataFolder folder, ISealedStore store, Kek kek, Pki pki, bool isOneOfMany, TimeProvider clock, CancellationToken cancel)
+    public static async Task EnsureFirstAsync(DataFolder folder, ISealedStore store, IIssuedCertificateStore issued, Kek kek, Pki pki, bool isOneOfMany, TimeProvider clock, CancellationToken cancel)
     {
         var now = clock.GetUtcNow();
         if (File.Exists(folder.AdminPem))
@@ -41,7 +41,17 @@ public static class OperatorCertificates
         var (certificate, certificatePem, keyPem) = pki.IssueClient(CaRole.Operators, new EntityRequest { CommonName = "keyreeve operator", Use = EntityUse.Client, Validity = Validity }, now);
         using (certificate)
         {
-            await RegisterAsync(store, kek, ThumbprintOf(certificate), "first operator", "system", clock, cancel);
+            var record = IssuedCertificate.Of(certificate, CaRole.Operators, clientId: null, now);
+            await issued.AddAsync(record, replaces: null, new AuditEntry
+            {
+                Kind = "certificate.issued",
+                Outcome = AuditOutcome.Changed,
+                At = now.ToUnixTimeMilliseconds(),
+                Actor = "system",
+                Subject = record.Serial,
+                Detail = "first operator",
+            }, cancel);
+            await RegisterAsync(store, kek, record.Thumbprint, "first operator", "system", clock, cancel);
             folder.Write("admin.key", keyPem);
             folder.Write("admin.pem", certificatePem);
         }

@@ -3,16 +3,22 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Certificates;
+using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
+using Keyreeve.Core.Refusals;
 
 namespace Keyreeve.Server.Hosting;
 
 /// <summary>The built-in certificate authorities: a root that is name-constrained, and one issuing CA per role, their keys sealed in the store.</summary>
 public sealed class Pki : IDisposable
 {
-    private readonly Dictionary<CaRole, CertificateAuthority> _authorities;
+    /// <summary>How long a list of revoked certificates is good. Our choice: it is made anew daily, and a week of trouble with that does no harm.</summary>
+    private static readonly TimeSpan ListLife = TimeSpan.FromDays(7);
 
-    private Pki(Dictionary<CaRole, CertificateAuthority> authorities) => _authorities = authorities;
+    private readonly Dictionary<CaRole, CertificateAuthority> _authorities;
+    private readonly string? _listBase;
+
+    private Pki(Dictionary<CaRole, CertificateAuthority> authorities, string? listBase) => (_authorities, _listBase) = (authorities, listBase);
 
     /// <summary>The root's certificate: what others trust.</summary>
     public X509Certificate2 Root => _authorities[CaRole.Root].Certificate;
@@ -21,7 +27,13 @@ public sealed class Pki : IDisposable
     public CertificateAuthority this[CaRole role] => _authorities[role];
 
     /// <summary>Opens the CAs, making what is missing.</summary>
-    public static async Task<Pki> OpenAsync(ISealedStore store, Kek kek, string hostName, TimeProvider clock, CancellationToken cancel)
+    /// <param name="store">Where they are kept.</param>
+    /// <param name="kek">Seals their keys.</param>
+    /// <param name="hostName">For whom they may speak.</param>
+    /// <param name="listBase">Where others find their lists of revoked certificates (http, without trailing slash); null: certificates do not say.</param>
+    /// <param name="clock">The time.</param>
+    /// <param name="cancel">Ends it.</param>
+    public static async Task<Pki> OpenAsync(ISealedStore store, Kek kek, string hostName, string? listBase, TimeProvider clock, CancellationToken cancel)
     {
         var authorities = new Dictionary<CaRole, CertificateAuthority>();
         foreach (var role in Enum.GetValues<CaRole>().OrderBy(r => r == CaRole.Root ? 0 : 1))
@@ -48,8 +60,30 @@ public sealed class Pki : IDisposable
             authorities[role] = Unpack(role, packed);
             CryptographicOperations.ZeroMemory(packed);
         }
-        return new(authorities);
+        return new(authorities, listBase);
     }
+
+    /// <summary>The path of an authority's list of revoked certificates.</summary>
+    public static string ListPath(CaRole role) => $"/crl/{WireNames.Of(role)}.crl";
+
+    /// <summary>The authority that a certificate names as its issuer, or null. Who really issued it says its signature alone.</summary>
+    public CaRole? RoleOfIssuer(X509Certificate2 certificate)
+    {
+        foreach (var (role, authority) in _authorities)
+            if (certificate.IssuerName.RawData.AsSpan().SequenceEqual(authority.Certificate.SubjectName.RawData))
+                return role;
+        return null;
+    }
+
+    /// <summary>A certificate of ours for a key, as an operator asked for it.</summary>
+    public Outcome<X509Certificate2> Issue(CaRole role, EntityRequest request, PublicKey key, DateTimeOffset now) => _authorities[role].TryIssue(WithList(role, request), key, now);
+
+    /// <summary>A certificate with the authority that issued it, as its holder sends them.</summary>
+    public string ChainPem(CaRole role, X509Certificate2 certificate) => certificate.ExportCertificatePem() + "\n" + _authorities[role].Certificate.ExportCertificatePem() + "\n";
+
+    /// <summary>Signs the list of an authority.</summary>
+    public RevocationListRow BuildList(CaRole role, IReadOnlyList<RevokedCertificate> revoked, long number, DateTimeOffset now) =>
+        new(role, number, _authorities[role].BuildCrl(revoked, number, now, now + ListLife), now.ToUnixTimeSeconds(), (now + ListLife).ToUnixTimeSeconds());
 
     /// <summary>A certificate for this server's listeners.</summary>
     public ServerCertificate IssueServerCertificate(string hostName, DateTimeOffset now)
@@ -60,8 +94,8 @@ public sealed class Pki : IDisposable
         var request = new EntityRequest { CommonName = hostName, Use = EntityUse.Server, DnsNames = [.. names], Addresses = [IPAddress.Loopback, IPAddress.IPv6Loopback] };
         try
         {
-            using var certificate = issuer.Issue(request, new PublicKey(key), now);
-            return new ServerCertificate(certificate.CopyWithPrivateKey(key), issuer.Certificate, now);
+            using var certificate = issuer.Issue(WithList(CaRole.Servers, request), new PublicKey(key), now);
+            return new ServerCertificate(certificate.CopyWithPrivateKey(key), [issuer.Certificate], now);
         }
         catch (ArgumentException)
         {
@@ -73,9 +107,8 @@ public sealed class Pki : IDisposable
     public (X509Certificate2 Certificate, string CertificatePem, string KeyPem) IssueClient(CaRole role, EntityRequest request, DateTimeOffset now)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var issuer = _authorities[role];
-        var certificate = issuer.Issue(request, new PublicKey(key), now);
-        return (certificate, certificate.ExportCertificatePem() + "\n" + issuer.Certificate.ExportCertificatePem() + "\n", key.ExportPkcs8PrivateKeyPem() + "\n");
+        var certificate = _authorities[role].Issue(WithList(role, request), new PublicKey(key), now);
+        return (certificate, ChainPem(role, certificate), key.ExportPkcs8PrivateKeyPem() + "\n");
     }
 
     /// <inheritdoc />
@@ -84,6 +117,8 @@ public sealed class Pki : IDisposable
         foreach (var authority in _authorities.Values)
             authority.Dispose();
     }
+
+    private EntityRequest WithList(CaRole role, EntityRequest request) => _listBase is null ? request : request with { CrlUri = new Uri(_listBase + ListPath(role)) };
 
     /// <summary>length of the certificate (4 octets, big endian) | certificate (DER) | PKCS#8</summary>
     private static byte[] Pack(CertificateAuthority authority)
@@ -109,17 +144,20 @@ public sealed class Pki : IDisposable
 public sealed class ServerCertificate
 {
     /// <summary>Built once per certificate, used by every handshake.</summary>
-    public ServerCertificate(X509Certificate2 certificate, X509Certificate2 issuer, DateTimeOffset issuedAt)
+    /// <param name="certificate">Leaf with key.</param>
+    /// <param name="above">The authorities above it, as they are sent.</param>
+    /// <param name="issuedAt">When we made or read it.</param>
+    public ServerCertificate(X509Certificate2 certificate, X509Certificate2Collection above, DateTimeOffset issuedAt)
     {
         Certificate = certificate;
         IssuedAt = issuedAt;
-        Context = System.Net.Security.SslStreamCertificateContext.Create(certificate, [issuer], offline: true);
+        Context = System.Net.Security.SslStreamCertificateContext.Create(certificate, above, offline: true);
     }
 
     /// <summary>Leaf with key.</summary>
     public X509Certificate2 Certificate { get; }
 
-    /// <summary>When we made it.</summary>
+    /// <summary>When we made or read it.</summary>
     public DateTimeOffset IssuedAt { get; }
 
     /// <summary>Leaf and issuing CA, as sent.</summary>

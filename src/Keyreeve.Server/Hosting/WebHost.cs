@@ -49,7 +49,7 @@ public static class WebHost
         // Settings come from one place (SettingsReader); what the framework would read beside it is not heard.
         builder.Configuration.Sources.Clear();
         ConfigureLogging(builder.Logging, parts.Options);
-        var certificate = new CurrentCertificate(parts.Pki, parts.Options.Settings.HostName, parts.Clock);
+        var certificate = new CurrentCertificate(parts.Pki, parts.Options.Settings.Certificates, parts.Options.Settings.HostName, parts.Clock);
         ConfigureListeners(builder, parts, sockets, certificate);
         AddServices(builder.Services, parts, certificate);
         var app = builder.Build();
@@ -59,6 +59,7 @@ public static class WebHost
         PageLanguage.UsePageLanguage(app);
         app.UseRouting();
         app.UseListenerRouting();
+        RevokedCertificateDoor.Use(app, parts);
         Map(app, parts);
         return app;
     }
@@ -66,6 +67,7 @@ public static class WebHost
     private static void Map(WebApplication app, ServerParts parts)
     {
         Health.Map(app);
+        RevocationListPages.Map(app, parts);
         HomePages.Map(app, parts);
         app.MapGroup("").On(Listener.Https).MapPageAssets();
         app.MapLogin();
@@ -193,6 +195,7 @@ public static class WebHost
         services.AddSingleton(provider => new KeyFailureEvents(parts.Issuer, provider.GetRequiredService<SealSettings>().FailureReceivers));
         services.AddAdmin();
         services.AddHostedService<BackgroundWork>().AddHostedService<Custody>();
+        services.AddSingleton<CertificateCare>().AddHostedService(provider => provider.GetRequiredService<CertificateCare>());
         services.Replace(ServiceDescriptor.Singleton<DistributedContextPropagator, NoPropagation>());
         AddOutboxAndSweeping(services, parts);
         // Stopping takes 10 s at most; what is open after 6 s is cut, so that the rest of the stop has its time.

@@ -21,7 +21,7 @@ internal static class OutboundReader
     /// <summary>What may be connected to.</summary>
     public static OutboundSettings Read(string? networks, string? allowHttp, string? trustAnchors) => new()
     {
-        AllowedNetworks = [.. (networks ?? "").Split((char[])[' ', ','], StringSplitOptions.RemoveEmptyEntries).Select(ReadNetwork)],
+        AllowedNetworks = ReadNetworks("Outbound:AllowedNetworks", networks),
         AllowHttp = allowHttp?.ToUpperInvariant() switch
         {
             null or "FALSE" => false,
@@ -64,9 +64,11 @@ internal static class OutboundReader
         SettingsException Wrong() => new($"{ReceiverPrefix}{receiver}:About is '{text}'; write revocations, key-failures, or both");
     }
 
-    private static IPNetwork ReadNetwork(string text) => IPNetwork.TryParse(text, out var network)
-        ? network
-        : throw new SettingsException($"Outbound:AllowedNetworks: '{text}' is no network; write 10.1.0.0/16 or fd12::/64, with zero bits behind the prefix");
+    /// <summary>Networks, separated by spaces or commas.</summary>
+    public static IReadOnlyList<IPNetwork> ReadNetworks(string setting, string? networks) =>
+        [.. (networks ?? "").Split((char[])[' ', ','], StringSplitOptions.RemoveEmptyEntries).Select(text => IPNetwork.TryParse(text, out var network)
+            ? network
+            : throw new SettingsException($"{setting}: '{text}' is no network; write 10.1.0.0/16 or fd12::/64, with zero bits behind the prefix"))];
 
     /// <summary>The certificates of a PEM file.</summary>
     public static X509Certificate2Collection ReadAnchors(string setting, string file)

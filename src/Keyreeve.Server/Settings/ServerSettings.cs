@@ -1,4 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
 using Keyreeve.Core.Events;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Policy;
@@ -78,6 +77,12 @@ public sealed record ServerSettings
     /// <summary>Whom clients' certificates are believed by.</summary>
     public ClientSettings Clients { get; init; } = new();
 
+    /// <summary>The listeners' certificate, and what our certificates say.</summary>
+    public CertificateSettings Certificates { get; init; } = new();
+
+    /// <summary>Peers to whom traffic goes through IPsec; looked at by <c>doctor</c> alone.</summary>
+    public IReadOnlyList<System.Net.IPNetwork> NdsIpPeers { get; init; } = [];
+
     /// <summary>Who is told of revocations and of failed key requests.</summary>
     public IReadOnlyList<EventReceiver> EventReceivers { get; init; } = [];
 
@@ -94,14 +99,30 @@ public sealed record ServerSettings
 /// <summary>Whom clients' certificates are believed by, beside the built-in VAL authority.</summary>
 public sealed record ClientSettings
 {
-    /// <summary>Authorities pinned for clients.</summary>
-    public X509Certificate2Collection TrustAnchors { get; init; } = [];
+    /// <summary>False: the built-in VAL authority is not believed; the authorities of the file replace it.</summary>
+    public bool BelievesBuiltIn { get; init; } = true;
+
+    /// <summary>File with authorities pinned for clients, or null.</summary>
+    public string? TrustAnchorsFile { get; init; }
 
     /// <summary>File with their lists of revoked certificates, or null: then revocation is not looked at.</summary>
     public string? RevocationLists { get; init; }
 
     /// <summary>Refuse certificates whose issuer has no list that is up to date.</summary>
     public bool RefusesUnknownRevocation { get; init; } = true;
+}
+
+/// <summary>The listeners' certificate, and what our certificates say.</summary>
+public sealed record CertificateSettings
+{
+    /// <summary>PEM file with the listeners' certificate and those above it, or null: then the built-in authority issues it.</summary>
+    public string? ServerCertificate { get; init; }
+
+    /// <summary>PEM file with its key; goes with it.</summary>
+    public string? ServerKey { get; init; }
+
+    /// <summary>http address under which others reach /crl, without trailing slash; null: listener health, if there is one.</summary>
+    public string? RevocationListBase { get; init; }
 }
 
 /// <summary>Where a listener binds.</summary>

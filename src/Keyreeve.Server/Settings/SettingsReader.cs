@@ -66,7 +66,12 @@ public sealed class SettingsReader
         ("Outbound:AllowedNetworks", "", "networks that may be connected to although they are not public, as 10.1.0.0/16 fd12::/64"),
         ("Outbound:AllowHttp", "false", "true or false: plain http, to allowed networks alone"),
         ("Outbound:TrustAnchors", "", "PEM file of roots that receivers' certificates chain to, beside the own root"),
-        ("Clients:TrustAnchors", "", "PEM file of authorities that clients' certificates chain to, beside the built-in VAL authority"),
+        ("Certificates:ServerCertificate", "", "PEM file with the listeners' certificate and those above it; empty: the built-in authority issues one"),
+        ("Certificates:ServerKey", "", "PEM file with its key; both files are read again when they change"),
+        ("Certificates:RevocationListUrl", "http://HOSTNAME:PORT of listener health", "http address, without trailing slash, under which others reach /crl: it stands in the certificates that are issued"),
+        ("NdsIp:Peers", "", "networks to which traffic goes through IPsec, as 10.7.0.0/16: keyreeve doctor looks whether it does"),
+        ("Clients:BuiltInAuthority", "true", "true or false: believe the certificates of the built-in VAL authority"),
+        ("Clients:TrustAnchors", "", "PEM file of authorities that clients' certificates chain to, beside the built-in VAL authority; read again when it changes"),
         ("Clients:RevocationLists", "", "PEM file of these authorities' lists of revoked certificates; read again when it changes"),
         ("Clients:RevocationMode", "hard", "hard: once there are lists, refuse a certificate whose issuer has none up to date; soft: believe it"),
         ("Events:Receivers:NAME:Url", "", "who is told of revocations: https address that takes Security Event Tokens"),
@@ -238,10 +243,18 @@ public sealed class SettingsReader
             Outbound = outbound,
             Clients = new ClientSettings
             {
-                TrustAnchors = Text("Clients:TrustAnchors") is { } anchors ? OutboundReader.ReadAnchors("Clients:TrustAnchors", anchors) : [],
+                BelievesBuiltIn = Flag("Clients:BuiltInAuthority"),
+                TrustAnchorsFile = Text("Clients:TrustAnchors"),
                 RevocationLists = Text("Clients:RevocationLists"),
                 RefusesUnknownRevocation = (Text("Clients:RevocationMode") ?? "hard") switch { "hard" => true, "soft" => false, _ => throw Wrong("Clients:RevocationMode") },
             },
+            Certificates = new CertificateSettings
+            {
+                ServerCertificate = Text("Certificates:ServerCertificate"),
+                ServerKey = Text("Certificates:ServerKey"),
+                RevocationListBase = RevocationListBaseOrNull(),
+            },
+            NdsIpPeers = OutboundReader.ReadNetworks("NdsIp:Peers", Text("NdsIp:Peers")),
             EventReceivers = OutboundReader.ReadReceivers(Pairs(), outbound.AllowHttp),
             Sources = _sources,
         };
@@ -249,6 +262,10 @@ public sealed class SettingsReader
             throw new SettingsException("SigningKeys:PublishAheadHours is shorter than SigningKeys:PeriodHours");
         if (settings.Listeners["https"].IsOff)
             throw new SettingsException("Listeners:https:Address cannot be off: the issuer lives there");
+        if (settings.Certificates.ServerCertificate is null != settings.Certificates.ServerKey is null)
+            throw new SettingsException("Certificates:ServerCertificate and Certificates:ServerKey go together");
+        if (settings.Clients is { BelievesBuiltIn: false, TrustAnchorsFile: null })
+            throw new SettingsException("Clients:BuiltInAuthority=false leaves nobody to believe: set Clients:TrustAnchors");
         return settings;
     }
 
@@ -261,6 +278,17 @@ public sealed class SettingsReader
             && uri.UserInfo.Length == 0 && uri.AbsolutePath == "/" && !issuer.EndsWith('/')
                 ? issuer
                 : throw new SettingsException($"Issuer: '{issuer}' is not right; write https://host or https://host:port, without path, query and trailing slash");
+    }
+
+    /// <summary>"http": who checks a certificate must not need another one first (RFC 5280 8).</summary>
+    private string? RevocationListBaseOrNull()
+    {
+        if (Text("Certificates:RevocationListUrl") is not { } text)
+            return null;
+        return text.All(c => c is > ' ' and <= '~') && Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme == "http" && uri.UserInfo.Length == 0
+            && uri.Query.Length == 0 && uri.Fragment.Length == 0 && !text.EndsWith('/')
+                ? text
+                : throw new SettingsException($"Certificates:RevocationListUrl: '{text}' is not right; write http://host or http://host:port/path, without trailing slash");
     }
 
     /// <summary>Never says the value: a password may stand anywhere in it.</summary>
@@ -311,6 +339,8 @@ public sealed class SettingsReader
     private string? Text(string name) => _values.TryGetValue(name, out var v) && v.Value.Length > 0 ? v.Value : null;
 
     private bool IsRequired(string name) => (Text(name) ?? "client") switch { "client" => false, "required" => true, _ => throw Wrong(name) };
+
+    private bool Flag(string name) => (Text(name) ?? Array.Find(KnownSettings, k => k.Name == name).Default) switch { "true" => true, "false" => false, _ => throw Wrong(name) };
 
     private TimeSpan Seconds(string name, long least, long most) => TimeSpan.FromSeconds(Number(name, least, most));
 

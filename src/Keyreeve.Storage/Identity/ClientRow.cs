@@ -16,23 +16,23 @@ internal sealed class ClientRow
         c.audience, c.owned_services, c.id_token_algorithm, c.access_token_seconds, c.minimum_acr, c.disabled, c.version,
         c.description, c.website, c.logo_uri, c.policy_uri, c.terms_uri, c.jwks_uri,
         c.post_logout_redirect_uris, c.bound_tokens, c.require_pushed_requests, c.encrypt_access_tokens, c.tls_name, c.may_impersonate,
-        c.sector, c.signed_key_requests, c.encrypted_key_material
+        c.sector, c.signed_key_requests, c.encrypted_key_material, c.require_certificate
         """;
 
     /// <summary>How many these are; what a query adds stands behind them.</summary>
-    public const int ColumnCount = 33;
+    public const int ColumnCount = 34;
 
     public const string Insert = """
         INSERT INTO clients (client_id, name, profile, auth_methods, secrets, jwks, redirect_uris, grants, scopes, pkce_optional, consent,
                              audience, owned_services, id_token_algorithm, access_token_seconds, minimum_acr, disabled, version,
                              description, website, logo_uri, policy_uri, terms_uri, jwks_uri,
                              post_logout_redirect_uris, bound_tokens, require_pushed_requests, encrypt_access_tokens, tls_name, may_impersonate,
-                             sector, signed_key_requests, encrypted_key_material)
+                             sector, signed_key_requests, encrypted_key_material, require_certificate)
         VALUES (@ClientId, @Name, @Profile, @AuthMethods, @Secrets, @Jwks, @RedirectUris, @Grants, @Scopes, @PkceOptional, @Consent,
                 @Audience, @OwnedServices, @IdTokenAlgorithm, @AccessTokenSeconds, @MinimumAcr, @Disabled, @Version,
                 @Description, @Website, @LogoUri, @PolicyUri, @TermsUri, @JwksUri,
                 @PostLogoutRedirectUris, @BoundTokens, @RequirePushedRequests, @EncryptAccessTokens, @TlsName, @MayImpersonate,
-                @Sector, @SignedKeyRequests, @EncryptedKeyMaterial)
+                @Sector, @SignedKeyRequests, @EncryptedKeyMaterial, @RequireCertificate)
         """;
 
     public const string Update = """
@@ -43,7 +43,8 @@ internal sealed class ClientRow
             description = @Description, website = @Website, logo_uri = @LogoUri, policy_uri = @PolicyUri, terms_uri = @TermsUri, jwks_uri = @JwksUri,
             post_logout_redirect_uris = @PostLogoutRedirectUris, bound_tokens = @BoundTokens,
             require_pushed_requests = @RequirePushedRequests, encrypt_access_tokens = @EncryptAccessTokens, tls_name = @TlsName,
-            may_impersonate = @MayImpersonate, sector = @Sector, signed_key_requests = @SignedKeyRequests, encrypted_key_material = @EncryptedKeyMaterial
+            may_impersonate = @MayImpersonate, sector = @Sector, signed_key_requests = @SignedKeyRequests, encrypted_key_material = @EncryptedKeyMaterial,
+            require_certificate = @RequireCertificate
         WHERE client_id = @ClientId
         """;
 
@@ -80,6 +81,7 @@ internal sealed class ClientRow
     public string? Sector { get; init; }
     public long SignedKeyRequests { get; init; }
     public long EncryptedKeyMaterial { get; init; }
+    public long RequireCertificate { get; init; }
     public string? Thumbprint { get; init; }
 
     /// <summary>In the order of <see cref="Columns"/>.</summary>
@@ -118,6 +120,7 @@ internal sealed class ClientRow
         Sector = row.TextOrNull(30),
         SignedKeyRequests = row.GetInt64(31),
         EncryptedKeyMaterial = row.GetInt64(32),
+        RequireCertificate = row.GetInt64(33),
     };
 
     public static ClientRow Of(Client client, long version) => new()
@@ -155,6 +158,7 @@ internal sealed class ClientRow
         Sector = client.Sector,
         SignedKeyRequests = client.SignedKeyRequests ? 1 : 0,
         EncryptedKeyMaterial = client.EncryptedKeyMaterial ? 1 : 0,
+        RequireCertificate = client.RequireCertificate ? 1 : 0,
     };
 
     public Client ToClient(IEnumerable<string?> thumbprints) => new()
@@ -191,6 +195,7 @@ internal sealed class ClientRow
         Sector = Sector,
         SignedKeyRequests = SignedKeyRequests != 0,
         EncryptedKeyMaterial = EncryptedKeyMaterial != 0,
+        RequireCertificate = RequireCertificate != 0,
     };
 
     internal static string Write(JsonWebKeySet keys)

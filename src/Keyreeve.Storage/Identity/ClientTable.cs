@@ -1,6 +1,7 @@
 using System.Data.Common;
 using Dapper;
 using Keyreeve.Core.Audit;
+using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
@@ -43,6 +44,12 @@ internal sealed class ClientTable(IDatabase database, OutboxStore outbox)
         : database.ReadAsync<IReadOnlyList<Client>>(async connection => ToClients(await connection.QueryAsync<ClientRow>($"""
             {Joined} FROM clients c LEFT JOIN client_certificates x ON x.client_id = c.client_id WHERE c.audience = @Audience ORDER BY c.client_id, x.place
             """, new { Audience = audience })), cancel);
+
+    /// <summary>The index folds case, and only names of hosts may: of the others those that are spelled alike are taken.</summary>
+    public Task<IReadOnlyList<Client>> FindByTlsNameAsync(RegisteredName name, CancellationToken cancel) =>
+        database.ReadAsync<IReadOnlyList<Client>>(async connection => [.. ToClients(await connection.QueryAsync<ClientRow>($"""
+            {Joined} FROM clients c LEFT JOIN client_certificates x ON x.client_id = c.client_id WHERE lower(c.tls_name) = lower(@Name) ORDER BY c.client_id, x.place
+            """, new { Name = name.ToString() })).Where(client => name.Kind == CertificateNameKind.SanDns || name.Equals(client.TlsName))], cancel);
 
     public Task<IReadOnlyList<Client>> ListAsync(string? after, int limit, CancellationToken cancel) =>
         database.ReadAsync<IReadOnlyList<Client>>(async connection => ToClients(await connection.QueryAsync<ClientRow>($"""

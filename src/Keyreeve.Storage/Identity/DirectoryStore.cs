@@ -1,4 +1,5 @@
 using Keyreeve.Core.Audit;
+using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Refusals;
 
@@ -51,6 +52,9 @@ public sealed class DirectoryStore(IDatabase database, OutboxStore outbox) : IDi
 
     /// <inheritdoc />
     public Task<Client?> FindClientByCertificateAsync(string thumbprint, CancellationToken cancel) => _clients.FindByCertificateAsync(thumbprint, cancel);
+
+    /// <inheritdoc />
+    public Task<IReadOnlyList<Client>> FindClientsByTlsNameAsync(RegisteredName name, CancellationToken cancel) => _clients.FindByTlsNameAsync(name, cancel);
 
     /// <inheritdoc />
     public Task<IReadOnlyList<Client>> FindClientsByAudienceAsync(string audience, CancellationToken cancel) => _clients.FindByAudienceAsync(audience, cancel);

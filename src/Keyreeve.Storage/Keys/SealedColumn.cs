@@ -53,6 +53,7 @@ public sealed record SealedColumn(string Table, string Column, IReadOnlyList<str
         ["passkeys.public_key"] = "a public key",
         ["recovery_codes.hash"] = "a hash of the code",
         ["used_marks.mark"] = "a hash of what was used",
+        ["revocation_lists.der"] = "public: a signed list",
         ["audit.json"] = "the line as it was hashed",
         ["audit.hash"] = "the chain",
         ["audit_heads.hash"] = "the chain",

@@ -48,6 +48,7 @@ public static class Sweeps
         new("refresh_families", database, (unit, now, limit) => FamilyTable.DeleteExpiredAsync(unit, now, limit)),
         new("sessions", database, (unit, now, limit) => SessionStore.DeleteExpiredAsync(unit, now, limit)),
         new("revocations", database, (unit, now, limit) => RevocationStore.DeleteExpiredAsync(unit, now / 1000, limit)),
+        new("issued_certificates", database, (unit, now, limit) => IssuedCertificateStore.DeleteLongEndedAsync(unit, now / 1000, limit)),
         new("used_assertions", database, (unit, now, limit) => AssertionTable.DeleteExpiredAsync(unit, now / 1000, limit)),
         new("used_marks", database, (unit, now, limit) => CredentialStore.DeleteExpiredAsync(unit, now, limit)),
         new("outbox", database, (unit, now, limit) => OutboxStore.DeleteExpiredAsync(unit, now, limit), alone: true),

@@ -39,6 +39,40 @@ public sealed class AdminCommandTests
     }
 
     [Fact]
+    public async Task Certificates_are_issued_renewed_and_revoked_from_the_command_line_and_their_keys_stay_there()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var openssl = new OpenSslTool();
+        var (data, prefix) = (server.Folder.Root, openssl.File("val-9"));
+        await RunAsync(null, "admin", "client", "add", "val-9", "--name", "VAL 9", "--auth-method", "tls_client_auth", "--tls-name", "san_uri:urn:val:9", "--require-certificate", "true",
+            "--grant", "client_credentials", "--scopes", "val:fleet-tracking", "--data", data);
+
+        var issued = await RunAsync(null, "admin", "certificate", "issue", "--client", "val-9", "--days", "10", "--new", prefix, "--data", data);
+        Assert.Equal((0, ""), (issued.Code, issued.Error));
+        Assert.Matches("^issued certificate [0-9a-f]{32} until [0-9TZ:-]+ \\(.*val-9.pem, .*val-9.key\\)\n$", issued.Output);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(prefix + ".key"));
+        var serial = issued.Output.Split(' ')[2];
+        Assert.Equal(0, (await openssl.Run("verify", "-CAfile", server.Folder.CaPem, "-untrusted", "val-9.pem", "val-9.pem")).ExitCode);
+        Assert.Contains("URI:urn:val:9", (await openssl.Run("x509", "-in", "val-9.pem", "-noout", "-ext", "subjectAltName")).Output, StringComparison.Ordinal);
+
+        await openssl.Run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "other.key", "-out", "other.csr", "-subj", "/CN=x");
+        var renewed = await RunAsync(null, "admin", "certificate", "renew", serial, "--csr", openssl.File("other.csr"), "--json", "--data", data);
+        var second = (string)JsonNode.Parse(renewed.Output)!["serial"]!;
+        var listed = JsonNode.Parse((await RunAsync(null, "admin", "certificate", "list", "--client", "val-9", "--json", "--data", data)).Output)!.AsArray();
+        Assert.Equal(new[] { serial, second }.Order(StringComparer.Ordinal), listed.Select(c => (string)c!["serial"]!));
+
+        var revoked = await RunAsync(null, "admin", "certificate", "revoke", serial, "--reason", "superseded", "--data", data);
+        Assert.Equal((0, $"revoked certificate {serial} of val-9\n"), (revoked.Code, revoked.Output));
+        Assert.Contains("superseded", (await RunAsync(null, "admin", "certificate", "show", serial, "--data", data)).Output, StringComparison.Ordinal);
+        var again = await RunAsync(null, "admin", "certificate", "revoke", serial, "--data", data);
+        Assert.Equal((1, "keyreeve: the certificate was revoked already\n"), (again.Code, again.Error));
+        var wrong = await RunAsync(null, "admin", "certificate", "revoke", second, "--reason", "boredom", "--data", data);
+        Assert.StartsWith("keyreeve: --reason: reason is one of ", wrong.Error, StringComparison.Ordinal);
+        Assert.Equal(2, (await RunAsync(null, "admin", "certificate", "issue", "--client", "val-9", "--data", data)).Code);
+        Assert.Equal(2, (await RunAsync(null, "admin", "certificate", "issue", "--client", "val-9", "--new", prefix, "--data", data)).Code);
+    }
+
+    [Fact]
     public async Task A_server_that_does_not_run_is_told_with_its_cure()
     {
         var path = Directory.CreateTempSubdirectory("keyreeve-test-").FullName;

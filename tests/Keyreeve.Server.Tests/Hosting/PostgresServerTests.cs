@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Keyreeve.Core.Audit;
 using Keyreeve.Server.Hosting;
@@ -86,6 +87,25 @@ public sealed class PostgresServerTests : IAsyncLifetime
 
         await using var stores = await OpenAsync("three");
         Assert.Null((await AuditVerification.WalkAsync(new Stores(stores).Audit, None)).BrokenAt);
+    }
+
+    [Fact]
+    public async Task A_certificate_that_one_node_revokes_the_other_refuses_on_a_connection_that_was_open_and_both_serve_the_same_list()
+    {
+        await using var one = await TestServer.StartAsync(Connection, "Node=one");
+        await using var two = await TestServer.StartBesideAsync(one, Connection, "Node=two");
+        using var certificate = X509Certificate2.CreateFromPemFile(one.Folder.Path("val-server.pem"), one.Folder.Path("val-server.key"));
+        using var http = two.NewClient("mtls", certificate);
+        Assert.Equal(HttpStatusCode.OK, await AskAsync());
+        using var admin = one.NewClient("mtls", X509Certificate2.CreateFromPemFile(one.Folder.AdminPem, one.Folder.AdminKey));
+        using var revoked = await admin.PostAsync($"/admin/v1/certificates/{certificate.SerialNumber.ToLowerInvariant()}/revoke", null, None);
+        Assert.Equal(HttpStatusCode.OK, revoked.StatusCode);
+        await UntilAsync(async () => await AskAsync() == HttpStatusCode.Unauthorized);
+        using HttpClient first = one.NewClient("health"), second = two.NewClient("health");
+        Assert.Equal(await first.GetByteArrayAsync("/crl/val.crl", None), await second.GetByteArrayAsync("/crl/val.crl", None));
+
+        async Task<HttpStatusCode> AskAsync() =>
+            (await http.PostAsync("/token", new FormUrlEncodedContent(new Dictionary<string, string> { ["grant_type"] = "client_credentials", ["client_id"] = "val-server" }), None)).StatusCode;
     }
 
     [Fact]

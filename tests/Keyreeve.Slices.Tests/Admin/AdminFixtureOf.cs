@@ -14,6 +14,8 @@ public sealed class AdminFixtureOf(TestServer server)
 
     public Task<HttpResponseMessage> PostAsync(string path) => _http.PostAsync("/admin/v1" + path, null);
 
+    public Task<HttpResponseMessage> PostAsync(string path, string json) => _http.PostAsync("/admin/v1" + path, new StringContent(json, Encoding.UTF8, "application/json"));
+
     public Task<HttpResponseMessage> DeleteAsync(string path) => _http.DeleteAsync("/admin/v1" + path);
 
     public Task<HttpResponseMessage> PutAsync(string path, string json, string etag)

@@ -217,7 +217,7 @@ public sealed class CertificateClientTests(CertificateWorld world) : IClassFixtu
         foreach (var bad in (string[])[impostor.Crl(), world.Stranger.Crl(), "junk"])
         {
             await File.WriteAllTextAsync(world.CrlFile, bad);
-            Assert.Throws<Keyreeve.Server.Settings.SettingsException>(authorities.ReloadIfChanged);
+            Assert.Throws<Keyreeve.Server.Settings.SettingsException>(() => authorities.ReloadIfChanged());
             Assert.Equal(HttpStatusCode.Unauthorized, await AskAsync());
         }
         await File.WriteAllTextAsync(world.CrlFile, world.Pinned.Crl(world.Revoked));

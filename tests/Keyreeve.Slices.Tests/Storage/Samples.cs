@@ -73,6 +73,7 @@ internal static class Samples
             EncryptedKeyMaterial = true,
             MayImpersonate = true,
             Sector = "sector.example",
+            RequireCertificate = true,
             AccessTokenSeconds = 77,
             Disabled = true,
             Version = 1,

@@ -1,3 +1,4 @@
+using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Grants;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Policy;
@@ -74,8 +75,10 @@ internal static class ClientRules
             return Wrong("authMethods", "tls_client_auth and self_signed_tls_client_auth exclude each other: a request does not say which of them it is");
         if (trusted && client.TlsName is null)
             return Wrong("tlsName", "tls_client_auth needs the name that the certificate holds, as san_dns:val.example");
-        if (!trusted && client.TlsName is not null)
-            return Wrong("tlsName", "tlsName is for tls_client_auth alone");
+        if (client.RequireCertificate && client.TlsName is not { Kind: CertificateNameKind.SanUri or CertificateNameKind.SanDns })
+            return Wrong("tlsName", "requireCertificate needs the name that the certificate holds, as san_uri:https://val.example or san_dns:val.example");
+        if (!trusted && !client.RequireCertificate && client.TlsName is not null)
+            return Wrong("tlsName", "tlsName is for tls_client_auth and requireCertificate alone");
         return registered && client.CertificateThumbprints.Length == 0 && client.KeysUri is null && (client.Keys is null || client.Keys.Keys.All(k => k.X5c.Count == 0))
             ? Wrong("certificates", "self_signed_tls_client_auth needs a certificate: in certificates, or in the x5c of a key in jwks or behind jwksUri")
             : null;

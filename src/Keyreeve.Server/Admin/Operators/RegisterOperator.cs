@@ -24,7 +24,7 @@ internal static class RegisterOperator
         if (body.Wrong is { } wrong)
             return wrong;
         var authority = request.Admin.Parts.Pki[CaRole.Operators];
-        if (!(pem is not null ? Read(pem) : Issue(csr!, name, authority, request.Admin.Now)).Succeeded(out var certificate, out refusal))
+        if (!(pem is not null ? Read(pem) : Issue(csr!, name, request.Admin.Parts.Pki, request.Admin.Now)).Succeeded(out var certificate, out refusal))
             return refusal;
         using (certificate)
         {
@@ -33,6 +33,12 @@ internal static class RegisterOperator
             var parts = request.Admin.Parts;
             if (await OperatorCertificates.IsRegisteredAsync(parts.Stores.Sealed, parts.Kek, verified.Sha256Thumbprint, request.Cancel))
                 return Refusal.Of(RefusalCode.Conflict, "the certificate is registered already");
+            if (csr is not null)
+            {
+                var record = IssuedCertificate.Of(certificate, CaRole.Operators, clientId: null, request.Admin.Now);
+                if (!(await parts.Stores.Certificates.AddAsync(record, replaces: null, request.Entry("certificate.issued", null, record.Serial, $"operators: {name}"), CancellationToken.None)).Succeeded(out _, out refusal))
+                    return refusal;
+            }
             await OperatorCertificates.RegisterAsync(parts.Stores.Sealed, parts.Kek, verified.Sha256Thumbprint, name, request.Operator.Actor, parts.Clock, CancellationToken.None);
             var json = OperatorJson.Write(verified.Sha256Thumbprint, name, request.Operator);
             if (csr is not null)
@@ -54,17 +60,18 @@ internal static class RegisterOperator
     }
 
     /// <summary>Of the request only the key is taken, and its signature proves that the sender holds it; name and use are ours.</summary>
-    private static Outcome<X509Certificate2> Issue(string csr, string name, CertificateAuthority authority, DateTimeOffset now)
+    private static Outcome<X509Certificate2> Issue(string csr, string name, Pki pki, DateTimeOffset now)
     {
         try
         {
             var asked = CertificateRequest.LoadSigningRequestPem(csr, HashAlgorithmName.SHA256);
-            return authority.Issue(new EntityRequest { CommonName = name, Use = EntityUse.Client, Validity = OperatorCertificates.Validity }, asked.PublicKey, now);
+            if (pki.Issue(CaRole.Operators, new EntityRequest { CommonName = name, Use = EntityUse.Client, Validity = OperatorCertificates.Validity }, asked.PublicKey, now).Succeeded(out var issued, out _))
+                return issued;
         }
         catch (Exception e) when (e is CryptographicException or ArgumentException)
         {
-            // What does not parse, and a key or name outside the profile.
-            return Refusal.About(RefusalCode.InvalidParameter, "csr", "csr is not a PKCS#10 request in PEM with an EC P-256 or RSA key of 2048 bits or more, or the name does not fit a certificate");
+            // What does not parse; what follows says it for a key or name outside the profile too.
         }
+        return Refusal.About(RefusalCode.InvalidParameter, "csr", "csr is not a PKCS#10 request in PEM with an EC P-256 or RSA key of 2048 bits or more, or the name does not fit a certificate");
     }
 }

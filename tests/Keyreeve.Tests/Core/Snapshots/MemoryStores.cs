@@ -1,4 +1,5 @@
 using Keyreeve.Core.Audit;
+using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Refusals;
@@ -10,7 +11,7 @@ namespace Keyreeve.Tests.Core.Snapshots;
 using Client = Keyreeve.Core.Identity.Client;
 
 /// <summary>The stores that a snapshot reads, in memory; every change raises its topic as the real ones do in the same transaction.</summary>
-internal sealed class MemoryStores : IDirectory, ISigningKeyStore, IRevocationStore, IChangeFeed
+internal sealed class MemoryStores : IDirectory, ISigningKeyStore, IRevocationStore, IIssuedCertificateStore, IChangeFeed
 {
     private readonly Dictionary<Topic, long> _versions = [];
     private readonly List<(long Version, Revocation Row)> _revocations = [];
@@ -93,6 +94,10 @@ internal sealed class MemoryStores : IDirectory, ISigningKeyStore, IRevocationSt
         return Task.FromResult<IReadOnlyList<Revocation>>(rows);
     }
 
+    public RevokedCertificates RevokedCertificates { get; set; } = RevokedCertificates.None;
+
+    public Task<RevokedCertificates> LoadRevokedAsync(DateTimeOffset now, CancellationToken cancel) => Task.FromResult(RevokedCertificates);
+
     public Task WaitAsync(TimeSpan atMost, CancellationToken cancel) => throw new NotSupportedException();
 
     // What a snapshot must never do: write, or read anything else.
@@ -110,6 +115,13 @@ internal sealed class MemoryStores : IDirectory, ISigningKeyStore, IRevocationSt
     public Task<Outcome<Client>> SaveClientAsync(Client client, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
     public Task<bool> RemoveClientAsync(string clientId, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
     public Task<Outcome<ValService>> SaveServiceAsync(ValService service, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<IReadOnlyList<Client>> FindClientsByTlsNameAsync(RegisteredName name, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<IssuedCertificate?> FindAsync(string serial, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<IReadOnlyList<IssuedCertificate>> ListAsync(string? clientId, string? after, int limit, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<IReadOnlyList<IssuedCertificate>> EndingAsync(long from, long until, int limit, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<Outcome<IssuedCertificate>> AddAsync(IssuedCertificate certificate, string? replaces, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<Outcome<IssuedCertificate>> RevokeAsync(string serial, System.Security.Cryptography.X509Certificates.X509RevocationReason reason, DateTimeOffset at, BuildRevocationList build, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<bool> RenewListAsync(CaRole authority, DateTimeOffset madeBefore, DateTimeOffset now, BuildRevocationList build, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
     public Task<IReadOnlyList<Client>> FindClientsByAudienceAsync(string audience, CancellationToken cancel) => throw new NotSupportedException();
     public Task<IReadOnlyList<TrustedIssuer>> ListIssuersAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<TrustedIssuer>>([]);
     public Task<Outcome<TrustedIssuer>> SaveIssuerAsync(TrustedIssuer issuer, bool create, long? expectedVersion, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();

@@ -17,7 +17,7 @@ public sealed class SnapshotStateTests : IDisposable
     private readonly TestClock _clock = new(Samples.Now);
     private readonly SnapshotState _state;
 
-    public SnapshotStateTests() => _state = new SnapshotState(_stores, _stores, _stores, _stores, _kek, Samples.Issuer, null, StaleAfter, _clock);
+    public SnapshotStateTests() => _state = new SnapshotState(_stores, _stores, _stores, _stores, _stores, _kek, Samples.Issuer, null, StaleAfter, _clock);
 
     public void Dispose()
     {

@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Xunit;
 
-namespace Keyreeve.Tests.Core.Certificates;
+namespace Keyreeve.Testing;
 
 /// <summary>Runs the system's openssl as the second opinion; every run is bounded and its process ends with the test.</summary>
 public sealed class OpenSslTool : IDisposable
