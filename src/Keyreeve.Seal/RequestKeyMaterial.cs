@@ -38,11 +38,12 @@ public static class RequestKeyMaterial
         }
         refusal = malformed ?? await DecideAsync(context, seal, token, request!);
         byte[]? payload = null;
+        var version = 0L;
         if (refusal is null)
-            (payload, refusal) = await OpenKeyRecord.RunAsync(context, seal, token, request!.ServiceId, request.Identity);
+            (payload, version, refusal) = await OpenKeyRecord.RunAsync(context, seal, token, request!.ServiceId, request.Identity);
         span?.Stop();
         // What is not audited is not given out.
-        var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), refusal);
+        var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), version, refusal);
         if (refusal is null && !audited)
             refusal = new Refusal(RefusalCode.Busy, "please try again", "the audit queue is full: is the disk full?");
         if (refusal is not null)

@@ -7,7 +7,8 @@ public sealed class Stores
 {
     /// <param name="database">The database they share; who opened it closes it.</param>
     /// <param name="events">Who is told of revocations; null tells nobody.</param>
-    public Stores(IDatabase database, RevocationEvents? events = null)
+    /// <param name="recovery">How long a removed key record can be restored; null for the default.</param>
+    public Stores(IDatabase database, RevocationEvents? events = null, TimeSpan? recovery = null)
     {
         Database = database;
         Outbox = new(database, events ?? RevocationEvents.None);
@@ -26,10 +27,8 @@ public sealed class Stores
         KeyRecords = new(database);
         Configurations = new(database, Outbox);
         Profiles = new(database);
-        Backfills = new(database);
-        Assertions = new(database);
-        SeenRequests = new(database);
-        Sweeps = Keyreeve.Storage.Sweeps.Of(database);
+        Seal = new(database);
+        Sweeps = Keyreeve.Storage.Sweeps.Of(database, recovery ?? Keyreeve.Storage.Sweeps.Recovery);
     }
 
     /// <summary>The database they share; who opened it closes it.</summary>
@@ -82,6 +81,9 @@ public sealed class Stores
 
     /// <summary>VAL profiles.</summary>
     public ProfileStore Profiles { get; }
+
+    /// <summary>Root keys and the keys of VAL services.</summary>
+    public SealStore Seal { get; }
 
     /// <summary>What deletes rows whose time is over.</summary>
     public IReadOnlyList<Sweep> Sweeps { get; }

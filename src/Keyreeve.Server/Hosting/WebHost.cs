@@ -170,6 +170,7 @@ public static class WebHost
             .AddSingleton(server).AddSingleton(settings.Tokens).AddSingleton(parts.PreviousLife).AddSingleton(new LatestMoment(parts.PreviousLife.LastSeen)).AddSingleton<Readiness>()
             .AddSingleton<IDirectory>(stores.Directory).AddSingleton<IGrantStore>(stores.Grants).AddSingleton<ISessionStore>(stores.Sessions).AddSingleton<ICredentialStore>(stores.Credentials)
             .AddSingleton<IRevocationStore>(stores.Revocations).AddSingleton<IKeyRecordStore>(stores.KeyRecords).AddSingleton<ISealedStore>(stores.Sealed)
+            .AddSingleton<ISealStore>(stores.Seal).AddSingleton(parts.Vault).AddSingleton<KeyProvisioning>().AddSingleton(parts.SealSources).AddSingleton<SealKeeper>().AddSingleton<SealWalk>()
             .AddSingleton<IConfigurationStore>(stores.Configurations).AddSingleton<IProfileStore>(stores.Profiles)
             .AddSingleton<IAssertionStore>(stores.Assertions).AddSingleton<ISeenRequestStore>(stores.SeenRequests).AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
             .AddSingleton<IIssuerKeys>(services => services.GetRequiredService<RemoteKeys>()).AddSingleton<EncryptedTokens>()
@@ -187,7 +188,7 @@ public static class WebHost
             Window = settings.KmWindow,
         }, shared: stores.Database is not SqliteEngine);
         services.AddAdmin();
-        services.AddHostedService<BackgroundWork>().AddHostedService<Custody>();
+        services.AddHostedService<BackgroundWork>().AddHostedService<Custody>().AddHostedService(provider => provider.GetRequiredService<SealWalk>());
         services.Replace(ServiceDescriptor.Singleton<DistributedContextPropagator, NoPropagation>());
         AddOutboxAndSweeping(services, parts);
         // Stopping takes 10 s at most; what is open after 6 s is cut, so that the rest of the stop has its time.

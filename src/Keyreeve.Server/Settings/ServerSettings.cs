@@ -57,6 +57,12 @@ public sealed record ServerSettings
     /// <summary>Window of Date/Time.</summary>
     public TimeSpan KmWindow { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>The file with the key that opens the key store, or null.</summary>
+    public string? SealKeyFile { get; init; }
+
+    /// <summary>How long a removed key record can be restored.</summary>
+    public TimeSpan KeyRecovery { get; init; } = Keyreeve.Storage.Sweeps.Recovery;
+
     /// <summary>Built-in scope name to the name used instead.</summary>
     public IReadOnlyDictionary<string, string> ScopeNames { get; init; } = new Dictionary<string, string>();
 

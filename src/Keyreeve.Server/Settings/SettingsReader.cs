@@ -61,6 +61,8 @@ public sealed class SettingsReader
         ("Seal:SKmsUris", "ISSUER/seal/km", "URIs of this SKM-S, separated by spaces"),
         ("Seal:SKmsId", "skms-1", "ID of this SKM-S, 1 to 255 characters"),
         ("Seal:WindowSeconds", "5", "1 to 30"),
+        ("Seal:KeyFile", "", "file with the key that opens the key store when it is sealed by one; the environment variable KEYREEVE_SEAL_KEY goes before it"),
+        ("Seal:RecoveryDays", "7", "1 to 365: how long a removed key record can be restored"),
         ("Outbound:AllowedNetworks", "", "networks that may be connected to although they are not public, as 10.1.0.0/16 fd12::/64"),
         ("Outbound:AllowHttp", "false", "true or false: plain http, to allowed networks alone"),
         ("Outbound:TrustAnchors", "", "PEM file of roots that receivers' certificates chain to, beside the own root"),
@@ -224,6 +226,8 @@ public sealed class SettingsReader
             SKmsUris = Uris("Seal:SKmsUris"),
             SKmsId = Text("Seal:SKmsId") is not { } id ? "skms-1" : id.Length <= 255 ? id : throw Wrong("Seal:SKmsId"),
             KmWindow = Seconds("Seal:WindowSeconds", 1, 30),
+            SealKeyFile = Text("Seal:KeyFile"),
+            KeyRecovery = TimeSpan.FromDays(Number("Seal:RecoveryDays", 1, 365)),
             ScopeNames = _values.Where(v => v.Key.StartsWith(ScopePrefix, StringComparison.OrdinalIgnoreCase))
                 .ToDictionary(v => v.Key[ScopePrefix.Length..], v => v.Value.Value, StringComparer.Ordinal),
             LogLevel = Text("Log:Level") is not { } level ? LogLevel.Information
