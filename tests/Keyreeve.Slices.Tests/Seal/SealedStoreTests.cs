@@ -235,24 +235,27 @@ public sealed class SealedStoreTests
         Assert.Equal("serviceId", (await sealing.PostAsync("/services/pump-control/destroy", Of(("serviceId", "pump")))).Param);
         Assert.Equal(HttpStatusCode.NotFound, (await sealing.PostAsync("/services/nobody/destroy", Of(("serviceId", "nobody")))).Status);
         await sealing.IsGrantedAsync();
+        var wrapped = await ScalarAsync<byte[]>("SELECT wrapped_key FROM service_keks WHERE service_id = 'pump-control'");
         Assert.Equal(1, (int)(await sealing.DoneAsync("/services/pump-control/destroy", Of(("serviceId", "pump-control")))).Body["destroyed"]!);
         (await door.AskAsync(door.Request(), door.AliceToken)).Refused("02", 404);
         (await door.AskAsync(door.Request(KmDoor.Fleet), door.AliceToken)).Granted(door.PayloadOf(KmDoor.Fleet, "userId", KmDoor.Alice));
         Assert.Equal(HttpStatusCode.NotFound, (await sealing.PostAsync("/services/pump-control/rotate")).Status);
-        // The whole file holds no octet that would open them.
-        Assert.Equal(0, await ScalarAsync("SELECT COUNT(*) FROM service_keks WHERE service_id = 'pump-control' AND length(wrapped_key) > 0"));
+        Assert.Equal(0, await ScalarAsync<long>("SELECT COUNT(*) FROM service_keks WHERE service_id = 'pump-control' AND length(wrapped_key) > 0"));
         var made = await sealing.SendAsync(HttpMethod.Post, "/key-records", Of(("serviceId", "pump-control"), ("userId", "sip:new@val.example"), ("payload", "new")));
         Assert.True(made.Status == HttpStatusCode.Created, made.Text);
         (await door.AskAsync(door.Request(KmDoor.Pump, "userId", "sip:new@val.example"), door.ValServerToken)).Granted("new");
         (await door.AskAsync(door.Request(), door.AliceToken)).Refused("02", 404);
+        // Once the write-ahead log is moved, the file does not hold what would open them: not even where it was.
+        await sealing.RestartAsync();
+        Assert.Equal(-1, (await System.IO.File.ReadAllBytesAsync(sealing.Server.Folder.Database, TestContext.Current.CancellationToken)).AsSpan().IndexOf(wrapped));
 
-        async Task<long> ScalarAsync(string sql)
+        async Task<T> ScalarAsync<T>(string sql)
         {
             await using var connection = new SqliteConnection($"Data Source={sealing.Server.Folder.Database};Pooling=False;Mode=ReadOnly");
             await connection.OpenAsync(TestContext.Current.CancellationToken);
             await using var command = connection.CreateCommand();
             command.CommandText = sql;
-            return (long)(await command.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
+            return (T)(await command.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
         }
     }
 
