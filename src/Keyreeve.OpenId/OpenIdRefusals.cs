@@ -44,7 +44,7 @@ public static class OpenIdRefusals
         RefusalCode.InsufficientScope => "insufficient_scope",
         RefusalCode.InsufficientAuthentication => "insufficient_user_authentication",
         RefusalCode.Busy or RefusalCode.TooManyRequests => "temporarily_unavailable",
-        RefusalCode.Unavailable => "server_error",
+        RefusalCode.Unavailable or RefusalCode.Sealed => "server_error",
     };
 
     /// <summary>The status at the endpoints that clients post to.</summary>
@@ -55,7 +55,7 @@ public static class OpenIdRefusals
         RefusalCode.TooLarge => StatusCodes.Status413PayloadTooLarge,
         RefusalCode.UnsupportedMediaType => StatusCodes.Status415UnsupportedMediaType,
         RefusalCode.TooManyRequests => StatusCodes.Status429TooManyRequests,
-        RefusalCode.Busy or RefusalCode.Unavailable => StatusCodes.Status503ServiceUnavailable,
+        RefusalCode.Busy or RefusalCode.Unavailable or RefusalCode.Sealed => StatusCodes.Status503ServiceUnavailable,
         _ => StatusCodes.Status400BadRequest,
     };
 

@@ -30,9 +30,20 @@ public static class KmErrors
             or RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied => (KmErrorCode.NotValidated, StatusCodes.Status403Forbidden),
         RefusalCode.NotAcceptable => (KmErrorCode.NotValidated, StatusCodes.Status406NotAcceptable),
         RefusalCode.TooManyRequests => (KmErrorCode.Unspecified, StatusCodes.Status429TooManyRequests),
-        RefusalCode.Unavailable => (KmErrorCode.Unspecified, StatusCodes.Status500InternalServerError),
+        RefusalCode.Unavailable or RefusalCode.Sealed => (KmErrorCode.Unspecified, StatusCodes.Status500InternalServerError),
         RefusalCode.Busy => (KmErrorCode.Unspecified, StatusCodes.Status503ServiceUnavailable),
     };
+
+    /// <summary>
+    /// Error code, status and 'cause' at the door of SS_KeyInfoRetrieval: those of the message, but that a sealed store is named, under a status that
+    /// says the request may be sent again (docs/spec/choices.md). It is the same for a record that is there and for one that is not.
+    /// </summary>
+    [Spec("TS 29.549", "SS_KeyInfoRetrieval")]
+    public static (KmErrorCode Code, int Status, string Cause) OfApi(RefusalCode refusal)
+    {
+        var (code, status) = Of(refusal);
+        return refusal == RefusalCode.Sealed ? (code, StatusCodes.Status503ServiceUnavailable, "KMS_SEALED") : (code, status, CauseOf(code, status));
+    }
 
     /// <summary>The code as the message writes it.</summary>
     public static string TextOf(KmErrorCode code) => code switch

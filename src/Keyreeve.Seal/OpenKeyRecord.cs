@@ -14,43 +14,54 @@ namespace Keyreeve.Seal;
 [Spec("TS 33.434", "5.3.1")]
 internal static class OpenKeyRecord
 {
-    /// <summary>Exact match or nothing: a specific request never falls back to a more general record. The caller zeroes the payload.</summary>
-    public static async Task<(byte[]? Payload, Refusal? Refusal)> RunAsync(HttpContext context, SealContext seal, VerifiedToken token, string serviceId, KmIdentity identity)
+    /// <summary>
+    /// Exact match or nothing: a specific request never falls back to a more general record. The newest version that is active now. The caller zeroes
+    /// the payload.
+    /// </summary>
+    public static async Task<(byte[]? Payload, long Version, Refusal? Refusal)> RunAsync(HttpContext context, SealContext seal, VerifiedToken token, string serviceId, KmIdentity identity)
     {
         var (scopes, cancel) = (seal.State.Scopes, context.RequestAborted);
         // Both are asked before anything is looked up: who may not have a record does not learn whether there is one. A VAL service
         // that was taken away has no keys any more, whatever tokens and records are left of it.
         if (!KmDecision.Owns(token, serviceId, identity) || scopes.Find(ScopeCatalogue.ValPrefix + serviceId) is not { } service)
-            return (null, KmDecision.NotOwner(token, serviceId, identity));
+            return (null, 0, KmDecision.NotOwner(token, serviceId, identity));
         // Last of the checks: how strong the login must be is said only to who may ask.
         var demand = new AuthenticationDemand(service.AcrValues);
         if (demand.Judge(token, seal.Now) is { } tooWeak)
         {
             BearerToken.Challenge(context.Response, tooWeak, scopes.KeyManagement, demand);
-            return (null, tooWeak);
+            return (null, 0, tooWeak);
         }
         // Logs name no VAL user or VAL UE (TS 33.434 4.1-e); the audit names the record.
         var shown = $"record of a {identity.Kind} in VAL service {serviceId}";
-        KeyRecord? record;
+        // Asked before the look-up: a sealed node says the same of a record that is there and of one that is not.
+        if (seal.Vault.IsSealed)
+            return (null, 0, RecordVault.SealedHere);
+        FoundKey? found;
         try
         {
-            record = await seal.Records.FindAsync(serviceId, identity, cancel);
+            found = await seal.Records.FindActiveAsync(serviceId, identity, seal.Now.ToUnixTimeSeconds(), cancel);
+            // Wrapped by a root that another node made since: this one opens it by the root before.
+            if (found?.Kek is { } kek)
+                await seal.Vault.FollowAsync(kek, cancel);
         }
         catch (TryLaterException e) when (!cancel.IsCancellationRequested)
         {
-            return (null, new Refusal(RefusalCode.Busy, "please try again", $"{shown} could not be read: {e.Message}"));
+            return (null, 0, new Refusal(RefusalCode.Busy, "please try again", $"{shown} could not be read: {e.Message}"));
         }
         catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             // "If the SKM-S encounters an error while processing the SEAL KM Request message, an error value ... shall be returned in
             // the 'ErrorCode' field" (5.3.3): also when the store is what fails. The exception is for the log alone.
             seal.StoreFailed(shown, e);
-            return (null, new Refusal(RefusalCode.Busy, "please try again", $"{shown} could not be read: the log of this moment says why"));
+            return (null, 0, new Refusal(RefusalCode.Busy, "please try again", $"{shown} could not be read: the log of this moment says why"));
         }
-        if (record is null)
-            return (null, new Refusal(RefusalCode.KeyInformationNotAvailable, "no key information is available", $"there is no {shown} (the audit has its name): provision it with 'keyreeve admin key add'"));
-        return seal.Kek.TryOpen(KeyRecord.Purpose(serviceId, identity), record.SealedPayload, out var payload)
-            ? (payload, null)
-            : (null, new Refusal(RefusalCode.Unavailable, "the server could not complete the request", $"{shown} does not open with {seal.Kek}: {seal.Kek.WhyNot(record.SealedPayload)}"));
+        if (found?.Version is not { } version)
+            return (null, 0, new Refusal(RefusalCode.KeyInformationNotAvailable, "no key information is available", found is null
+                ? $"there is no {shown} (the audit has its name): provision it with 'keyreeve admin key add'"
+                : $"no version of the {shown} is active now (the audit has its name)"));
+        return seal.Vault.Open(KeyRecord.Purpose(serviceId, identity), version, found.Kek).Succeeded(out var payload, out var refusal)
+            ? (payload, version.Number, null)
+            : (null, 0, refusal with { Operator = $"{shown}: {refusal.Operator}" });
     }
 }

@@ -60,14 +60,14 @@ public static class RequestKeyMaterial
             await WriteErrorAsync(context, seal, request, token, notTheirs);
             return;
         }
-        var (payload, encrypted) = ((byte[]?)null, (string?)null);
+        var (payload, encrypted, version) = ((byte[]?)null, (string?)null, 0L);
         if ((await DecideAsync(context, seal, token, sent)).Succeeded(out var client, out refusal))
-            (payload, refusal) = await OpenKeyRecord.RunAsync(context, seal, token, request!.ServiceId, request.Identity);
+            (payload, version, refusal) = await OpenKeyRecord.RunAsync(context, seal, token, request!.ServiceId, request.Identity);
         if (refusal is null)
             (encrypted, refusal) = await seal.EndToEnd.EncryptAsync(client!, payload, context.RequestAborted);
         span?.Stop();
         // What is not audited is not given out.
-        var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), refusal);
+        var audited = seal.TryAudit(context, token, request is null ? "-" : KeyRecord.Purpose(request.ServiceId, request.Identity), version, refusal);
         if (refusal is null && !audited)
             refusal = new Refusal(RefusalCode.Busy, "please try again", "the audit queue is full: is the disk full?");
         if (refusal is not null)

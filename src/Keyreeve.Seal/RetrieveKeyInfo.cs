@@ -35,16 +35,16 @@ public static class RetrieveKeyInfo
         }
         // The query is read before the caller is judged, as the message is at the other door: 400 tells what was sent, nothing else.
         var asked = Acceptable.WhyNotJson(context.Request) is { } notJson ? notJson : Read(context.Request);
-        var (payload, encrypted, server) = ((byte[]?)null, (string?)null, (Client?)null);
+        var (payload, encrypted, version, server) = ((byte[]?)null, (string?)null, 0L, (Client?)null);
         if (asked.Succeeded(out var record, out refusal)
             && (await door.ServerOfAsync(token, context.RequestAborted)).Succeeded(out server, out refusal)
             && (refusal = seal.EndToEnd.WhyNotProved(server, token)) is null)
-            (payload, refusal) = await OpenKeyRecord.RunAsync(context, seal, token, record.ServiceId, record.Identity);
+            (payload, version, refusal) = await OpenKeyRecord.RunAsync(context, seal, token, record.ServiceId, record.Identity);
         if (refusal is null)
             (encrypted, refusal) = await seal.EndToEnd.EncryptAsync(server!, payload, context.RequestAborted);
         span?.Stop();
         // What is not audited is not given out.
-        var audited = seal.TryAudit(context, token, record is null ? "-" : KeyRecord.Purpose(record.ServiceId, record.Identity), refusal);
+        var audited = seal.TryAudit(context, token, record is null ? "-" : KeyRecord.Purpose(record.ServiceId, record.Identity), version, refusal);
         if (refusal is null && !audited)
             refusal = new Refusal(RefusalCode.Busy, "please try again", "the audit queue is full: is the disk full?");
         if (refusal is null)
@@ -64,10 +64,10 @@ public static class RetrieveKeyInfo
     internal static Task RefuseAsync(HttpContext context, Refusal refusal)
     {
         context.RequestServices.GetRequiredService<SealContext>().Refused(context, authenticated: !IsOfToken(refusal.Code), refusal);
-        var (code, status) = KmErrors.Of(refusal.Code);
+        var (code, status, cause) = KmErrors.OfApi(refusal.Code);
         SealTelemetry.Answered(code);
         context.Response.Headers.XContentTypeOptions = "nosniff";
-        return ProblemDocument.WriteAsync(context, status, KmErrors.CauseOf(code, status), refusal.Peer, refusal.Param, refusal.RetryAfter, ("errorCode", KmErrors.TextOf(code)));
+        return ProblemDocument.WriteAsync(context, status, cause, refusal.Peer, refusal.Param, refusal.RetryAfter, ("errorCode", KmErrors.TextOf(code)));
     }
 
     private static bool IsOfToken(RefusalCode code) => KmErrors.Of(code).Code == KmErrorCode.Rejected;

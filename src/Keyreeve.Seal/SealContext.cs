@@ -1,5 +1,4 @@
 using Keyreeve.Core.Audit;
-using Keyreeve.Core.Keys;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Core.Tokens;
@@ -13,7 +12,7 @@ namespace Keyreeve.Seal;
 
 /// <summary>What the operations of this slice share.</summary>
 public sealed partial class SealContext(SnapshotState state, ServerIdentity server, TokenVerifier verifier, SealS sealS, SealSettings settings, IReplayMemory replays,
-    IKeyRecordStore records, EndToEnd endToEnd, KeyFailures failures, RequestLimits limits, Kek kek, AuditQueue audit, TimeProvider clock, ILogger<SealContext> log)
+    IKeyRecordStore records, EndToEnd endToEnd, KeyFailures failures, RequestLimits limits, RecordVault vault, AuditQueue audit, TimeProvider clock, ILogger<SealContext> log)
 {
     /// <summary>Scopes.</summary>
     public SnapshotState State { get; } = state;
@@ -46,13 +45,13 @@ public sealed partial class SealContext(SnapshotState state, ServerIdentity serv
     public RequestLimits Limits { get; } = limits;
 
     /// <summary>Opens payloads.</summary>
-    public Kek Kek { get; } = kek;
+    public RecordVault Vault { get; } = vault;
 
     /// <summary>Now.</summary>
     public DateTimeOffset Now => clock.GetUtcNow();
 
-    /// <summary>Audits a KM request, granted or refused: who, which record, never the payload. False when the audit is full.</summary>
-    public bool TryAudit(HttpContext context, VerifiedToken token, string record, Refusal? refusal) => audit.TryAdd(new AuditEntry
+    /// <summary>Audits a KM request, granted or refused: who, which record and version, never the payload. False when the audit is full.</summary>
+    public bool TryAudit(HttpContext context, VerifiedToken token, string record, long version, Refusal? refusal) => audit.TryAdd(new AuditEntry
     {
         Kind = "km.request",
         Outcome = refusal is null ? AuditOutcome.Granted : AuditOutcome.Refused,
@@ -60,7 +59,7 @@ public sealed partial class SealContext(SnapshotState state, ServerIdentity serv
         Actor = token.Subject,
         ClientId = token.ClientId,
         Subject = record,
-        Detail = refusal is null ? null : $"{refusal.Code}: {refusal.Operator}",
+        Detail = refusal is null ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"version {version}") : $"{refusal.Code}: {refusal.Operator}",
         Source = context.Connection.RemoteIpAddress?.ToString(),
         CorrelationId = context.TraceIdentifier,
     });

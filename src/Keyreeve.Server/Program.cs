@@ -20,6 +20,7 @@ var root = new Command("keyreeve", "Keyreeve issues and checks the credentials o
     ServeCommand.Create(),
     TourCommand.Create(),
     AdminCommand.Create(),
+    SealCommand.Create(),
     TokenCommand.Create(),
     AuditCommand.Create(),
     BackupCommand.Create(),

@@ -7,7 +7,8 @@ public sealed class Stores
 {
     /// <param name="database">The database they share; who opened it closes it.</param>
     /// <param name="events">Who is told of revocations; null tells nobody.</param>
-    public Stores(IDatabase database, RevocationEvents? events = null)
+    /// <param name="recovery">How long a removed key record can be restored; null for the default.</param>
+    public Stores(IDatabase database, RevocationEvents? events = null, TimeSpan? recovery = null)
     {
         Database = database;
         Outbox = new(database, events ?? RevocationEvents.None);
@@ -27,10 +28,8 @@ public sealed class Stores
         Configurations = new(database, Outbox);
         Profiles = new(database);
         Certificates = new(database);
-        Backfills = new(database);
-        Assertions = new(database);
-        SeenRequests = new(database);
-        Sweeps = Keyreeve.Storage.Sweeps.Of(database);
+        Seal = new(database);
+        Sweeps = Keyreeve.Storage.Sweeps.Of(database, recovery ?? Keyreeve.Storage.Sweeps.Recovery);
     }
 
     /// <summary>The database they share; who opened it closes it.</summary>
@@ -86,6 +85,9 @@ public sealed class Stores
 
     /// <summary>Certificates of our own authorities.</summary>
     public IssuedCertificateStore Certificates { get; }
+
+    /// <summary>Root keys and the keys of VAL services.</summary>
+    public SealStore Seal { get; }
 
     /// <summary>What deletes rows whose time is over.</summary>
     public IReadOnlyList<Sweep> Sweeps { get; }

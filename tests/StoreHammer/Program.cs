@@ -4,6 +4,7 @@ using System.Text;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Grants;
 using Keyreeve.Core.Identity;
+using Keyreeve.Core.Keys;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Seal;
 using Keyreeve.Storage;
@@ -24,13 +25,15 @@ var stores = new Stores(database);
 using var output = Console.OpenStandardOutput();
 var oneAtATime = new Lock();
 var now = TimeProvider.System.GetUtcNow();
+await stores.Seal.AddRootAsync(new() { Version = 1, Method = SealMethod.Passphrase, Wrapped = [1], CreatedAt = now.ToUnixTimeSeconds() }, 0, [], Entry("root.added", "1"), CancellationToken.None);
 Say("ready");
 await Task.WhenAll(Enumerable.Range(0, Hands).Select(hand => Task.Run(() => HammerAsync($"{life}-{hand}"))));
 
 async Task HammerAsync(string name)
 {
     var family = NewFamily("family-" + name);
-    long version = 0;
+    KeyRecord record = new() { ServiceId = "record-" + name, Identity = KmIdentity.ServiceOnly, UpdatedAt = now.ToUnixTimeSeconds() };
+    await stores.Seal.AddKekAsync(new() { ServiceId = record.ServiceId, Version = 1, Root = 1, Wrapped = Hash(name), CreatedAt = record.UpdatedAt }, null, CancellationToken.None);
     for (var i = 0; ; i++)
     {
         var id = string.Create(CultureInfo.InvariantCulture, $"{name}-{i}");
@@ -44,11 +47,12 @@ async Task HammerAsync(string name)
         Say(string.Create(CultureInfo.InvariantCulture, $"rotated {family.FamilyId} {family.Generation}"));
         await stores.Revocations.AddAsync([new Revocation(RevocationKind.JwtId, id, long.MaxValue, long.MaxValue)], Entry("token.revoked", id), CancellationToken.None);
         Say("revoked " + id);
-        var record = new KeyRecord { ServiceId = "record-" + name, Identity = KmIdentity.ServiceOnly, SealedPayload = Hash(id), UpdatedAt = now.ToUnixTimeSeconds() };
-        if (!(await stores.KeyRecords.SaveAsync(record, version, Entry("record.saved", record.ServiceId), CancellationToken.None)).Succeeded(out var saved, out var refusal))
-            throw new InvalidOperationException(refusal.Operator);
-        version = saved.Version;
-        Say(string.Create(CultureInfo.InvariantCulture, $"saved {record.ServiceId} {version} {Convert.ToHexString(record.SealedPayload)}"));
+        // Each time a new version of the record, in the place of the one before.
+        var version = new KeyVersion { Number = record.Latest + 1, ActivatesAt = record.UpdatedAt, CreatedAt = record.UpdatedAt, KekVersion = 1, WrappedKey = Hash("key " + id), Ciphertext = Hash(id) };
+        record = record with { Latest = version.Number };
+        record = (await stores.KeyRecords.SaveAsync([new(record, version, [version.Number - 1])], Entry("record.saved", record.ServiceId), CancellationToken.None))[0]
+            ?? throw new InvalidOperationException("somebody else changed the record");
+        Say(string.Create(CultureInfo.InvariantCulture, $"saved {record.ServiceId} {record.Version} {Convert.ToHexString(version.Ciphertext)}"));
         await stores.Assertions.AddAsync("client", id, now.ToUnixTimeSeconds() + 300, CancellationToken.None);
         Say("asserted " + id);
     }

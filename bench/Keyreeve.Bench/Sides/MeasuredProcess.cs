@@ -33,13 +33,20 @@ internal sealed class MeasuredProcess : IDisposable
     /// <summary>User and system time of all its threads so far, in microseconds.</summary>
     public double CpuMicroseconds => ProcessTimes.Of(_process.Id);
 
-    /// <summary>Octets it has written by write(2) so far: to files, sockets have calls of their own (proc(5), <c>wchar</c>).</summary>
+    /// <summary>Octets it has written by write(2) so far: to files, sockets have calls of their own (proc(5), <c>wchar</c>). 0 when this is not root: the server asks the kernel not to show it.</summary>
     public long OctetsWritten
     {
         get
         {
-            var line = File.ReadLines($"/proc/{_process.Id}/io").First(l => l.StartsWith("wchar:", StringComparison.Ordinal));
-            return long.Parse(line.AsSpan("wchar:".Length), CultureInfo.InvariantCulture);
+            try
+            {
+                var line = File.ReadLines($"/proc/{_process.Id}/io").First(l => l.StartsWith("wchar:", StringComparison.Ordinal));
+                return long.Parse(line.AsSpan("wchar:".Length), CultureInfo.InvariantCulture);
+            }
+            catch (UnauthorizedAccessException)
+            {
+                return 0;
+            }
         }
     }
 

@@ -4,6 +4,7 @@ using Keyreeve.Bench.Sides;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Grants;
 using Keyreeve.Core.Identity;
+using Keyreeve.Core.Keys;
 using Keyreeve.Core.Tokens;
 using Keyreeve.Seal;
 using Keyreeve.Server.Hosting;
@@ -44,9 +45,28 @@ internal static class Filling
         await Copies.MakeAsync(database, "refresh_families", $"subject = '{alice}'", numbers, subject, new Own("family_id", BenchWorld.FamilyId),
             new Own("current_hash", i => SHA256.HashData(BenchWorld.RefreshSecret(i))));
         var payload = Encoding.UTF8.GetBytes("a-payload-of-thirty-two-octets-0");
-        await Copies.MakeAsync(database, "key_records", $"service_id = '{BenchWorld.ServiceId}' AND identity_value = 'sip:alice@val.example'", numbers,
-            new Own("identity_value", BenchWorld.ValUserId),
-            new Own("sealed_payload", i => kek.Seal(KeyRecord.Purpose(BenchWorld.ServiceId, new(KmIdentityKind.User, BenchWorld.ValUserId(i))), payload)));
+        var alices = $"service_id = '{BenchWorld.ServiceId}' AND identity_value = 'sip:alice@val.example'";
+        await Copies.MakeAsync(database, "key_records", alices, numbers, new Own("identity_value", BenchWorld.ValUserId));
+        using var roots = new RootKeys();
+        if (!roots.TryOpen(await stores.Seal.RootsAsync(default), new KekRootSource(kek)))
+            throw new BenchException("the demo's root does not open");
+        using var vault = new RecordVault(roots, kek);
+        var serviceKek = await stores.Seal.FindKekAsync(BenchWorld.ServiceId, default) ?? throw new BenchException("the demo's VAL service has no key");
+        var (template, last) = ((await stores.KeyRecords.ReadAsync([(BenchWorld.ServiceId, new(KmIdentityKind.User, "sip:alice@val.example"))], default))[0].Versions[0], (Number: -1, Version: (KeyVersion?)null));
+        await Copies.MakeAsync(database, "key_versions", alices, numbers, new Own("identity_value", BenchWorld.ValUserId),
+            new Own("wrapped_key", i => Sealed(i).WrappedKey), new Own("ciphertext", i => Sealed(i).Ciphertext));
+
+        // Both columns are of one seal.
+        KeyVersion Sealed(int i)
+        {
+            if (last.Number == i)
+                return last.Version!;
+            var name = KeyRecord.Purpose(BenchWorld.ServiceId, new(KmIdentityKind.User, BenchWorld.ValUserId(i)));
+            if (!vault.Seal(name, template.Number, template.ActivatesAt, template.ExpiresAt, template.CreatedAt, serviceKek, payload).Succeeded(out var version, out var refusal))
+                throw new BenchException(refusal.Operator);
+            last = (i, version);
+            return version;
+        }
     }
 
     private static async Task MakeTemplatesAsync(Stores stores, string subject, DateTimeOffset now)

@@ -21,6 +21,7 @@ public sealed class SealingKey : IDisposable
     private const int HeadSize = 1 + 8;
     private const int NonceSize = 12;
     private const int TagSize = 16;
+    private const int Overhead = HeadSize + NonceSize + TagSize;
 
     // One AesGcm is one cipher context: two threads in it at once give ciphertext that never opens again, and worse.
     private readonly Lock _oneAtATime = new();
@@ -67,10 +68,21 @@ public sealed class SealingKey : IDisposable
     public bool TryOpen(string purpose, ReadOnlySpan<byte> sealedValue, [NotNullWhen(true)] out byte[]? plaintext)
     {
         plaintext = null;
-        var length = sealedValue.Length - HeadSize - NonceSize - TagSize;
-        if (length < 0 || sealedValue[0] != FormatVersion || !sealedValue.Slice(1, 8).SequenceEqual(_id))
+        var length = sealedValue.Length - Overhead;
+        if (length < 0 || !IsOurs(sealedValue))
             return false;
         var opened = new byte[length];
+        if (!TryOpenTo(purpose, sealedValue, opened))
+            return false;
+        plaintext = opened;
+        return true;
+    }
+
+    /// <summary>The same into octets of the caller's, for a value of exactly their length.</summary>
+    public bool TryOpenTo(string purpose, ReadOnlySpan<byte> sealedValue, Span<byte> plaintext)
+    {
+        if (sealedValue.Length != Overhead + plaintext.Length || !IsOurs(sealedValue))
+            return false;
         try
         {
             var associated = Associated(sealedValue, purpose);
@@ -79,15 +91,14 @@ public sealed class SealingKey : IDisposable
                 // Taken out of use while somebody still held it: it opens nothing any more.
                 if (_gone)
                     return false;
-                _aes.Decrypt(sealedValue.Slice(HeadSize, NonceSize), sealedValue.Slice(HeadSize + NonceSize, length), sealedValue[^TagSize..], opened, associated);
+                _aes.Decrypt(sealedValue.Slice(HeadSize, NonceSize), sealedValue.Slice(HeadSize + NonceSize, plaintext.Length), sealedValue[^TagSize..], plaintext, associated);
             }
+            return true;
         }
         catch (AuthenticationTagMismatchException)
         {
             return false;
         }
-        plaintext = opened;
-        return true;
     }
 
     /// <summary>The id in a sealed value's head, to say which KEK it needs.</summary>
@@ -106,6 +117,8 @@ public sealed class SealingKey : IDisposable
 
     /// <inheritdoc />
     public override string ToString() => $"Kek {Id}";
+
+    private bool IsOurs(ReadOnlySpan<byte> sealedValue) => sealedValue[0] == FormatVersion && sealedValue.Slice(1, 8).SequenceEqual(_id);
 
     private static byte[] Associated(ReadOnlySpan<byte> head, string purpose)
     {

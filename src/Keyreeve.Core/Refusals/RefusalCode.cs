@@ -141,4 +141,6 @@ public enum RefusalCode
     Busy,
     /// <summary>Something of ours is broken or away.</summary>
     Unavailable,
+    /// <summary>The key store is sealed: an operator must open it.</summary>
+    Sealed,
 }

@@ -1,6 +1,7 @@
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Tokens;
+using Keyreeve.Seal;
 using Keyreeve.Server.Hosting;
 using Keyreeve.Web.Login;
 using Keyreeve.Web.Telemetry;
@@ -11,7 +12,7 @@ namespace Keyreeve.Server.Admin;
 
 /// <summary>What the operations of the admin API share.</summary>
 public sealed partial class AdminContext(
-    ServerParts parts, AuditQueue audit, IPasswordHasher<Account> hasher, PasswordQueue passwords, KekKeeper kekKeeper, LatestMoment latest, ILogger<AdminContext> log)
+    ServerParts parts, AuditQueue audit, IPasswordHasher<Account> hasher, PasswordQueue passwords, KekKeeper kekKeeper, KeyProvisioning provisioning, SealKeeper seal, SealWalk sealWalk, LatestMoment latest, ILogger<AdminContext> log)
 {
     /// <summary>Stores, snapshots, keys, certificates.</summary>
     public ServerParts Parts { get; } = parts;
@@ -24,6 +25,15 @@ public sealed partial class AdminContext(
 
     /// <summary>Changes the KEK.</summary>
     public KekKeeper KekKeeper { get; } = kekKeeper;
+
+    /// <summary>Puts key material into the store.</summary>
+    public KeyProvisioning Provisioning { get; } = provisioning;
+
+    /// <summary>The seal of the key store.</summary>
+    public SealKeeper Seal { get; } = seal;
+
+    /// <summary>What wraps keys anew.</summary>
+    public SealWalk SealWalk { get; } = sealWalk;
 
     /// <summary>Now.</summary>
     public DateTimeOffset Now => Parts.Clock.GetUtcNow();

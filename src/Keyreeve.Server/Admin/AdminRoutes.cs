@@ -9,6 +9,7 @@ using Keyreeve.Server.Admin.KeyRecords;
 using Keyreeve.Server.Admin.Operators;
 using Keyreeve.Server.Admin.Outbox;
 using Keyreeve.Server.Admin.Profiles;
+using Keyreeve.Server.Admin.Seals;
 using Keyreeve.Server.Admin.Services;
 using Keyreeve.Server.Admin.SigningKeys;
 using Keyreeve.Server.Admin.Users;
@@ -127,6 +128,15 @@ public static class AdminRoutes
         new("GET", "/kek", "showKek", "Which KEK seals, and how many rows need which.", ShowKek.HandleAsync) { Answers = KekJson.Status },
         new("POST", "/kek/rotate", "rotateKek", "From now on a new KEK seals; what is there is sealed anew in the background.", RotateKek.HandleAsync) { Reads = KekJson.Rotation, ReadsOptional = true, Answers = KekJson.Status },
         new("POST", "/kek/retire", "retireKek", "Forgets a KEK that no row needs any more.", RetireKek.HandleAsync) { Reads = KekJson.Retirement, ReadsOptional = true, Answers = KekJson.Retired },
+
+        new("GET", "/seal", "showSeal", "Whether the key store is open on this node, what it is sealed by, and how far keys are wrapped anew.", ShowSeal.HandleAsync) { Answers = SealJson.Status },
+        new("POST", "/seal/init", "initializeSeal", "Seals the key store by another method or secret from now on. This node must be open.", ChangeSeal.InitializeAsync) { Reads = SealJson.Initialization, Answers = SealJson.Status },
+        new("POST", "/seal/unseal", "unseal", "Opens the key store on this node: by a passphrase, a key, a share after the other, or, without a body, as at the start.", OpenSeal.UnsealAsync) { Reads = SealJson.Unsealing, ReadsOptional = true, Answers = SealJson.Progress },
+        new("POST", "/seal/lock", "lockSeal", "Forgets the keys of the key store on this node.", OpenSeal.LockAsync) { Answers = SealJson.Status },
+        new("POST", "/seal/rotate", "rotateSealRoot", "A new root key under the same seal; services' keys are wrapped by it in the background.", ChangeSeal.RotateAsync) { Reads = SealJson.Rotation, ReadsOptional = true, Answers = SealJson.Status },
+        new("POST", "/seal/services/{serviceId}/rotate", "rotateServiceKey", "A new key for a VAL service; its records are wrapped by it in the background.", ServiceKeys.RotateAsync) { Answers = SealJson.Status },
+        new("POST", "/seal/services/{serviceId}/destroy", "destroyServiceKeys", "Destroys the keys of a VAL service: its key records open never again.", ServiceKeys.DestroyAsync) { Reads = SealJson.Destruction, Answers = SealJson.Destroyed },
+
         new("GET", "/outbox", "listOutbox", "Receivers of messages, and what waits for them.", ListOutbox.HandleAsync) { Answers = OutboxJson.Schema, IsPage = true },
         new("DELETE", "/outbox/{receiver}", "dropOutbox", "Throws away what waits for a receiver.", DropOutbox.HandleAsync),
 

@@ -52,6 +52,8 @@ internal static class DoctorCommand
         }
         findings.AddRange(Folder(data));
         findings.AddRange(CertificateFindings.Of(data, settings, TimeProvider.System.GetUtcNow()).Select(Of));
+        if (settings is not null)
+            findings.AddRange(await SealAsync(settings, ServedBy(data).Addresses, cancel));
         if (settings?.Postgres is { } address)
             findings.AddRange((await DatabaseFindings.OfAsync(address, cancel)).Select(Of));
         if (settings is { NdsIpPeers.Count: > 0 })
@@ -149,6 +151,33 @@ internal static class DoctorCommand
             yield return (Verdict.Bad, "the KEK is missing, the database is sealed by it", "put the file 'kek' back, or set KEYREEVE_KEK");
         var free = new DriveInfo(Path.GetFullPath(data)).AvailableFreeSpace / (1024 * 1024);
         yield return free > 512 ? (Verdict.Good, $"{free} MB are free", "") : (Verdict.Note, $"only {free} MB are free", "the audit grows with use: make room");
+    }
+
+    /// <summary>The key that opens the key store, and whether the server that runs is open.</summary>
+    private static async Task<IReadOnlyList<(Verdict, string, string)>> SealAsync(ServerSettings settings, HashSet<string> served, CancellationToken cancel)
+    {
+        var findings = new List<(Verdict, string, string)>();
+        if (settings.SealKeyFile is { } file)
+            findings.Add(!File.Exists(file) ? (Verdict.Note, $"Seal:KeyFile: there is no file {file}", "a store that is sealed by it starts sealed: put it there, or open by keyreeve seal unseal")
+                : (File.GetUnixFileMode(file) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite)) != UnixFileMode.None ? (Verdict.Bad, $"{file} can be read by others", $"chmod 600 {file}")
+                : (Verdict.Good, $"{file} is readable by its owner only", ""));
+        var health = settings.Listeners["health"];
+        if (health.IsOff || !served.Contains(health.ToString()))
+            return findings;
+        try
+        {
+            using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
+            using var answer = await http.GetAsync($"http://{health}/readyz", cancel);
+            if ((await answer.Content.ReadAsStringAsync(cancel)).Trim() == "sealed")
+                findings.Add((Verdict.Note, "the key store is sealed: no key material is given out", "keyreeve seal unseal"));
+            else if (answer.IsSuccessStatusCode)
+                findings.Add((Verdict.Good, "the key store is open", ""));
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+        {
+            findings.Add((Verdict.Note, "the server does not answer on its health listener", "look at its log"));
+        }
+        return findings;
     }
 
     [DllImport("libc", EntryPoint = "adjtimex")]

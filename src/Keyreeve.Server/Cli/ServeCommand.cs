@@ -49,6 +49,7 @@ internal static class ServeCommand
     private static async Task<int> RunAsync(string data, string? config, bool demo, string? urls, string[] set, CancellationToken cancel)
     {
         var console = AnsiConsole.Console;
+        ProcessSecrecy.Ask();
         var options = new ServerOptions(data, ReadSettings(config, urls, set), demo);
         await using var server = await KeyreeveServer.StartAsync(options, TimeProvider.System, line => Console.Error.WriteLine("keyreeve: " + line), cancel);
         FirstScreen.Write(console, server, options);

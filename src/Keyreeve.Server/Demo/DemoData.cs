@@ -33,8 +33,9 @@ public sealed class DemoData
 
     private readonly ServerParts _parts;
     private readonly IPasswordHasher<Account> _hasher;
+    private readonly KeyProvisioning _provisioning;
 
-    private DemoData(ServerParts parts, IPasswordHasher<Account> hasher) => (_parts, _hasher) = (parts, hasher);
+    private DemoData(ServerParts parts, IPasswordHasher<Account> hasher, KeyProvisioning provisioning) => (_parts, _hasher, _provisioning) = (parts, hasher, provisioning);
 
     /// <summary>Shown on the home page; their passwords are in demo.json.</summary>
     public static IReadOnlyList<string> UserNames { get; } = ["alice", "bob", "tina"];
@@ -43,7 +44,7 @@ public sealed class DemoData
     public static async Task EnsureAsync(ServerParts parts, IServiceProvider services, CancellationToken cancel)
     {
         using var scope = services.CreateScope();
-        var demo = new DemoData(parts, scope.ServiceProvider.GetRequiredService<IPasswordHasher<Account>>());
+        var demo = new DemoData(parts, scope.ServiceProvider.GetRequiredService<IPasswordHasher<Account>>(), services.GetRequiredService<KeyProvisioning>());
         await RestoreAsync(parts, cancel);
         var document = File.Exists(parts.Folder.Demo) && await parts.Stores.Directory.FindUserByNameAsync(UserNames[0], cancel) is not null
             ? JsonNode.Parse(await File.ReadAllTextAsync(parts.Folder.Demo, cancel))!.AsObject()
@@ -174,14 +175,8 @@ public sealed class DemoData
     private async Task AddRecordAsync(JsonArray records, string serviceId, KmIdentity identity, CancellationToken cancel)
     {
         var payload = Secret(32);
-        var record = new KeyRecord
-        {
-            ServiceId = serviceId,
-            Identity = identity,
-            SealedPayload = _parts.Kek.Seal(KeyRecord.Purpose(serviceId, identity), Encoding.UTF8.GetBytes(payload)),
-            UpdatedAt = _parts.Clock.GetUtcNow().ToUnixTimeSeconds(),
-        };
-        Demand(await _parts.Stores.KeyRecords.SaveAsync(record, null, Entry("key_record.saved", KeyRecord.Purpose(serviceId, identity)), cancel));
+        var key = new ProvisionedKey(serviceId, identity, Encoding.UTF8.GetBytes(payload), null, 0);
+        Demand(await _provisioning.SaveAsync(key, null, _parts.Clock.GetUtcNow().ToUnixTimeSeconds(), Entry("key_record.saved", KeyRecord.Purpose(serviceId, identity)), cancel));
         var json = new JsonObject { ["serviceId"] = serviceId };
         if (identity.Kind != KmIdentityKind.Service)
             json[identity.Kind switch { KmIdentityKind.Client => "clientId", KmIdentityKind.Device => "deviceId", _ => "userId" }] = identity.Value;

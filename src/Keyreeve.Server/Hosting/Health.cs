@@ -1,3 +1,4 @@
+using Keyreeve.Seal;
 using Keyreeve.Web.Http;
 
 namespace Keyreeve.Server.Hosting;
@@ -12,6 +13,8 @@ internal static class Health
         {
             { IsUp: false } => WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "starting"),
             { IsReady: false } => WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "the store is away"),
+            // The rest of the server serves on; what cannot be had here is key material.
+            _ when context.RequestServices.GetRequiredService<RecordVault>().IsSealed => WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "sealed"),
             // Ready all the same: what is behind the first line is for people.
             _ => WriteAsync(context, StatusCodes.Status200OK, string.Concat(["ready", .. context.RequestServices.GetRequiredService<CertificateCare>().Warnings().Select(w => "\nwarning: " + w)])),
         }).On(Listener.Health);

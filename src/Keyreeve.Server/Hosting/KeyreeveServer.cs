@@ -96,11 +96,15 @@ public sealed class KeyreeveServer : IAsyncDisposable
         var database = Own(await StoreStart.OpenDatabaseAsync(settings, Folder, clock, cancel));
         // What is made when it is missing is made by one node at a time, up to the last of it: the pages' keys, made as the application starts.
         await using var alone = await database.AloneAsync("start", cancel);
-        var stores = new Stores(database, new RevocationEvents(Issuer, settings.EventReceivers));
+        var stores = new Stores(database, new RevocationEvents(Issuer, settings.EventReceivers), settings.KeyRecovery);
         await StoreStart.CheckDemoAsync(options, stores, kek, clock, cancel);
         var previous = await PreviousLifeAsync(stores.Audit, clock, cancel);
         var pki = Own(await Pki.OpenAsync(stores.Sealed, kek, settings.HostName, ListBase(settings), clock, cancel));
         await KekKeeper.ClaimAsync(stores.Sealed, kek, clock, cancel);
+        var roots = Own(new RootKeys());
+        var sealSources = new SealSources(kek, settings);
+        await SealStart.OpenAsync(stores.Seal, roots, sealSources, clock, report, cancel);
+        var vault = Own(new RecordVault(roots, kek));
         Folder.WritePublic("ca.pem", pki.Root.ExportCertificatePem() + "\n");
         await OperatorCertificates.EnsureFirstAsync(Folder, stores.Sealed, stores.Certificates, kek, pki, isOneOfMany: settings.Postgres is not null, clock, cancel);
 
@@ -112,9 +116,10 @@ public sealed class KeyreeveServer : IAsyncDisposable
         var state = Own(new SnapshotState(stores.Directory, stores.SigningKeys, stores.Revocations, stores.Certificates, stores.Changes, kek, Issuer, settings.ScopeNames, settings.StaleAfter, clock, settings.ScopeAudiences));
         await state.RefreshAsync(cancel);
 
-        var parts = new ServerParts(options, Folder, Issuer, EndPoints, kek, stores, pki, new ClientAuthorities(settings.Clients, pki[CaRole.ValMc].Certificate, () => state.RevokedCertificates), state, rotator, pairwise, previous, clock);
+        var parts = new ServerParts(options, Folder, Issuer, EndPoints, kek, roots, vault, sealSources, stores, pki, new ClientAuthorities(settings.Clients, pki[CaRole.ValMc].Certificate, () => state.RevokedCertificates), state, rotator, pairwise, previous, clock);
         Application = WebHost.Build(parts, sockets);
         Own(Application);
+        vault.CatchUpAsync = Application.Services.GetRequiredService<SealKeeper>().CatchUpAsync;
         if ((_telemetry = TelemetryExport.Start(parts, Application.Services)) is { } telemetry)
             Own(telemetry);
         if (options.Demo)
@@ -175,6 +180,9 @@ public sealed record ServerParts(
     string Issuer,
     IReadOnlyDictionary<string, IPEndPoint> EndPoints,
     Kek Kek,
+    RootKeys Roots,
+    RecordVault Vault,
+    SealSources SealSources,
     Stores Stores,
     Pki Pki,
     ClientAuthorities ClientAuthorities,

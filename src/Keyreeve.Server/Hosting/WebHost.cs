@@ -173,6 +173,7 @@ public static class WebHost
             .AddSingleton(server).AddSingleton(settings.Tokens).AddSingleton(parts.PreviousLife).AddSingleton(new LatestMoment(parts.PreviousLife.LastSeen)).AddSingleton<Readiness>()
             .AddSingleton<IDirectory>(stores.Directory).AddSingleton<IGrantStore>(stores.Grants).AddSingleton<ISessionStore>(stores.Sessions).AddSingleton<ICredentialStore>(stores.Credentials)
             .AddSingleton<IRevocationStore>(stores.Revocations).AddSingleton<IKeyRecordStore>(stores.KeyRecords).AddSingleton<ISealedStore>(stores.Sealed)
+            .AddSingleton<ISealStore>(stores.Seal).AddSingleton(parts.Vault).AddSingleton<KeyProvisioning>().AddSingleton(parts.SealSources).AddSingleton<SealKeeper>().AddSingleton<SealWalk>()
             .AddSingleton<IConfigurationStore>(stores.Configurations).AddSingleton<IProfileStore>(stores.Profiles)
             .AddSingleton<IAssertionStore>(stores.Assertions).AddSingleton<ISeenRequestStore>(stores.SeenRequests).AddSingleton<IAuditStore>(stores.Audit).AddSingleton<AuditQueue>()
             .AddSingleton<IIssuerKeys>(services => services.GetRequiredService<RemoteKeys>()).AddSingleton<EncryptedTokens>()
@@ -194,7 +195,7 @@ public static class WebHost
         }, shared: stores.Database is not SqliteEngine);
         services.AddSingleton(provider => new KeyFailureEvents(parts.Issuer, provider.GetRequiredService<SealSettings>().FailureReceivers));
         services.AddAdmin();
-        services.AddHostedService<BackgroundWork>().AddHostedService<Custody>();
+        services.AddHostedService<BackgroundWork>().AddHostedService<Custody>().AddHostedService(provider => provider.GetRequiredService<SealWalk>());
         services.AddSingleton<CertificateCare>().AddHostedService(provider => provider.GetRequiredService<CertificateCare>());
         services.Replace(ServiceDescriptor.Singleton<DistributedContextPropagator, NoPropagation>());
         AddOutboxAndSweeping(services, parts);

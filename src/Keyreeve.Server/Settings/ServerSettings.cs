@@ -65,6 +65,12 @@ public sealed record ServerSettings
     /// <summary>How often failed key requests are told.</summary>
     public TimeSpan KeyFailurePeriod { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>The file with the key that opens the key store, or null.</summary>
+    public string? SealKeyFile { get; init; }
+
+    /// <summary>How long a removed key record can be restored.</summary>
+    public TimeSpan KeyRecovery { get; init; } = Keyreeve.Storage.Sweeps.Recovery;
+
     /// <summary>Built-in scope name to the name used instead.</summary>
     public IReadOnlyDictionary<string, string> ScopeNames { get; init; } = new Dictionary<string, string>();
 

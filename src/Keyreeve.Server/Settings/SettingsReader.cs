@@ -63,6 +63,8 @@ public sealed class SettingsReader
         ("Seal:WindowSeconds", "5", "1 to 30"),
         ("Seal:RequestSignature", "client", "client: key requests are signed where the client is registered so; required: every client signs"),
         ("Seal:PayloadEncryption", "client", "client: key material is encrypted where the client is registered so; required: for every client"),
+        ("Seal:KeyFile", "", "file with the key that opens the key store when it is sealed by one; the environment variable KEYREEVE_SEAL_KEY goes before it"),
+        ("Seal:RecoveryDays", "7", "1 to 365: how long a removed key record can be restored"),
         ("Outbound:AllowedNetworks", "", "networks that may be connected to although they are not public, as 10.1.0.0/16 fd12::/64"),
         ("Outbound:AllowHttp", "false", "true or false: plain http, to allowed networks alone"),
         ("Outbound:TrustAnchors", "", "PEM file of roots that receivers' certificates chain to, beside the own root"),
@@ -229,6 +231,8 @@ public sealed class SettingsReader
             KmSignaturesRequired = IsRequired("Seal:RequestSignature"),
             KmEncryptionRequired = IsRequired("Seal:PayloadEncryption"),
             KeyFailurePeriod = Seconds("Events:KeyFailureSeconds", 1, 3600),
+            SealKeyFile = Text("Seal:KeyFile"),
+            KeyRecovery = TimeSpan.FromDays(Number("Seal:RecoveryDays", 1, 365)),
             LogLevel = Text("Log:Level") is not { } level ? LogLevel.Information
                 : Enum.TryParse<LogLevel>(level, ignoreCase: true, out var parsed) && !char.IsAsciiDigit(level[0]) ? parsed : throw Wrong("Log:Level"),
             Telemetry = new TelemetrySettings

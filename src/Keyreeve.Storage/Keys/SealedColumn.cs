@@ -31,10 +31,10 @@ public sealed record SealedColumn(string Table, string Column, IReadOnlyList<str
     [
         new("sealed_values", "value", ["name"], key => (string)key[0]),
         new("signing_keys", "sealed_private_key", ["key_id"], key => SigningKeyRow.PurposeOf((string)key[0])),
-        new("key_records", "sealed_payload", ["service_id", "identity_kind", "identity_value"],
-            key => KeyRecord.Purpose((string)key[0], new KmIdentity((KmIdentityKind)Convert.ToInt32(key[1], CultureInfo.InvariantCulture), (string)key[2]))),
-        new("val_profiles", "sealed_document", ["service_id", "identity_kind", "identity_value"],
-            key => ValProfile.Purpose((string)key[0], new KmIdentity((KmIdentityKind)Convert.ToInt32(key[1], CultureInfo.InvariantCulture), (string)key[2]))) { Since = 12 },
+        new("key_records", "sealed_payload", ["service_id", "identity_kind", "identity_value"], RecordPurpose) { Only = "length(sealed_payload) > 0" },
+        new("key_versions", "ciphertext", ["service_id", "identity_kind", "identity_value", "number"], RecordPurpose) { Since = 13, Only = "kek_version = 0" },
+        new("seal_roots", "wrapped_root", ["version"], key => SealRoot.PurposeOf(Convert.ToInt64(key[0], CultureInfo.InvariantCulture))) { Since = 13, Only = $"method = {(int)SealMethod.Kek}" },
+        new("val_profiles", "sealed_document", ["service_id", "identity_kind", "identity_value"], key => ValProfile.Purpose((string)key[0], IdentityOf(key))) { Since = 12 },
         new("totp_secrets", "sealed_secret", ["subject"], key => TotpSecret.Purpose((string)key[0])) { Since = 6 },
         new("trusted_issuers", "sealed_origin_secret", ["issuer"], key => OriginCheck.PurposeOf((string)key[0])) { Since = 16, Only = "sealed_origin_secret IS NOT NULL" },
         new("outbox", "body", ["receiver", "seq"], values => OutboxMessage.PurposeOf((string)values[2])) { Since = 3, Beside = ["message_id"], Only = $"form = {(int)OutboxForm.Sealed}" },
@@ -47,6 +47,9 @@ public sealed record SealedColumn(string Table, string Column, IReadOnlyList<str
         ["refresh_families.current_hash"] = "a hash of the token",
         ["refresh_families.previous_hash"] = "a hash of the token",
         ["refresh_families.sealed_successor"] = "sealed by the refresh token that is presented, not by the KEK; the server alone cannot open it",
+        ["key_versions.wrapped_key"] = "wrapped by the VAL service's key",
+        ["seal_roots.by_former"] = "sealed by the root before",
+        ["service_keks.wrapped_key"] = "wrapped by a root",
         ["used_assertions.jti"] = "a hash of the assertion's name",
         ["login_sessions.hash"] = "a hash of the cookie",
         ["passkeys.credential_id"] = "a name that the authenticator gave; browsers are told it",
@@ -58,6 +61,10 @@ public sealed record SealedColumn(string Table, string Column, IReadOnlyList<str
         ["audit.hash"] = "the chain",
         ["audit_heads.hash"] = "the chain",
     };
+
+    private static string RecordPurpose(IReadOnlyList<object> key) => KeyRecord.Purpose((string)key[0], IdentityOf(key));
+
+    private static KmIdentity IdentityOf(IReadOnlyList<object> key) => new((KmIdentityKind)Convert.ToInt32(key[1], CultureInfo.InvariantCulture), (string)key[2]);
 
     /// <summary>As "table.column".</summary>
     public override string ToString() => $"{Table}.{Column}";

@@ -17,7 +17,7 @@ namespace Keyreeve.Storage;
 public sealed record Backfill(int Number, string Name, Func<BackfillBatch, Task<BackfillStep>> RunAsync, Func<DbConnection, Task<long>> EstimateAsync)
 {
     /// <summary>The backfills this program knows, by number.</summary>
-    public static IReadOnlyList<Backfill> Known { get; } = [AuditTimes.Backfill];
+    public static IReadOnlyList<Backfill> Known { get; } = [AuditTimes.Backfill, KeyRecordMove.Backfill];
 }
 
 /// <summary>What one batch gets.</summary>

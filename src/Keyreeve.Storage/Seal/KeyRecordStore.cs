@@ -9,39 +9,108 @@ namespace Keyreeve.Storage;
 /// <summary>Key management records. The three parts of the key are three columns: no two keys can be written alike.</summary>
 public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
 {
-    private const string Columns = "service_id, identity_kind, identity_value, sealed_payload, updated_at, version";
+    private const string Columns = "service_id, identity_kind, identity_value, updated_at, latest, removed_at, version";
     private const string ByKey = "service_id = @ServiceId AND identity_kind = @IdentityKind AND identity_value = @IdentityValue";
 
-    private const string Find = $"SELECT sealed_payload, updated_at, version FROM key_records WHERE {ByKey}";
-
-    private const string Upsert = $"""
-        INSERT INTO key_records ({Columns}) VALUES (@ServiceId, @IdentityKind, @IdentityValue, @SealedPayload, @UpdatedAt, 1)
-        ON CONFLICT (service_id, identity_kind, identity_value) DO UPDATE SET
-            sealed_payload = excluded.sealed_payload, updated_at = excluded.updated_at, version = key_records.version + 1
+    // The wrapped key of the service comes along: whether it is still the one that this node has unwrapped is seen without another look-up.
+    private const string FindActive = """
+        SELECT r.sealed_payload, r.updated_at, r.latest, k.root_version, k.wrapped_key, k.created_at, k.destroyed_at,
+            v.number, v.activates_at, v.expires_at, v.created_at, v.kek_version, v.wrapped_key, v.ciphertext
+        FROM key_records r
+        LEFT JOIN key_versions v ON v.service_id = r.service_id AND v.identity_kind = r.identity_kind AND v.identity_value = r.identity_value
+            AND v.activates_at <= @Now AND (v.expires_at = 0 OR v.expires_at > @Now)
+        LEFT JOIN service_keks k ON k.service_id = v.service_id AND k.version = v.kek_version
+        WHERE r.service_id = @ServiceId AND r.identity_kind = @IdentityKind AND r.identity_value = @IdentityValue AND r.removed_at = 0
+        ORDER BY v.activates_at DESC, v.number DESC LIMIT 1
         """;
 
+    private const string Read = $"""
+        SELECT r.updated_at, r.latest, r.removed_at, r.version, r.sealed_payload, v.number, v.activates_at, v.expires_at, v.created_at, v.kek_version, v.wrapped_key, v.ciphertext
+        FROM key_records r LEFT JOIN key_versions v ON v.service_id = r.service_id AND v.identity_kind = r.identity_kind AND v.identity_value = r.identity_value
+        WHERE r.service_id = @ServiceId AND r.identity_kind = @IdentityKind AND r.identity_value = @IdentityValue ORDER BY v.number
+        """;
+
+    private static readonly Statement Insert = new("""
+        INSERT INTO key_records (service_id, identity_kind, identity_value, sealed_payload, updated_at, version, latest, removed_at)
+        VALUES (@ServiceId, @IdentityKind, @IdentityValue, @Empty, @UpdatedAt, 1, @Latest, 0) ON CONFLICT (service_id, identity_kind, identity_value) DO NOTHING
+        """, "@ServiceId", "@IdentityKind", "@IdentityValue", "@Empty[]", "@UpdatedAt", "@Latest");
+
+    private static readonly Statement Update = new($"""
+        UPDATE key_records SET updated_at = @UpdatedAt, latest = @Latest, version = version + 1 WHERE {ByKey} AND version = @Version AND removed_at = 0
+        """, "@UpdatedAt", "@Latest", "@ServiceId", "@IdentityKind", "@IdentityValue", "@Version");
+
     /// <inheritdoc />
-    public Task<KeyRecord?> FindAsync(string serviceId, KmIdentity identity, CancellationToken cancel) => Refuse(serviceId, identity) is not null
-        ? Task.FromResult<KeyRecord?>(null)
+    public Task<FoundKey?> FindActiveAsync(string serviceId, KmIdentity identity, long now, CancellationToken cancel) => Refuse(serviceId, identity) is not null
+        ? Task.FromResult<FoundKey?>(null)
         : database.ReadAsync(async connection =>
         {
-            var find = Prepared.On(connection, Find, "@ServiceId", "@IdentityKind", "@IdentityValue");
+            var find = Prepared.On(connection, FindActive, "@ServiceId", "@IdentityKind", "@IdentityValue", "@Now");
             find.Parameters[0].Value = serviceId;
             find.Parameters[1].Value = (long)identity.Kind;
             find.Parameters[2].Value = identity.Value;
+            find.Parameters[3].Value = now;
             await using var row = await find.ExecuteReaderAsync(cancel);
-            return !await row.ReadAsync(cancel) ? null : new KeyRecord
+            if (!await row.ReadAsync(cancel))
+                return null;
+            // Not moved yet, or written by a node of the release before: newer than every version.
+            if (row.GetFieldValue<byte[]>(0) is { Length: > 0 } legacy)
+                return new FoundKey(Legacy(row.GetInt64(2) + 1, row.GetInt64(1), legacy), null);
+            if (await row.IsDBNullAsync(7, cancel))
+                return new FoundKey(null, null);
+            var version = KeyVersionTable.Read(row, 7);
+            return new FoundKey(version, await row.IsDBNullAsync(3, cancel) ? null : new ServiceKek
             {
                 ServiceId = serviceId,
-                Identity = identity,
-                SealedPayload = row.GetFieldValue<byte[]>(0),
-                UpdatedAt = row.GetInt64(1),
-                Version = row.GetInt64(2),
-            };
+                Version = version.KekVersion,
+                Root = row.GetInt64(3),
+                Wrapped = row.GetFieldValue<byte[]>(4),
+                CreatedAt = row.GetInt64(5),
+                DestroyedAt = row.GetInt64(6),
+            });
         }, cancel);
 
     /// <inheritdoc />
-    public Task<IReadOnlyList<KeyRecord>> ListAsync(string? serviceId, (string ServiceId, KmIdentity Identity)? after, int limit, CancellationToken cancel)
+    public Task<IReadOnlyList<StoredKeys>> ReadAsync(IReadOnlyList<(string ServiceId, KmIdentity Identity)> keys, CancellationToken cancel) =>
+        database.ReadAsync<IReadOnlyList<StoredKeys>>(async connection =>
+        {
+            var found = new StoredKeys[keys.Count];
+            var read = Prepared.On(connection, Read, "@ServiceId", "@IdentityKind", "@IdentityValue");
+            for (var i = 0; i < keys.Count; i++)
+            {
+                var (serviceId, identity) = keys[i];
+                found[i] = new(null, []);
+                if (Refuse(serviceId, identity) is not null)
+                    continue;
+                read.Parameters[0].Value = serviceId;
+                read.Parameters[1].Value = (long)identity.Kind;
+                read.Parameters[2].Value = identity.Value;
+                await using var row = await read.ExecuteReaderAsync(cancel);
+                var versions = new List<KeyVersion>();
+                KeyRecord? record = null;
+                while (await row.ReadAsync(cancel))
+                {
+                    var legacy = row.GetFieldValue<byte[]>(4);
+                    if (record is null && legacy.Length > 0)
+                        versions.Add(Legacy(row.GetInt64(1) + 1, row.GetInt64(0), legacy));
+                    record ??= new()
+                    {
+                        ServiceId = serviceId,
+                        Identity = identity,
+                        UpdatedAt = row.GetInt64(0),
+                        Latest = row.GetInt64(1) + (legacy.Length > 0 ? 1 : 0),
+                        RemovedAt = row.GetInt64(2),
+                        Version = row.GetInt64(3),
+                    };
+                    if (!await row.IsDBNullAsync(5, cancel))
+                        versions.Add(KeyVersionTable.Read(row, 5));
+                }
+                found[i] = new(record, [.. versions.OrderBy(v => v.Number)]);
+            }
+            return found;
+        }, cancel);
+
+    /// <inheritdoc />
+    public Task<IReadOnlyList<KeyRecord>> ListAsync(string? serviceId, (string ServiceId, KmIdentity Identity)? after, int limit, bool removed, CancellationToken cancel)
     {
         // Before every key stands ("", -1, ""): services have a name, kinds begin at 0.
         var (afterService, afterIdentity) = after ?? ("", new KmIdentity((KmIdentityKind)(-1), ""));
@@ -49,7 +118,7 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
         return database.ReadAsync<IReadOnlyList<KeyRecord>>(async connection =>
             [.. (await connection.QueryAsync<Row>($"""
                 SELECT {Columns} FROM key_records
-                WHERE {onlyService}(service_id, identity_kind, identity_value) > (@ServiceId, @IdentityKind, @IdentityValue)
+                WHERE {onlyService}removed_at {(removed ? "> 0" : "= 0")} AND (service_id, identity_kind, identity_value) > (@ServiceId, @IdentityKind, @IdentityValue)
                 ORDER BY service_id, identity_kind, identity_value LIMIT @Limit
                 """, new
             {
@@ -57,40 +126,126 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
             })).Select(row => row.ToRecord())], cancel);
     }
 
-    /// <summary>With an expected version of 0 the record must not exist yet.</summary>
-    public Task<Outcome<KeyRecord>> SaveAsync(KeyRecord record, long? expectedVersion, AuditEntry entry, CancellationToken cancel) =>
-        database.WriteAsync<Outcome<KeyRecord>>(async unit =>
-        {
-            if (Refuse(record.ServiceId, record.Identity) is { } unstorable)
-                return unstorable;
-            var stored = await unit.SingleAsync<long?>($"SELECT version FROM key_records WHERE {ByKey}", Row.Key(record.ServiceId, record.Identity));
-            if (RowVersion.Refuse("key record", stored, expectedVersion) is { } refusal)
-                return refusal;
-            var version = await unit.SingleAsync<long>(Upsert + " RETURNING version", Row.Of(record));
-            unit.Audit(entry);
-            return record with { Version = version };
-        }, cancel);
-
     /// <inheritdoc />
-    /// <exception cref="ArgumentException">A key is not well-formed Unicode; nothing was written.</exception>
-    public Task SaveManyAsync(IReadOnlyList<KeyRecord> records, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<IReadOnlyList<KeyRecord?>> SaveAsync(IReadOnlyList<KeySave> saves, AuditEntry entry, CancellationToken cancel) => database.WriteAsync<IReadOnlyList<KeyRecord?>>(async unit =>
     {
-        foreach (var record in records)
-            if (Refuse(record.ServiceId, record.Identity) is { } unstorable)
-                throw new ArgumentException(unstorable.Operator, nameof(records));
-        await unit.ExecuteAsync(Upsert, records.Select(Row.Of));
-        unit.Audit(entry);
-        return records.Count;
+        foreach (var save in saves)
+            if (Refuse(save.Record.ServiceId, save.Record.Identity) is { } unstorable)
+                throw new ArgumentException(unstorable.Operator, nameof(saves));
+        // A key that was destroyed or taken out of use since it was read wraps nothing new: what it wrapped would never open.
+        var keks = new Dictionary<(string, long), bool>();
+        var (written, any) = (new KeyRecord?[saves.Count], false);
+        for (var i = 0; i < saves.Count; i++)
+        {
+            var (record, version, dropped) = saves[i];
+            var kek = (record.ServiceId, version.KekVersion);
+            if (!keks.TryGetValue(kek, out var isThere))
+                keks.Add(kek, isThere = version.KekVersion == 0 || await unit.SingleAsync<long>(
+                    "SELECT COUNT(*) FROM service_keks WHERE service_id = @ServiceId AND version = @Version AND destroyed_at = 0", new { kek.ServiceId, Version = kek.KekVersion }) == 1);
+            if (!isThere || !await SaveRecordAsync(unit, record))
+                continue;
+            await KeyVersionTable.SaveAsync(unit, record.ServiceId, record.Identity, version);
+            await KeyVersionTable.DropAsync(unit, record.ServiceId, record.Identity, dropped);
+            written[i] = record with { Version = record.Version + 1 };
+            any = true;
+        }
+        if (any)
+            unit.Audit(entry);
+        return written;
     }, cancel);
 
     /// <inheritdoc />
-    public Task<bool> RemoveAsync(string serviceId, KmIdentity identity, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    public Task<bool> RemoveAsync(string serviceId, KmIdentity identity, long? expectedVersion, long now, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
     {
-        if (await unit.ExecuteAsync($"DELETE FROM key_records WHERE {ByKey}", Row.Key(serviceId, identity)) == 0)
+        var sql = $"UPDATE key_records SET removed_at = @Now, version = version + 1 WHERE {ByKey} AND removed_at = 0" + (expectedVersion is null ? "" : " AND version = @Version");
+        if (await unit.ExecuteAsync(sql, new { ServiceId = serviceId, IdentityKind = (long)identity.Kind, IdentityValue = identity.Value, Now = now, Version = expectedVersion ?? 0 }) == 0)
             return false;
         unit.Audit(entry);
         return true;
     }, cancel);
+
+    /// <inheritdoc />
+    public Task<KeyRecord?> RestoreAsync(string serviceId, KmIdentity identity, long now, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    {
+        if (await unit.SingleAsync<Row>($"UPDATE key_records SET removed_at = 0, updated_at = @Now, version = version + 1 WHERE {ByKey} AND removed_at > 0 RETURNING {Columns}",
+            new { ServiceId = serviceId, IdentityKind = (long)identity.Kind, IdentityValue = identity.Value, Now = now }) is not { } row)
+            return null;
+        unit.Audit(entry);
+        return row.ToRecord();
+    }, cancel);
+
+    /// <inheritdoc />
+    public Task<bool> ShredAsync(string serviceId, KmIdentity identity, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
+    {
+        if (await unit.ExecuteAsync($"DELETE FROM key_records WHERE {ByKey}", Row.Key(serviceId, identity)) == 0)
+            return false;
+        await KeyVersionTable.DropAllAsync(unit, serviceId, identity);
+        unit.Audit(entry);
+        return true;
+    }, cancel);
+
+    /// <inheritdoc />
+    public Task<IReadOnlyList<StoredVersion>> BelowAsync(string serviceId, long kekVersion, StoredVersion? after, int limit, CancellationToken cancel) =>
+        database.ReadAsync(connection => KeyVersionTable.BelowAsync(connection, serviceId, kekVersion, after, limit), cancel);
+
+    /// <inheritdoc />
+    public Task<long> CountBelowAsync(string serviceId, long kekVersion, CancellationToken cancel) => database.ReadAsync(connection =>
+        connection.QuerySingleAsync<long>("SELECT COUNT(*) FROM key_versions WHERE service_id = @ServiceId AND kek_version < @KekVersion", new { ServiceId = serviceId, KekVersion = kekVersion }), cancel);
+
+    /// <inheritdoc />
+    public Task<IReadOnlyList<string>> ServicesOfLegacyAsync(int limit, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<string>>(async connection =>
+        [.. await connection.QueryAsync<string>("SELECT DISTINCT service_id FROM key_versions WHERE kek_version = 0 ORDER BY service_id LIMIT @Limit", new { Limit = (long)limit })], cancel);
+
+    /// <inheritdoc />
+    public Task<int> RewrapAsync(IReadOnlyList<(StoredVersion Before, KeyVersion After)> changes, CancellationToken cancel) => database.WriteAsync(async unit =>
+    {
+        var changed = 0;
+        foreach (var of in changes.GroupBy(c => (c.Before.ServiceId, c.After.KekVersion)))
+        {
+            if (await unit.SingleAsync<long>("SELECT COUNT(*) FROM service_keks WHERE service_id = @ServiceId AND version = @Version AND destroyed_at = 0",
+                new { of.Key.ServiceId, Version = of.Key.KekVersion }) == 0)
+                continue;
+            foreach (var (before, after) in of)
+                changed += await KeyVersionTable.ReplaceAsync(unit, before, after);
+        }
+        return changed;
+    }, cancel);
+
+    /// <summary>Shreds records whose removal is older; those that have no version any more go too when their service's keys were destroyed.</summary>
+    internal static async Task<int> DeleteRemovedAsync(UnitOfWork unit, long before, int limit)
+    {
+        var rows = await unit.QueryAsync<Row>($"SELECT {Columns} FROM key_records WHERE removed_at > 0 AND removed_at <= @Before ORDER BY removed_at LIMIT @Limit {unit.SkipLocked}",
+            new { Before = before, Limit = (long)limit });
+        foreach (var row in rows)
+        {
+            await KeyVersionTable.DropAllAsync(unit, row.ServiceId, row.ToRecord().Identity);
+            await unit.ExecuteAsync($"DELETE FROM key_records WHERE {ByKey} AND removed_at > 0", Row.Key(row.ServiceId, row.ToRecord().Identity));
+            unit.Audit(new AuditEntry
+            {
+                Kind = "key_record.shredded", Outcome = AuditOutcome.Changed, At = unit.Now, Actor = "system",
+                Subject = KeyRecord.Purpose(row.ServiceId, row.ToRecord().Identity),
+            });
+        }
+        return rows.Count;
+    }
+
+    private static async Task<bool> SaveRecordAsync(UnitOfWork unit, KeyRecord record)
+    {
+        var kind = (long)record.Identity.Kind;
+        if (record.Version != 0)
+            await KeyRecordMove.MoveAsync(unit.Connection, unit.Transaction, record.ServiceId, kind, record.Identity.Value);
+        var command = record.Version == 0
+            ? Insert.On(unit.Connection, record.ServiceId, kind, record.Identity.Value, Array.Empty<byte>(), record.UpdatedAt, record.Latest)
+            : Update.On(unit.Connection, record.UpdatedAt, record.Latest, record.ServiceId, kind, record.Identity.Value, record.Version);
+        command.Transaction = unit.Transaction;
+        return await unit.ExecuteAsync(command) == 1;
+    }
+
+    private static KeyVersion Legacy(long number, long updatedAt, byte[] payload) =>
+        new() { Number = number, ActivatesAt = updatedAt, CreatedAt = updatedAt, KekVersion = 0, WrappedKey = [], Ciphertext = payload };
+
+    /// <inheritdoc />
+    public Refusal? WhyNot(string serviceId, KmIdentity identity) => Refuse(serviceId, identity);
 
     private static Refusal? Refuse(string serviceId, KmIdentity identity) =>
         StoredText.Refuse("serviceId", serviceId) ?? StoredText.Refuse("identity", identity.Value);
@@ -100,28 +255,21 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
         public string ServiceId { get; init; } = "";
         public long IdentityKind { get; init; }
         public string IdentityValue { get; init; } = "";
-        public byte[] SealedPayload { get; init; } = [];
         public long UpdatedAt { get; init; }
+        public long Latest { get; init; }
+        public long RemovedAt { get; init; }
         public long Version { get; init; }
 
         public static object Key(string serviceId, KmIdentity identity) =>
             new { ServiceId = serviceId, IdentityKind = (long)identity.Kind, IdentityValue = identity.Value };
 
-        public static Row Of(KeyRecord record) => new()
-        {
-            ServiceId = record.ServiceId,
-            IdentityKind = (long)record.Identity.Kind,
-            IdentityValue = record.Identity.Value,
-            SealedPayload = record.SealedPayload,
-            UpdatedAt = record.UpdatedAt,
-        };
-
         public KeyRecord ToRecord() => new()
         {
             ServiceId = ServiceId,
             Identity = new KmIdentity((KmIdentityKind)IdentityKind, IdentityValue),
-            SealedPayload = SealedPayload,
             UpdatedAt = UpdatedAt,
+            Latest = Latest,
+            RemovedAt = RemovedAt,
             Version = Version,
         };
     }

@@ -120,7 +120,7 @@ public sealed class SqliteEngine : IDatabase
             connection.Open();
             using var pragmas = connection.CreateCommand();
             pragmas.CommandText = "PRAGMA busy_timeout = 2500; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                + (readOnly ? " PRAGMA query_only = ON;" : $" PRAGMA journal_size_limit = {MaxIdleLog}; PRAGMA wal_autocheckpoint = {SqliteCheckpoints.MostPages}; PRAGMA cache_size = -{WriterCache};");
+                + (readOnly ? " PRAGMA query_only = ON;" : $" PRAGMA journal_size_limit = {MaxIdleLog}; PRAGMA wal_autocheckpoint = {SqliteCheckpoints.MostPages}; PRAGMA cache_size = -{WriterCache}; PRAGMA secure_delete = FAST;");
             pragmas.ExecuteNonQuery();
             return connection;
         }

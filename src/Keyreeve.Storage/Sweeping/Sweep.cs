@@ -41,8 +41,11 @@ public static class Sweeps
     /// <summary>How long a receiver without messages is remembered. Our choice.</summary>
     private const long ReceiverMilliseconds = 7L * 24 * 3600 * 1000;
 
+    /// <summary>How long a removed key record can be restored, when nothing else is set.</summary>
+    public static readonly TimeSpan Recovery = TimeSpan.FromDays(7);
+
     /// <summary>All of them; rows that only take place before rows that nobody misses.</summary>
-    public static IReadOnlyList<Sweep> Of(IDatabase database) =>
+    public static IReadOnlyList<Sweep> Of(IDatabase database, TimeSpan recovery) =>
     [
         new("codes", database, (unit, now, limit) => CodeTable.DeleteExpiredAsync(unit, now / 1000, limit)),
         new("refresh_families", database, (unit, now, limit) => FamilyTable.DeleteExpiredAsync(unit, now, limit)),
@@ -51,6 +54,8 @@ public static class Sweeps
         new("issued_certificates", database, (unit, now, limit) => IssuedCertificateStore.DeleteLongEndedAsync(unit, now / 1000, limit)),
         new("used_assertions", database, (unit, now, limit) => AssertionTable.DeleteExpiredAsync(unit, now / 1000, limit)),
         new("used_marks", database, (unit, now, limit) => CredentialStore.DeleteExpiredAsync(unit, now, limit)),
+        new("key_records", database, (unit, now, limit) => KeyRecordStore.DeleteRemovedAsync(unit, now / 1000 - (long)recovery.TotalSeconds, limit), alone: true),
+        new("key_versions", database, (unit, _, limit) => KeyVersionTable.DeleteDeadAsync(unit, limit), alone: true),
         new("outbox", database, (unit, now, limit) => OutboxStore.DeleteExpiredAsync(unit, now, limit), alone: true),
         new("outbox_receivers", database, (unit, now, limit) => OutboxStore.DeleteIdleReceiversAsync(unit, now - ReceiverMilliseconds, limit)),
     ];

@@ -31,7 +31,7 @@ public static class ProblemDocument
         RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied or RefusalCode.ConsentRequired or RefusalCode.InteractionRequired or RefusalCode.InsufficientScope
             or RefusalCode.SignatureNotAccepted or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner => StatusCodes.Status403Forbidden,
         RefusalCode.TooManyRequests => StatusCodes.Status429TooManyRequests,
-        RefusalCode.Busy or RefusalCode.Unavailable => StatusCodes.Status503ServiceUnavailable,
+        RefusalCode.Busy or RefusalCode.Unavailable or RefusalCode.Sealed => StatusCodes.Status503ServiceUnavailable,
     };
 
     /// <summary>Answers with the refusal's problem document.</summary>

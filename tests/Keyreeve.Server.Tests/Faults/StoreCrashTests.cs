@@ -150,12 +150,14 @@ public sealed class StoreCrashTests
         }
         foreach (var (service, words) in versions)
         {
-            var record = (await stores.KeyRecords.FindAsync(service, KmIdentity.ServiceOnly, none))!;
+            var (found, kept) = (await stores.KeyRecords.ReadAsync([(service, KmIdentity.ServiceOnly)], none))[0];
+            var record = found!;
+            Assert.Equal(record.Latest, Assert.Single(kept).Number);
             var version = long.Parse(words[2], CultureInfo.InvariantCulture);
             Assert.InRange(record.Version, version, version + 1);
             Assert.Equal(record.Version, audited[("record.saved", service)]);
             if (record.Version == version)
-                Assert.Equal(words[3], Convert.ToHexString(record.SealedPayload));
+                Assert.Equal(words[3], Convert.ToHexString(kept[0].Ciphertext));
         }
     }
 

@@ -9,7 +9,7 @@ namespace Keyreeve.Server.Tests.Keys;
 public sealed class KekRotationTests : IDisposable
 {
     private const int Kills = 10;
-    private const int Records = 600;
+    private const int Profiles = 600;
 
     private readonly TempFolder _folder = new();
 
@@ -23,7 +23,7 @@ public sealed class KekRotationTests : IDisposable
         {
             using var client = new ProgramClient(_folder);
             refresh = (string)(await client.SignInAsync())["refresh_token"]!;
-            await AddRecordsAsync(Records);
+            await AddProfilesAsync(Profiles);
         }
         for (var round = 0; round < Kills; round++)
         {
@@ -90,11 +90,11 @@ public sealed class KekRotationTests : IDisposable
         Assert.False(File.Exists(_folder.File("kek")));
     }
 
-    private async Task AddRecordsAsync(int count)
+    private async Task AddProfilesAsync(int count)
     {
         using var admin = _folder.Operator();
         for (var i = 0; i < count; i++)
-            using (var response = await admin.PostAsync("key-records", Json(new JsonObject { ["serviceId"] = "pump-control", ["deviceId"] = $"ue-{i}", ["payload"] = $"payload {i}" })))
+            using (var response = await admin.PostAsync("profiles", Json(new JsonObject { ["serviceId"] = "pump-control", ["valUeId"] = $"ue-{i}", ["document"] = new JsonObject { ["number"] = i } })))
                 Assert.Equal(HttpStatusCode.Created, response.StatusCode);
     }
 
@@ -144,7 +144,7 @@ public sealed class KekRotationTests : IDisposable
         var status = await StatusAsync();
         Assert.Empty(status["warnings"]!.AsArray());
         Assert.All(status["tables"]!.AsArray(), t => Assert.True((bool)t!["known"]!));
-        Assert.True(status["tables"]!.AsArray().Where(t => (string)t!["table"]! == "key_records").Sum(t => (long)t!["rows"]!) >= Records);
+        Assert.True(status["tables"]!.AsArray().Where(t => (string)t!["table"]! == "val_profiles").Sum(t => (long)t!["rows"]!) >= Profiles);
         for (var deadline = TimeProvider.System.GetTimestamp(); ; await Task.Delay(500, TestContext.Current.CancellationToken))
         {
             if ((await client.AskForKeysAsync((string)tokens["access_token"]!)).Status == HttpStatusCode.OK)

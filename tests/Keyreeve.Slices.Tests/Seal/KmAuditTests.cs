@@ -28,11 +28,11 @@ public sealed class KmAuditTests
         var alice = (string)door.Server.User("alice")["sub"]!;
         Assert.Equal(
             [
-                ("Granted", alice, "seal-client", "key_records/12:pump-control/3/21:sip:alice@val.example", ""),
+                ("Granted", alice, "seal-client", "key_records/12:pump-control/3/21:sip:alice@val.example", "version 1"),
                 ("Refused", alice, "seal-client", "key_records/12:pump-control/3/19:sip:bob@val.example", "NotOwner"),
                 ("Refused", alice, "seal-client", "key_records/14:fleet-tracking/0/0:", "KeyInformationNotAvailable"),
                 ("Refused", alice, "seal-client", "-", "Malformed"),
-                ("Granted", "val-server", "val-server", "key_records/12:pump-control/3/21:sip:alice@val.example", ""),
+                ("Granted", "val-server", "val-server", "key_records/12:pump-control/3/21:sip:alice@val.example", "version 1"),
                 ("Refused", alice, "seal-client", "key_records/12:pump-control/3/21:sip:alice@val.example", "OutsideTimeWindow"),
             ],
             lines.Where(l => l.ContainsKey("actor")).Select(l => ((string)l["outcome"]!, (string)l["actor"]!, (string)l["clientId"]!, (string)l["subject"]!, ((string?)l["detail"] ?? "").Split(':')[0])));
@@ -65,8 +65,8 @@ public sealed class KmAuditTests
     {
         await WithChangedStoreAsync(
             """
-            CREATE TEMP TABLE before AS SELECT identity_value, sealed_payload FROM key_records WHERE service_id = 'pump-control' AND identity_kind = 3;
-            UPDATE key_records SET sealed_payload = (SELECT b.sealed_payload FROM before b WHERE b.identity_value <> key_records.identity_value)
+            CREATE TEMP TABLE before AS SELECT identity_value, wrapped_key, ciphertext FROM key_versions WHERE service_id = 'pump-control' AND identity_kind = 3;
+            UPDATE key_versions SET (wrapped_key, ciphertext) = (SELECT b.wrapped_key, b.ciphertext FROM before b WHERE b.identity_value <> key_versions.identity_value LIMIT 1)
             WHERE service_id = 'pump-control' AND identity_kind = 3
             """,
             async door =>
@@ -76,16 +76,21 @@ public sealed class KmAuditTests
                 // The rest of the table is as it was.
                 (await door.AskAsync(door.Request(KmDoor.Fleet), door.AliceToken)).Granted(door.PayloadOf(KmDoor.Fleet, "userId", KmDoor.Alice));
                 var audited = (await door.StopAndReadAuditAsync()).Where(l => (string?)l["kind"] == "km.request").Select(l => ((string?)l["detail"] ?? "").Split(':')[0]);
-                Assert.Equal(["Unavailable", "Unavailable", ""], audited);
+                Assert.Equal(["Unavailable", "Unavailable", "version 1"], audited);
             });
     }
 
     [Theory]
-    [InlineData("UPDATE key_records SET sealed_payload = x''")]
-    [InlineData("UPDATE key_records SET sealed_payload = substr(sealed_payload, 1, length(sealed_payload) - 1)")]
-    [InlineData("UPDATE key_records SET sealed_payload = 'not a blob'")]
-    [InlineData("UPDATE key_records SET sealed_payload = zeroblob(length(sealed_payload))")]
-    [InlineData("UPDATE key_records SET sealed_payload = CAST(sealed_payload || x'00' AS BLOB)")]
+    [InlineData("UPDATE key_versions SET ciphertext = x''")]
+    [InlineData("UPDATE key_versions SET wrapped_key = zeroblob(length(wrapped_key))")]
+    [InlineData("UPDATE key_versions SET activates_at = activates_at - 1")]
+    [InlineData("UPDATE key_versions SET expires_at = 9999999999")]
+    [InlineData("UPDATE key_versions SET number = number + 1")]
+    [InlineData("UPDATE service_keks SET wrapped_key = zeroblob(length(wrapped_key))")]
+    [InlineData("UPDATE key_versions SET ciphertext = substr(ciphertext, 1, length(ciphertext) - 1)")]
+    [InlineData("UPDATE key_versions SET ciphertext = 'not a blob'")]
+    [InlineData("UPDATE key_versions SET ciphertext = zeroblob(length(ciphertext))")]
+    [InlineData("UPDATE key_versions SET ciphertext = CAST(ciphertext || x'00' AS BLOB)")]
     public async Task A_payload_that_was_changed_does_not_open(string sql) =>
         await WithChangedStoreAsync(sql, async door => (await door.AskAsync(door.Request(), door.AliceToken)).Refused("01", 500));
 

@@ -181,7 +181,18 @@ internal static class Samples
     {
         ServiceId = service,
         Identity = new(kind, identity),
-        SealedPayload = Hash($"{service}|{kind}|{identity}"),
         UpdatedAt = Now,
+        Latest = 1,
+    };
+
+    /// <summary>Octets instead of seals: the store does not look into them.</summary>
+    public static KeyVersion Version(long number = 1, long activatesAt = Now, string text = "") => new()
+    {
+        Number = number,
+        ActivatesAt = activatesAt,
+        CreatedAt = Now,
+        KekVersion = 1,
+        WrappedKey = Hash($"wrapped {number} {text}"),
+        Ciphertext = Hash($"payload {number} {text}"),
     };
 }

@@ -1,11 +1,7 @@
 using Keyreeve.Core.Keys;
-using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Snapshots;
 using Keyreeve.Core.Tokens;
-using Keyreeve.Seal;
-using Keyreeve.Testing;
 using Keyreeve.Wire.Jose;
-using Keyreeve.Wire.Seal;
 using Xunit;
 
 namespace Keyreeve.Slices.Tests.Storage;
@@ -143,69 +139,6 @@ public abstract partial class StoreContract
         Assert.Equal(2, await Stores.Revocations.DeleteExpiredAsync(Now + 3, 2, None));
         Assert.Equal(1, await Stores.Revocations.DeleteExpiredAsync(Now + 3, 100, None));
         Assert.Equal(Enumerable.Range(3, 7).Select(i => $"jti {i}"), (await RevocationsAsync()).Select(row => row.Value));
-    }
-
-    [Fact]
-    public async Task A_key_record_comes_back_with_every_field()
-    {
-        var record = Samples.Record("service", KmIdentityKind.User, "user") with { Version = 1 };
-        Assert.Empty(RecordText.Unset(record));
-        Value(await Stores.KeyRecords.SaveAsync(record, null, Entry(), None));
-        Assert.Equal(RecordText.Of(record), RecordText.Of(await Stores.KeyRecords.FindAsync("service", record.Identity, None)));
-        Assert.Null(await Stores.KeyRecords.FindAsync("service", KmIdentity.ServiceOnly, None));
-        Assert.Null(await Stores.KeyRecords.FindAsync("Service", record.Identity, None));
-        Assert.True(await Stores.KeyRecords.RemoveAsync("service", record.Identity, Entry(), None));
-        Assert.False(await Stores.KeyRecords.RemoveAsync("service", record.Identity, Entry(), None));
-        Assert.Null(await Stores.KeyRecords.FindAsync("service", record.Identity, None));
-    }
-
-    [Fact]
-    public async Task Versions_decide_who_saves_a_key_record()
-    {
-        var record = Samples.Record("service");
-        Assert.Equal(RefusalCode.Conflict, Code(await Stores.KeyRecords.SaveAsync(record, 1, Entry(), None)));
-        Assert.Equal(1, Value(await Stores.KeyRecords.SaveAsync(record, 0, Entry(), None)).Version);
-        Assert.Equal(RefusalCode.Conflict, Code(await Stores.KeyRecords.SaveAsync(record, 0, Entry(), None)));
-        Assert.Equal(2, Value(await Stores.KeyRecords.SaveAsync(record with { SealedPayload = [1] }, 1, Entry(), None)).Version);
-        Assert.Equal(3, Value(await Stores.KeyRecords.SaveAsync(record with { SealedPayload = [2] }, null, Entry(), None)).Version);
-        Assert.Equal([2], (await Stores.KeyRecords.FindAsync("service", KmIdentity.ServiceOnly, None))!.SealedPayload);
-    }
-
-    [Fact]
-    [Proves("TS 33.434", "5.3.2")]
-    public async Task No_split_of_a_key_meets_another_record()
-    {
-        var longest = new string('é', 127) + "x";
-        KeyRecord[] records =
-        [
-            Samples.Record("a"), Samples.Record("a", KmIdentityKind.User, "b|c"), Samples.Record("a|b", KmIdentityKind.User, "c"),
-            Samples.Record("a", KmIdentityKind.Client, "b|c"), Samples.Record("a", KmIdentityKind.Device, "b|c"), Samples.Record("a|b|c"),
-            Samples.Record("A"), Samples.Record("a "), Samples.Record("a", KmIdentityKind.User, "b"), Samples.Record("ab", KmIdentityKind.User, ""),
-            Samples.Record("a'; DROP TABLE key_records; --"), Samples.Record("a", KmIdentityKind.User, "\"b' OR '1'='1"),
-            Samples.Record("a", KmIdentityKind.User, "é"), Samples.Record("a", KmIdentityKind.User, "e\u0301"), Samples.Record("a", KmIdentityKind.User, "%"),
-            Samples.Record(longest, KmIdentityKind.User, longest), Samples.Record("12", KmIdentityKind.User, "1"), Samples.Record("1", KmIdentityKind.User, "21"),
-            Samples.Record("1", KmIdentityKind.User, "1"), Samples.Record("1.0", KmIdentityKind.User, "01"), Samples.Record("😀", KmIdentityKind.Device, "@p;\n"),
-        ];
-        await Stores.KeyRecords.SaveManyAsync(records, Entry("imported"), None);
-        foreach (var record in records)
-            Assert.Equal(RecordText.Of(record with { Version = 1 }), RecordText.Of(await Stores.KeyRecords.FindAsync(record.ServiceId, record.Identity, None)));
-        Assert.Equal(records.Length, (await Stores.KeyRecords.ListAsync(null, null, 1000, None)).Count);
-        Assert.Single(await AuditKindsAsync(), kind => kind == "imported");
-    }
-
-    [Fact]
-    public async Task Key_records_page_by_cursor_without_loss_for_all_services_and_for_one()
-    {
-        var records = (from service in new[] { "a", "b", "c" }
-                       from kind in Enum.GetValues<KmIdentityKind>()
-                       from i in Enumerable.Range(0, kind == KmIdentityKind.Service ? 1 : 4)
-                       select Samples.Record(service, kind, kind == KmIdentityKind.Service ? "" : $"id {i}")).ToList();
-        await Stores.KeyRecords.SaveManyAsync([.. Enumerable.Reverse(records)], Entry(), None);
-        var all = await AllPagesAsync<KeyRecord>(last => Stores.KeyRecords.ListAsync(null, last is null ? null : (last.ServiceId, last.Identity), 5, None));
-        Assert.Equal(records.Select(record => (record.ServiceId, record.Identity)), all.Select(record => (record.ServiceId, record.Identity)));
-        var b = await AllPagesAsync<KeyRecord>(last => Stores.KeyRecords.ListAsync("b", last is null ? null : (last.ServiceId, last.Identity), 5, None));
-        Assert.Equal(13, b.Count);
-        Assert.All(b, record => Assert.Equal("b", record.ServiceId));
     }
 
     private async Task<IEnumerable<Revocation>> RevocationsAsync(long now = 0, long after = -1) =>

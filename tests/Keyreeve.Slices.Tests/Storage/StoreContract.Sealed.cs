@@ -14,17 +14,17 @@ public abstract partial class StoreContract
 
     private static KmIdentity Identity(int i) => new((KmIdentityKind)(i % 4), i % 4 == 0 ? "" : $"it's {i} \u00e9");
 
-    private static KeyRecord SealedRecord(Kek kek, int i, string text)
+    private static ValProfile SealedProfile(Kek kek, int i, string text)
     {
         var service = $"service {i:000}";
-        return Samples.Record(service) with { Identity = Identity(i), SealedPayload = kek.Seal(KeyRecord.Purpose(service, Identity(i)), Encoding.UTF8.GetBytes(text)) };
+        return new() { ServiceId = service, Target = Identity(i), SealedDocument = kek.Seal(ValProfile.Purpose(service, Identity(i)), Encoding.UTF8.GetBytes(text)), UpdatedAt = Now };
     }
 
-    private async Task SealSomeAsync(Kek kek, int records)
+    private async Task SealSomeAsync(Kek kek, int profiles)
     {
         await Stores.Sealed.PutAsync("ca/Root", kek.Seal("ca/Root", "root"u8), Entry(), None);
         await Stores.SigningKeys.AddAsync(SigningKey(1) with { SealedPrivateKey = kek.Seal(SigningKeyRow.PurposeOf("ES256-1"), "key"u8) }, Entry(), None);
-        await Stores.KeyRecords.SaveManyAsync([.. Enumerable.Range(0, records).Select(i => SealedRecord(kek, i, $"payload {i}"))], Entry(), None);
+        await Task.WhenAll(Enumerable.Range(0, profiles).Select(i => Stores.Profiles.SaveAsync(SealedProfile(kek, i, $"document {i}"), null, Entry(), None)));
     }
 
     private Task<RewrapProgress> RewrapAsync(Kek kek, Func<Task<bool>>? goesOn = null) =>
@@ -47,10 +47,10 @@ public abstract partial class StoreContract
         Assert.NotNull(after.TryOpen(SigningKeyRow.PurposeOf("ES256-1"), (await Stores.SigningKeys.LoadAsync(None))[0].SealedPrivateKey, out var key) ? key : null);
         for (var i = 0; i < 450; i++)
         {
-            var record = (await Stores.KeyRecords.FindAsync($"service {i:000}", Identity(i), None))!;
-            Assert.True(after.TryOpen(KeyRecord.Purpose(record.ServiceId, record.Identity), record.SealedPayload, out var payload));
-            Assert.Equal($"payload {i}", Encoding.UTF8.GetString(payload));
-            Assert.Equal(1, record.Version); // nobody's ETag is void by it
+            var profile = (await Stores.Profiles.FindAsync($"service {i:000}", Identity(i), None))!;
+            Assert.True(after.TryOpen(ValProfile.Purpose(profile.ServiceId, profile.Target), profile.SealedDocument, out var document));
+            Assert.Equal($"document {i}", Encoding.UTF8.GetString(document));
+            Assert.Equal(1, profile.Version); // nobody's ETag is void by it
         }
         Assert.Equal(0, (await RewrapAsync(both)).Rewrapped);
     }
@@ -83,7 +83,7 @@ public abstract partial class StoreContract
             {
                 var i = w * 50 + round % 50;
                 // Sealed by the old one, as a node does that has not switched yet.
-                Value(await Stores.KeyRecords.SaveAsync(SealedRecord(before, i, $"{round}"), null, Entry(), None));
+                Value(await Stores.Profiles.SaveAsync(SealedProfile(before, i, $"{round}"), null, Entry(), None));
                 last[i] = round;
             }
         })).ToArray();
@@ -95,9 +95,9 @@ public abstract partial class StoreContract
         Assert.Equal([both.Id], (await CountAsync()).Keys);
         for (var i = 0; i < 200; i++)
         {
-            var record = (await Stores.KeyRecords.FindAsync($"service {i:000}", Identity(i), None))!;
-            Assert.True(both.TryOpen(KeyRecord.Purpose(record.ServiceId, record.Identity), record.SealedPayload, out var payload));
-            Assert.Equal(last[i] == 0 ? $"payload {i}" : $"{last[i]}", Encoding.UTF8.GetString(payload));
+            var profile = (await Stores.Profiles.FindAsync($"service {i:000}", Identity(i), None))!;
+            Assert.True(both.TryOpen(ValProfile.Purpose(profile.ServiceId, profile.Target), profile.SealedDocument, out var document));
+            Assert.Equal(last[i] == 0 ? $"document {i}" : $"{last[i]}", Encoding.UTF8.GetString(document));
         }
     }
 

@@ -60,22 +60,23 @@ public abstract partial class StoreContract
     {
         // Lone surrogates become U+FFFD on their way into UTF-8: three names would be one.
         await AddUserAsync(Samples.User("\uFFFD"));
-        Value(await Stores.KeyRecords.SaveAsync(Samples.Record("\uFFFD"), null, Entry(), None));
+        await AddRecordAsync(Samples.Record("\uFFFD"));
         foreach (var name in new[] { "\uD800", "\uDC00", "x\uD800", "\uDC00\uD800", "a\0" })
         {
             Assert.Null(await Stores.Directory.FindUserByNameAsync(name, None));
             Assert.Null(await Stores.Directory.FindClientAsync(name, None));
             Assert.Null(await Stores.Directory.FindDeviceAsync(name, None));
-            Assert.Null(await Stores.KeyRecords.FindAsync(name, KmIdentity.ServiceOnly, None));
+            Assert.Null(await Stores.KeyRecords.FindActiveAsync(name, KmIdentity.ServiceOnly, Now, None));
             Assert.Equal(RefusalCode.InvalidParameter, Code(await Stores.Directory.SaveUserAsync(Samples.User() with { Username = name }, create: true, null, Entry(), None)));
             Assert.Equal(RefusalCode.InvalidParameter, Code(await Stores.Directory.SaveClientAsync(Samples.Client(name), create: true, null, Entry(), None)));
             Assert.Equal(RefusalCode.InvalidParameter, Code(await Stores.Directory.SaveDeviceAsync(new() { ValUeId = name }, create: true, null, Entry(), None)));
             Assert.Equal(RefusalCode.InvalidParameter,
                 Code(await Stores.Directory.SaveServiceAsync(new() { ServiceId = name, Name = "n", Audience = "a" }, create: true, null, Entry(), None)));
-            Assert.Equal(RefusalCode.InvalidParameter, Code(await Stores.KeyRecords.SaveAsync(Samples.Record(name), null, Entry(), None)));
-            await Assert.ThrowsAsync<ArgumentException>(() => Stores.KeyRecords.SaveManyAsync([Samples.Record("fine"), Samples.Record(name)], Entry(), None));
+            Assert.Equal(RefusalCode.InvalidParameter, Stores.KeyRecords.WhyNot(name, KmIdentity.ServiceOnly)!.Code);
+            await Assert.ThrowsAsync<ArgumentException>(() => Stores.KeyRecords.SaveAsync(
+                [new(Samples.Record("fine"), Samples.Version(), []), new(Samples.Record(name), Samples.Version(), [])], Entry(), None));
         }
-        Assert.Null(await Stores.KeyRecords.FindAsync("fine", KmIdentity.ServiceOnly, None));
+        Assert.Null(await Stores.KeyRecords.FindActiveAsync("fine", KmIdentity.ServiceOnly, Now, None));
         await AddUserAsync(Samples.User("\U0001F600 o'Neill \"; --"));
         Assert.NotNull(await Stores.Directory.FindUserByNameAsync("\U0001F600 o'Neill \"; --", None));
     }

@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Keyreeve.Core.Audit;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Seal;
 using Keyreeve.Server.Admin.Services;
@@ -68,7 +69,7 @@ internal static class KeyRecordJson
     /// The key of a new record. The service need not be registered here: SEAL KM serves VAL services whose identity another server
     /// manages. The user, device or client need not either, for the same reason.
     /// </summary>
-    public static Outcome<KeyRecord> Read(JsonBody body, AdminRequest request)
+    public static Outcome<ProvisionedKey> Read(JsonBody body)
     {
         var service = body.RequiredText("serviceId", 200);
         if (body.Wrong is null && ServiceJson.WhyNot(service) is { } why)
@@ -78,25 +79,29 @@ internal static class KeyRecordJson
         if (identities.Count > 1)
             body.Fail(MemberOf(identities[1].Kind)!, "a record has at most one of clientId, deviceId and userId (TS 33.434 5.3.2)");
         var identity = identities.Count == 1 ? new KmIdentity(identities[0].Kind, identities[0].Value!) : KmIdentity.ServiceOnly;
-        return ReadPayload(body, service, identity, request);
+        return ReadPayload(body, service, identity);
     }
 
-    /// <summary>The record of a key with the payload of the body, sealed.</summary>
-    public static Outcome<KeyRecord> ReadPayload(JsonBody body, string serviceId, KmIdentity identity, AdminRequest request)
+    /// <summary>A key with the payload of the body; the caller zeroes the octets.</summary>
+    public static Outcome<ProvisionedKey> ReadPayload(JsonBody body, string serviceId, KmIdentity identity)
     {
         var payload = body.RequiredText("payload", MaxPayload, lines: true);
         if (body.Wrong is { } wrong)
             return wrong;
-        var octets = Encoding.UTF8.GetBytes(payload);
-        var record = new KeyRecord
+        return new ProvisionedKey(serviceId, identity, Encoding.UTF8.GetBytes(payload), null, 0);
+    }
+
+    /// <summary>Seals and stores it, and zeroes the octets.</summary>
+    public static async Task<Outcome<(KeyRecord Record, Provisioned What)>> SaveAsync(AdminRequest request, ProvisionedKey key, long expectedVersion, AuditEntry entry)
+    {
+        try
         {
-            ServiceId = serviceId,
-            Identity = identity,
-            SealedPayload = request.Admin.Parts.Kek.Seal(KeyRecord.Purpose(serviceId, identity), octets),
-            UpdatedAt = request.Admin.Now.ToUnixTimeSeconds(),
-        };
-        CryptographicOperations.ZeroMemory(octets);
-        return record;
+            return await request.Admin.Provisioning.SaveAsync(key, expectedVersion, request.Admin.Now.ToUnixTimeSeconds(), entry, CancellationToken.None);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(key.Payload);
+        }
     }
 
     private static string? MemberOf(KmIdentityKind kind) => kind switch

@@ -2,7 +2,7 @@ using Keyreeve.Seal;
 
 namespace Keyreeve.Server.Admin.KeyRecords;
 
-/// <summary>DELETE /key-records/{id}</summary>
+/// <summary>DELETE /key-records/{id}: it is given to nobody any more.</summary>
 internal static class RemoveKeyRecord
 {
     public static async Task<AdminAnswer> HandleAsync(AdminRequest request)
@@ -12,7 +12,7 @@ internal static class RemoveKeyRecord
         if (request.IfMatch is { } version && version != record.Version)
             return AdminAnswer.Changed;
         var entry = request.Entry("key_record.removed", null, KeyRecord.Purpose(record.ServiceId, record.Identity), null);
-        return await request.Admin.Parts.Stores.KeyRecords.RemoveAsync(record.ServiceId, record.Identity, entry, CancellationToken.None)
+        return await request.Admin.Parts.Stores.KeyRecords.RemoveAsync(record.ServiceId, record.Identity, request.IfMatch, request.Admin.Now.ToUnixTimeSeconds(), entry, CancellationToken.None)
             ? AdminAnswer.Nothing
             : AdminAnswer.NotFound("key record");
     }

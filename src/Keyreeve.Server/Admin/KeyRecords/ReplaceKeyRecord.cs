@@ -20,11 +20,11 @@ internal static class ReplaceKeyRecord
         // Version 0 would mean "make it": a record that was removed meanwhile does not come back.
         if (version <= 0)
             return AdminAnswer.Changed;
-        if (!KeyRecordJson.ReadPayload(body, before.ServiceId, before.Identity, request).Succeeded(out var asked, out refusal))
+        if (!KeyRecordJson.ReadPayload(body, before.ServiceId, before.Identity).Succeeded(out var asked, out refusal))
             return refusal;
         var entry = request.Entry("key_record.changed", null, KeyRecord.Purpose(asked.ServiceId, asked.Identity), "changed: payload");
-        if (!(await request.Admin.Parts.Stores.KeyRecords.SaveAsync(asked, version, entry, CancellationToken.None)).Succeeded(out var record, out refusal))
+        if (!(await KeyRecordJson.SaveAsync(request, asked, version, entry)).Succeeded(out var saved, out refusal))
             return AdminAnswer.OfSave(refusal);
-        return AdminAnswer.Ok(KeyRecordJson.Write(record), record.Version);
+        return AdminAnswer.Ok(KeyRecordJson.Write(saved.Record), saved.Record.Version);
     }
 }

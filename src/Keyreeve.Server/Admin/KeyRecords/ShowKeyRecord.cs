@@ -8,9 +8,9 @@ internal static class ShowKeyRecord
     public static async Task<AdminAnswer> HandleAsync(AdminRequest request) =>
         await FindAsync(request) is { } record ? AdminAnswer.Ok(KeyRecordJson.Write(record), record.Version) : AdminAnswer.NotFound("key record");
 
-    /// <summary>The record of the path, or null.</summary>
+    /// <summary>The record of the path, or null; a removed one is not there.</summary>
     public static async Task<KeyRecord?> FindAsync(AdminRequest request) =>
-        KeyRecordJson.ReadId(request.Id) is var (service, identity)
-            ? await request.Admin.Parts.Stores.KeyRecords.FindAsync(service, identity, request.Cancel)
+        KeyRecordJson.ReadId(request.Id) is { } key && (await request.Admin.Parts.Stores.KeyRecords.ReadAsync([key], request.Cancel))[0].Record is { RemovedAt: 0 } record
+            ? record
             : null;
 }

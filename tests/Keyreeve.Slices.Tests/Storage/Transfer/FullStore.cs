@@ -16,7 +16,7 @@ namespace Keyreeve.Slices.Tests.Storage.Transfer;
 public sealed class FullStore : IAsyncDisposable
 {
     /// <summary>Their rows must make sense; those of all others are made by type.</summary>
-    private static readonly string[] ByStores = ["audit", "audit_heads", "sealed_values", "signing_keys", "key_records", "val_profiles", "totp_secrets", "trusted_issuers"];
+    private static readonly string[] ByStores = ["audit", "audit_heads", "sealed_values", "signing_keys", "key_records", "key_versions", "service_keks", "seal_roots", "val_profiles", "totp_secrets", "trusted_issuers"];
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("keyreeve-transfer-");
 
@@ -101,6 +101,21 @@ public sealed class FullStore : IAsyncDisposable
 
     private async Task FillByStoresAsync(Stores stores, int rows)
     {
+        var source = new KekRootSource(Kek);
+        using var root = PinnedSecret.Random(SealingKey.KeySize);
+        Assert.True(await stores.Seal.AddRootAsync(new() { Version = 1, Method = source.Method, Wrapped = source.Seal(1, root.Span), CreatedAt = 1 }, 0, [], Entry("root"), None));
+        using var roots = new RootKeys();
+        Assert.True(roots.TryOpen(await stores.Seal.RootsAsync(None), source));
+        using var vault = new RecordVault(roots, Kek);
+        var provisioning = new KeyProvisioning(stores.KeyRecords, stores.Seal, vault);
+        // As the release before left them: in the record's own row, and moved from there but not sealed anew.
+        var former = new KmIdentity(KmIdentityKind.Device, "former");
+        await stores.Database.WriteAsync(async unit =>
+        {
+            var values = new { Payload = Kek.Seal(KeyRecord.Purpose("service", former), "former"u8), Empty = Array.Empty<byte>() };
+            await unit.ExecuteAsync("INSERT INTO key_records (service_id, identity_kind, identity_value, sealed_payload, updated_at, version) VALUES ('service', 2, 'former', @Payload, 1, 1)", values);
+            return await unit.ExecuteAsync("INSERT INTO key_versions (service_id, identity_kind, identity_value, number, activates_at, expires_at, created_at, kek_version, wrapped_key, ciphertext) VALUES ('service', 2, 'former', 1, 1, 0, 1, 0, @Empty, @Payload)", values);
+        }, None);
         for (var i = 0; i < rows; i++)
         {
             var name = $"ca/test {i}";
@@ -114,13 +129,7 @@ public sealed class FullStore : IAsyncDisposable
             issuer = issuer with { Origin = new("https://asked.example", "us", Kek.Seal(OriginCheck.PurposeOf(issuer.Issuer), new byte[i])) };
             Assert.True((await stores.Directory.SaveIssuerAsync(issuer, create: true, null, Entry(issuer.Issuer), None)).Succeeded(out _, out _));
             var identity = new KmIdentity(KmIdentityKind.User, $"sip:{i}@val.example");
-            Assert.True((await stores.KeyRecords.SaveAsync(new KeyRecord
-            {
-                ServiceId = "service",
-                Identity = identity,
-                SealedPayload = Kek.Seal(KeyRecord.Purpose("service", identity), Encoding.UTF8.GetBytes($"payload {i}")),
-                UpdatedAt = i,
-            }, null, Entry(identity.Value), None)).Succeeded(out _, out _));
+            Assert.True((await provisioning.SaveAsync(new("service", identity, Encoding.UTF8.GetBytes($"payload {i}"), null, 0), null, i, Entry(identity.Value), None)).Succeeded(out _, out _));
             Assert.True((await stores.Profiles.SaveAsync(new ValProfile
             {
                 ServiceId = "service",
