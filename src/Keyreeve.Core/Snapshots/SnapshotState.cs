@@ -43,7 +43,7 @@ public sealed class SnapshotState : IDisposable
     private KeyRing _keys = new([]);
     private RevocationList _revocations = RevocationList.Empty;
     private ScopeCatalogue _scopes;
-    private GenerationCache<string, Client> _clients = new(ClientCapacity);
+    private GenerationCache<string, Client> _clients = new(ClientCapacity, secondSight: true);
     private GenerationCache<string, string> _certificates = new(ClientCapacity);
     private GenerationCache<string, IReadOnlyList<Client>> _resourceServers = new(ClientCapacity);
     private FrozenDictionary<string, TrustedIssuer> _issuers = FrozenDictionary<string, TrustedIssuer>.Empty;
@@ -168,7 +168,7 @@ public sealed class SnapshotState : IDisposable
         switch (topic)
         {
             case Topic.Clients:
-                Volatile.Write(ref _clients, new(ClientCapacity));
+                Volatile.Write(ref _clients, new(ClientCapacity, secondSight: true));
                 Volatile.Write(ref _certificates, new(ClientCapacity));
                 Volatile.Write(ref _resourceServers, new(ClientCapacity));
                 break;

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Dapper;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Identity;
@@ -10,15 +11,24 @@ public sealed class CredentialStore(IDatabase database) : ICredentialStore
     private const long FirstLock = 60_000;
     private const long LongestLock = 3_600_000;
 
+    // Every authorization request asks for the three of them.
+    private static readonly Statement FindTotp = new("SELECT subject, sealed_secret, last_step, created_at FROM totp_secrets WHERE subject = @Subject", "@Subject");
+
+    private static readonly Statement ListPasskeys = new(
+        $"SELECT {PasskeyRow.Columns} FROM passkeys WHERE subject = @Subject ORDER BY created_at, credential_id", "@Subject");
+
+    private static readonly Statement CountCodes = new("SELECT count(*) FROM recovery_codes WHERE subject = @Subject", "@Subject");
+
     /// <inheritdoc />
     public Task<SecondFactors> FindAsync(string subject, CancellationToken cancel) => database.ReadAsync(async connection =>
     {
-        var of = new { Subject = subject };
-        var totp = await connection.QuerySingleOrDefaultAsync<TotpRow>("SELECT subject, sealed_secret, last_step, created_at FROM totp_secrets WHERE subject = @Subject", of);
-        var passkeys = (await connection.QueryAsync<PasskeyRow>($"SELECT {PasskeyRow.Columns} FROM passkeys WHERE subject = @Subject ORDER BY created_at, credential_id", of))
-            .Select(row => row.ToPasskey()).ToList();
-        var codes = await connection.QuerySingleAsync<long>("SELECT count(*) FROM recovery_codes WHERE subject = @Subject", of);
-        return new SecondFactors(totp?.ToSecret(), passkeys, (int)codes);
+        var totp = await FindTotp.FirstAsync(connection, ReadTotp, cancel, subject);
+        var passkeys = new List<Passkey>();
+        await using (var row = await ListPasskeys.On(connection, subject).ExecuteReaderAsync(cancel))
+            while (await row.ReadAsync(cancel))
+                passkeys.Add(PasskeyRow.Read(row).ToPasskey());
+        var codes = await CountCodes.FirstAsync(connection, row => row.GetInt64(0), cancel, subject);
+        return new SecondFactors(totp, passkeys, (int)codes);
     }, cancel);
 
     /// <inheritdoc />
@@ -141,15 +151,13 @@ public sealed class CredentialStore(IDatabase database) : ICredentialStore
         return true;
     }
 
-    private sealed class TotpRow
+    private static TotpSecret ReadTotp(DbDataReader row) => new()
     {
-        public string Subject { get; init; } = "";
-        public byte[] SealedSecret { get; init; } = [];
-        public long LastStep { get; init; }
-        public long CreatedAt { get; init; }
-
-        public TotpSecret ToSecret() => new() { Subject = Subject, Sealed = SealedSecret, LastStep = LastStep, CreatedAt = CreatedAt };
-    }
+        Subject = row.GetString(0),
+        Sealed = row.GetFieldValue<byte[]>(1),
+        LastStep = row.GetInt64(2),
+        CreatedAt = row.GetInt64(3),
+    };
 
     private sealed class PasskeyRow
     {
@@ -180,6 +188,22 @@ public sealed class CredentialStore(IDatabase database) : ICredentialStore
             BackedUp = passkey.BackedUp ? 1 : 0,
             CreatedAt = passkey.CreatedAt,
             LastUsedAt = passkey.LastUsedAt,
+        };
+
+        /// <summary>In the order of <see cref="Columns"/>.</summary>
+        public static PasskeyRow Read(DbDataReader row) => new()
+        {
+            CredentialId = row.GetFieldValue<byte[]>(0),
+            Subject = row.GetString(1),
+            Name = row.GetString(2),
+            PublicKey = row.GetFieldValue<byte[]>(3),
+            SignCount = row.GetInt64(4),
+            Transports = row.GetString(5),
+            UserVerified = row.GetInt64(6),
+            BackupEligible = row.GetInt64(7),
+            BackedUp = row.GetInt64(8),
+            CreatedAt = row.GetInt64(9),
+            LastUsedAt = row.GetInt64(10),
         };
 
         public Passkey ToPasskey() => new()

@@ -14,6 +14,7 @@ public sealed class SealedDoor : IAsyncDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("keyreeve-test-").FullName;
     private HttpClient _operator = null!;
+    private int _restarts;
 
     public KmDoor Door { get; private set; } = null!;
 
@@ -26,12 +27,12 @@ public sealed class SealedDoor : IAsyncDisposable
         return made;
     }
 
-    /// <summary>Stops the server and starts another one on its folder; ten seconds on, no request can be one that was accepted before.</summary>
+    /// <summary>Stops the server and starts another one on its folder; ten seconds after the one before, no request can be one that it accepted.</summary>
     public async Task RestartAsync(params string[] settings)
     {
         await Door.DisposeAsync();
         await OpenAsync(settings);
-        Server.Time.Advance(TimeSpan.FromSeconds(10));
+        Server.Time.Advance(TimeSpan.FromSeconds(10 * ++_restarts));
     }
 
     public string File(string name) => Path.Combine(_folder, name);

@@ -69,6 +69,36 @@ public sealed class GenerationCacheTests
         });
     }
 
+    [Fact]
+    public void With_second_sight_a_full_one_remembers_a_value_when_its_key_comes_again()
+    {
+        var cache = new GenerationCache<string, string>(100, secondSight: true);
+        cache.Add("once", "there is room");
+        Assert.True(cache.TryGet("once", out _));
+        for (var i = 0; i < 1000; i++)
+            cache.Add("k" + i, "v");
+        cache.Add("twice", "first");
+        Assert.False(cache.TryGet("twice", out _));
+        cache.Add("twice", "second");
+        Assert.True(cache.TryGet("twice", out var value));
+        Assert.Equal("second", value);
+    }
+
+    [Fact]
+    public void With_second_sight_keys_that_come_once_push_out_nothing()
+    {
+        var cache = new GenerationCache<int, string>(100, secondSight: true);
+        for (var i = 0; i < 40; i++)
+        {
+            cache.Add(i, "hot");
+            cache.Add(i, "hot");
+        }
+        for (var i = 1000; i < 100_000; i++)
+            cache.Add(i, "once");
+        for (var i = 0; i < 40; i++)
+            Assert.True(cache.TryGet(i, out _), $"{i} is lost");
+    }
+
     private static int Remembered(int capacity, int last)
     {
         var cache = new GenerationCache<int, string>(capacity);
