@@ -108,8 +108,14 @@ public sealed record KpResponse
                 return false;
             response = new()
             {
-                UserUri = members.UserUri, SKmsUri = members.SKmsUri, ServiceId = members.ServiceId, SKmsId = members.SKmsId, Identity = members.Identity,
-                DateTime = members.DateTime, Result = result, ErrorCode = code,
+                UserUri = members.UserUri,
+                SKmsUri = members.SKmsUri,
+                ServiceId = members.ServiceId,
+                SKmsId = members.SKmsId,
+                Identity = members.Identity,
+                DateTime = members.DateTime,
+                Result = result,
+                ErrorCode = code,
             };
             return true;
         }
