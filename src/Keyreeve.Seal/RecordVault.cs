@@ -31,7 +31,7 @@ public sealed class RecordVault : IDisposable
     public RecordVault(RootKeys roots, Kek kek)
     {
         (_roots, _kek) = (roots, kek);
-        roots.Locked += Forget;
+        roots.Locked += OnLocked;
     }
 
     /// <summary>True when nothing opens here.</summary>
@@ -153,7 +153,7 @@ public sealed class RecordVault : IDisposable
     /// <inheritdoc />
     public void Dispose()
     {
-        _roots.Locked -= Forget;
+        _roots.Locked -= OnLocked;
         Forget();
     }
 
@@ -189,6 +189,8 @@ public sealed class RecordVault : IDisposable
             if (_kept.TryRemove(name, out var kept))
                 kept.Key.Dispose();
     }
+
+    private void OnLocked(object? sender, EventArgs e) => Forget();
 
     private void Forget()
     {

@@ -21,7 +21,7 @@ public sealed class RootKeys : IDisposable
     public IReadOnlyList<long> Versions => [.. Volatile.Read(ref _roots).Select(r => r.Version)];
 
     /// <summary>Raised after the node was sealed: whoever keeps keys that were wrapped drops them.</summary>
-    public event Action? Locked;
+    public event EventHandler? Locked;
 
     /// <summary>
     /// Opens the newest of <paramref name="stored"/> by <paramref name="source"/>, and by it the former ones that are still needed. False when it does
@@ -123,7 +123,7 @@ public sealed class RootKeys : IDisposable
     public void Lock()
     {
         Swap([]);
-        Locked?.Invoke();
+        Locked?.Invoke(this, EventArgs.Empty);
     }
 
     /// <inheritdoc />

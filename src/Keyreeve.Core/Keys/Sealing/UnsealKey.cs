@@ -45,10 +45,13 @@ public static class UnsealKey
         return Base64Url.EncodeToString(octets.Span);
     }
 
-    /// <summary>PBKDF2-HMAC-SHA-512 (RFC 8018 5.2) of the passphrase in UTF-8, Unicode form C: the same text from another keyboard is the same.</summary>
+    /// <summary>
+    /// PBKDF2-HMAC-SHA-512 (RFC 8018 5.2) of the passphrase in UTF-8, as it was typed. It is not normalized: the runtime does so or not, as the host has it,
+    /// and a passphrase that opens on one host alone is lost.
+    /// </summary>
     public static SealingKey OfPassphrase(string passphrase, ReadOnlySpan<byte> salt, int iterations)
     {
-        var octets = Encoding.UTF8.GetBytes(passphrase.Normalize(NormalizationForm.FormC));
+        var octets = Encoding.UTF8.GetBytes(passphrase);
         using var key = new PinnedSecret(SealingKey.KeySize);
         try
         {
