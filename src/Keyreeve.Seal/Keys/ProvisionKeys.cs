@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Tokens;
@@ -132,7 +131,7 @@ public static class ProvisionKeys
     private static AuditEntry Entry(HttpContext context, ValServerDoor door, VerifiedToken token, KpRequest? request, AuditOutcome outcome, Refusal? refusal) =>
         door.Entry(context, Kind, outcome, token,
             request is null ? "-" : KeyRecord.Purpose(request.Asked.ServiceId, request.Asked.Identity),
-            refusal is null ? request!.Operation.ToString().ToLower(CultureInfo.InvariantCulture) : $"{refusal.Code}: {refusal.Operator}");
+            refusal is null ? KpRequest.TextOf(request!.Operation) : $"{refusal.Code}: {refusal.Operator}");
 
     private static Task RefuseAsync(HttpContext context, SealContext seal, ValServerDoor door, KpRequest? request, VerifiedToken? token, Refusal refusal)
     {

@@ -154,7 +154,8 @@ public sealed class KpRequest
         return false;
     }
 
-    private static string TextOf(KpOperation operation) => operation switch
+    /// <summary>As the message writes it.</summary>
+    public static string TextOf(KpOperation operation) => operation switch
     {
         KpOperation.Set => "set",
         KpOperation.Remove => "remove",

@@ -16,13 +16,13 @@ internal static class AdminKeyImportCommand
         command.SetAction((parse, cancel) => parse.GetValue(dry)
             ? tools.RunAloneAsync(parse, output => WithBarAsync(async progress =>
             {
-                var import = new KeyImport(parse.GetValue(file)!, progress);
+                using var import = new KeyImport(parse.GetValue(file)!, progress);
                 var counts = await import.TryAsync(cancel);
                 return (import, counts, "read");
             }, output))
             : tools.RunAsync(parse, (server, output) => WithBarAsync(async progress =>
             {
-                var import = new KeyImport(parse.GetValue(file)!, progress);
+                using var import = new KeyImport(parse.GetValue(file)!, progress);
                 var counts = await import.RunAsync(server, cancel);
                 return (import, counts, import.WentOn ? "imported, after an interruption" : "imported");
             }, output)));

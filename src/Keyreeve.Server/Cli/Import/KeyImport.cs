@@ -9,7 +9,7 @@ namespace Keyreeve.Server.Cli.Import;
 /// Imports a file of key records, batch by batch. A batch that was answered is on the server's disk; the state beside the file says so, and the next run
 /// goes on behind it. Each line is added, there already, or in the report: none is lost in silence.
 /// </summary>
-internal sealed class KeyImport(string file, Action<long, long> progress)
+internal sealed class KeyImport(string file, Action<long, long> progress) : IDisposable
 {
     /// <summary>Octets of a batch, about. Our choice: a few hundred records, and less than a request may have (1 MiB).</summary>
     private const int MaxBatch = 512 * 1024;
@@ -21,6 +21,8 @@ internal sealed class KeyImport(string file, Action<long, long> progress)
 
     /// <summary>True when it went on where an earlier run had stopped.</summary>
     public bool WentOn { get; private set; }
+
+    public void Dispose() => _hash.Dispose();
 
     /// <summary>Sends it all. What the server refuses as a whole is an <see cref="AdminFailure"/> that says how far it came.</summary>
     public async Task<ImportCounts> RunAsync(AdminServer server, CancellationToken cancel)
@@ -91,7 +93,10 @@ internal sealed class KeyImport(string file, Action<long, long> progress)
         try
         {
             var stream = new FileStream(file, new FileStreamOptions { Options = FileOptions.SequentialScan });
-            return stream.CanSeek ? stream : throw AdminFailure.Usage($"{file} is no file: an import that breaks off goes on in the middle of it");
+            if (stream.CanSeek)
+                return stream;
+            stream.Dispose();
+            throw AdminFailure.Usage($"{file} is no file: an import that breaks off goes on in the middle of it");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
