@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Keyreeve.Bench.Import;
 using Keyreeve.Bench.Load;
 
 namespace Keyreeve.Bench;
@@ -44,6 +45,7 @@ internal static class Report
                 causes.Add($"{m.Row.Name}, {m.Side.Name} {Text(m.Size, "#,0")}: {m.Row.Why}");
         }
         PrintGrowth(to, result, causes);
+        PrintImports(to, result, causes);
         to.WriteLine();
         to.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"resident memory {result.Memory.Megabytes:0} MB after {result.Memory.Requests:N0} requests; budget < {MemoryResult.Budget:0} MB after {MemoryResult.RequestsToJudge:N0}: {(result.Memory.Met is { } m2 ? Verdict(m2) : "not judged, run with --long")}"));
@@ -76,6 +78,7 @@ internal static class Report
                 growth = GrowthOf(result, m),
                 rounds = m.Samples,
             }),
+            imports = result.Imports.Select(i => new { i.Engine, i.Records, i.Ratio, budget = ImportResult.Budget, rounds = i.Samples }),
             memory = new { result.Memory.Megabytes, result.Memory.Requests, budget = MemoryResult.Budget, result.Memory.Met },
             notRun = result.NotRun,
         },
@@ -123,6 +126,25 @@ internal static class Report
                 Verdict(growth <= GrowthBudget), Pair(s => s.CpuMicroseconds, "0.0"), Pair(s => s.P50, "0.00"), Pair(s => s.P99, "0.0"), Pair(s => s.ResidentMegabytes, "0")));
 
             string Pair(Func<Sample, double> figure, string format) => Text(Median(small.Samples.Select(figure)), format) + " -> " + Text(Median(large.Samples.Select(figure)), format);
+        }
+    }
+
+    private static void PrintImports(TextWriter to, BenchResult result, List<string> causes)
+    {
+        const string columns = "{0,-22}{1,-14}{2,10}{3,7}{4,8}  {5,-7}{6,9}{7,10}{8,14}";
+        if (result.Imports.Count == 0)
+            return;
+        to.WriteLine();
+        to.WriteLine("Bulk import: keyreeve admin key import, from start to end / the same rows by a prepared INSERT (SQLite) or COPY (PostgreSQL), in the same round, by the clock.");
+        to.WriteLine(string.Format(CultureInfo.InvariantCulture, columns, "row", "side", "records", "ratio", "budget", "verdict", "CPU us", "per s", "bare per s"));
+        foreach (var import in result.Imports)
+        {
+            var met = import.Ratio >= ImportResult.Budget;
+            if (!met)
+                causes.Add($"{ImportRun.Name}, {import.Engine}: each record is parsed, sealed by a key of its own, looked up and audited");
+            to.WriteLine(string.Format(CultureInfo.InvariantCulture, columns, ImportRun.Name, import.Engine, Text(import.Records, "#,0"), Text(import.Ratio, "0.00"), Text(ImportResult.Budget, "0.00"), Verdict(met),
+                Text(Median(import.Samples.Select(s => s.ServerCpuMicroseconds)), "0.0"), Text(Median(import.Samples.Select(s => import.Records / s.Seconds)), "#,0"),
+                Text(Median(import.Samples.Select(s => import.Records / s.BareSeconds)), "#,0")));
         }
     }
 

@@ -1,3 +1,4 @@
+using Keyreeve.Bench.Import;
 using Keyreeve.Bench.Load;
 using Keyreeve.Bench.Sides;
 
@@ -26,9 +27,10 @@ internal sealed record MemoryResult(double Megabytes, long Requests)
 /// <summary>Everything a run has shown.</summary>
 /// <param name="All">In the order of rows, then sides.</param>
 /// <param name="Memory">Of the first server.</param>
+/// <param name="Imports">Bulk import, by engine.</param>
 /// <param name="NotRun">What was left out, and why.</param>
 /// <param name="Versions">Of what took part.</param>
-internal sealed record BenchResult(IReadOnlyList<Measured> All, MemoryResult Memory, IReadOnlyList<string> NotRun, string Versions);
+internal sealed record BenchResult(IReadOnlyList<Measured> All, MemoryResult Memory, IReadOnlyList<ImportResult> Imports, IReadOnlyList<string> NotRun, string Versions);
 
 /// <summary>The order of a run: all processes live side by side, and only one of them has work at a time.</summary>
 internal static class Rounds
@@ -72,12 +74,18 @@ internal static class Rounds
             }
         }
         var first = sides.First;
-        while (options.Long && requests < MemoryResult.RequestsToJudge)
+        while (options.Long && options.Chosen().Count > 0 && requests < MemoryResult.RequestsToJudge)
         {
             requests += (await LoadRun.RunAsync(first, first.ActFor(options.Chosen()[0])!, 10, options.Connections)).Count;
             progress.WriteLine(FormattableString.Invariant($"memory: {first.Process.ResidentMegabytes:0} MB after {requests:N0} requests"));
         }
-        return new(all, new MemoryResult(first.Process.ResidentMegabytes, requests), sides.NotRun, sides.Versions);
+        // Before the import: that is an operator's work, and not what the memory is promised for.
+        var memory = new MemoryResult(first.Process.ResidentMegabytes, requests);
+        var imports = new List<ImportResult>();
+        if (options.Imports)
+            foreach (var side in sides.All.OfType<KeyreeveSide>().Where(s => s.World.Size == BenchOptions.SmallSize))
+                imports.Add(await ImportRun.RunAsync(side, options, folder, progress));
+        return new(all, memory, imports, sides.NotRun, sides.Versions);
 
         void Count(Measured measured, Sample sample) => requests += measured.Side == sides.First ? sample.Count * measured.Row.Requests : 0;
     }

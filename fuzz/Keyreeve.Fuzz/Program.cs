@@ -11,6 +11,7 @@ var targets = new (string Name, IReadOnlyList<string> Seeds, Runner Run)[]
     (JwsTarget.Name, JwsTarget.Seeds, JwsTarget.Fuzz),
     (JweTarget.Name, JweTarget.Seeds, JweTarget.Fuzz),
     (JwkTarget.Name, JwkTarget.Seeds, JwkTarget.Fuzz),
+    (KpRequestTarget.Name, KpRequestTarget.Seeds, KpRequestTarget.Fuzz),
     (KmRequestTarget.Name, KmRequestTarget.Seeds, KmRequestTarget.Fuzz),
     (SmallTextTarget.Name, SmallTextTarget.Seeds, SmallTextTarget.Fuzz),
 };

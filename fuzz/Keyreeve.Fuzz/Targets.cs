@@ -126,6 +126,38 @@ public sealed class KmRequestTarget : IFuzzTarget
     }
 }
 
+public sealed class KpRequestTarget : IFuzzTarget
+{
+    public static string Name => "kp-request";
+
+    public static IReadOnlyList<string> Seeds =>
+    [
+        "{\"version\":\"1.0.0\",\"sKmsUri\":\"https://localhost/seal/km\",\"serviceId\":\"s\",\"userId\":\"sip:a@b\",\"dateTime\":1795239571,\"operation\":\"set\",\"payload\":\"a\\nb\",\"expiresAt\":1895239571}",
+        "{\"serviceId\":\"s\",\"deviceId\":\"ue\",\"payload\":\"\\ud83d\\udd11\",\"activatesAt\":\"2026-12-01T00:00:00Z\"}",
+        "{\"payload\":\"p\",\"expiresAt\":null}",
+    ];
+
+    public static void Fuzz(ReadOnlySpan<byte> input)
+    {
+        var octets = input.ToArray();
+        if (KpRequest.TryRead(octets, out var request, out _))
+            Look(request.Material, request.Operation == KpOperation.Set, request.Asked.ServiceId);
+        if (KeyRecordLine.TryRead(octets, out var line, out _))
+            Look(line.Material, true, line.ServiceId);
+        if (KeyMaterial.TryRead(octets, out var material, out _))
+            Look(material, true, "s");
+        KpResponse.TryRead(octets, out _, out _);
+    }
+
+    private static void Look(KeyMaterial? material, bool wanted, string service)
+    {
+        if (service.Length == 0 || material is not null != wanted
+            || material is not null && (material.Payload.Length is 0 or > KeyMaterial.MaxPayload || !System.Text.Unicode.Utf8.IsValid(material.Payload)
+                || material.ExpiresAt != 0 && material.ExpiresAt <= (material.ActivatesAt ?? 0)))
+            throw new InvalidOperationException("key material that may not exist was read");
+    }
+}
+
 public sealed class SmallTextTarget : IFuzzTarget
 {
     public static string Name => "small-texts";

@@ -41,7 +41,7 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
     private static readonly Refusal Exists = Refusal.Of(RefusalCode.Conflict, "the key record exists already");
     private static readonly Refusal Changed = new(RefusalCode.Conflict, "the key record was changed since it was read", "the key record was changed since it was read: read again");
 
-    /// <summary>One record. With an expected row version (0: it must not be there) another one is a Conflict.</summary>
+    /// <summary>One record. With an expected row version (0: it must not be there) another one is a Conflict, unless the record is as it is asked for.</summary>
     public async Task<Outcome<(KeyRecord Record, Provisioned What)>> SaveAsync(ProvisionedKey key, long? expectedVersion, long now, AuditEntry entry, CancellationToken cancel)
     {
         var saved = await SaveManyAsync([key], expectedVersion, now, _ => entry, cancel);
@@ -87,12 +87,6 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
                 results[i] = unstorable;
                 continue;
             }
-            if (expectedVersion is { } expected && expected != (stored[b].Record?.Version ?? 0) && stored[b].Record is not { RemovedAt: not 0 })
-            {
-                if (expected == 0)
-                    results[i] = Exists;
-                continue;
-            }
             if (await KekOfAsync(key.ServiceId, keks, now, cancel) is not { } kek)
             {
                 results[i] = RecordVault.SealedHere;
@@ -100,8 +94,11 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
             }
             if (!(await DecideAsync(key, stored[b], kek, now, cancel)).Succeeded(out var decided, out var refusal))
                 results[i] = refusal;
+            // Also with another version than expected: what is asked for is there (RFC 9110 13.1.1), asked for by who did not hear the answer.
             else if (decided.Save is null)
                 results[i] = (stored[b].Record!, Provisioned.Unchanged);
+            else if (expectedVersion is { } expected && expected != (stored[b].Record?.Version ?? 0))
+                results[i] = expected == 0 ? Exists : Changed;
             else
             {
                 saves.Add(decided.Save);

@@ -15,7 +15,7 @@ public static class SealSlice
     /// <param name="shared">True when several nodes may serve one database: then they share the memory of accepted requests.</param>
     public static IServiceCollection AddSeal(this IServiceCollection services, SealSettings settings, bool shared)
     {
-        services.AddSingleton(settings).AddSingleton<SealS>().AddSingleton<SealContext>().AddSingleton<ValServerDoor>().AddSingleton<EndToEnd>().AddSingleton<KeyFailures>();
+        services.AddSingleton(settings).AddSingleton<SealS>().AddSingleton<SealContext>().AddSingleton<ValServerDoor>().AddSingleton<ChangeKeyRecord>().AddSingleton<EndToEnd>().AddSingleton<KeyFailures>();
         return shared
             ? services.AddSingleton<SharedReplays>().AddSingleton<IReplayMemory>(s => s.GetRequiredService<SharedReplays>())
             : services.AddSingleton<IReplayMemory, ReplayMemory>();
@@ -26,6 +26,12 @@ public static class SealSlice
     {
         routes.MapMethods(RequestKeyMaterial.Path, ["POST"], RequestKeyMaterial.HandleAsync).On(Listener.Https, Listener.Mtls).Refusing(RequestKeyMaterial.RefuseAsync);
         routes.MapMethods(RetrieveKeyInfo.Path, ["GET"], RetrieveKeyInfo.HandleAsync).On(Listener.Https, Listener.Mtls).Refusing(RetrieveKeyInfo.RefuseAsync);
+        routes.MapMethods(ProvisionKeys.Path, ["POST"], ProvisionKeys.HandleAsync).On(Listener.Https, Listener.Mtls).Refusing(ProvisionKeys.RefuseAsync);
+        MapOwned("GET", OwnedRecordCall.Collection, ListOwnedRecords.HandleAsync);
+        MapOwned("GET", OwnedRecordCall.Document, ShowOwnedRecord.HandleAsync);
+        MapOwned("PUT", OwnedRecordCall.Document, ReplaceOwnedRecord.HandleAsync);
+        MapOwned("DELETE", OwnedRecordCall.Document, RemoveOwnedRecord.HandleAsync);
+        MapOwned("POST", OwnedRecordCall.Recovery, RecoverOwnedRecord.HandleAsync);
         routes.MapMethods(RetrieveProfiles.Path, ["GET"], RetrieveProfiles.HandleAsync).On(Listener.Https, Listener.Mtls);
         Map("POST", ProvisioningCall.Collection, CreateConfiguration.HandleAsync);
         Map("GET", ProvisioningCall.Collection, ListConfigurations.HandleAsync);
@@ -33,6 +39,9 @@ public static class SealSlice
         Map("PUT", ProvisioningCall.Document, ReplaceConfiguration.HandleAsync);
         Map("PATCH", ProvisioningCall.Document, ModifyConfiguration.HandleAsync);
         Map("DELETE", ProvisioningCall.Document, RemoveConfiguration.HandleAsync);
+
+        void MapOwned(string method, string path, Func<OwnedRecordCall, Task<Core.Refusals.Refusal?>> operation) =>
+            routes.MapMethods(path, [method], OwnedRecordCall.Of(path, operation)).On(Listener.Https, Listener.Mtls);
 
         void Map(string method, string path, Func<ProvisioningCall, Task<Core.Refusals.Refusal?>> operation) =>
             routes.MapMethods(path, [method], ProvisioningCall.Of(operation)).On(Listener.Https, Listener.Mtls);

@@ -13,6 +13,13 @@ public static class SealTelemetry
 
     private static readonly Counter<long> Requests = Meter.CreateCounter<long>("keyreeve.km.requests", "{request}", "Key requests answered, by the 'ErrorCode' of the answer");
 
+    private static readonly Counter<long> Provisionings = Meter.CreateCounter<long>("keyreeve.kp.requests", "{request}", "Key provisioning requests answered, by the 'ErrorCode' of the answer");
+
     /// <summary>A key request was answered.</summary>
-    public static void Answered(KmErrorCode? error) => Requests.Add(1, new KeyValuePair<string, object?>("keyreeve.km.error_code", error is { } code ? KmErrors.TextOf(code) : "none"));
+    public static void Answered(KmErrorCode? error) => Requests.Add(1, Of(error));
+
+    /// <summary>A key provisioning request was answered.</summary>
+    public static void Provisioned(KmErrorCode? error) => Provisionings.Add(1, Of(error));
+
+    private static KeyValuePair<string, object?> Of(KmErrorCode? error) => new("keyreeve.km.error_code", error is { } code ? KmErrors.TextOf(code) : "none");
 }

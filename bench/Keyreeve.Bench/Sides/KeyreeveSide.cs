@@ -8,11 +8,12 @@ namespace Keyreeve.Bench.Sides;
 internal sealed class KeyreeveSide : Side
 {
     private readonly PostgresCluster? _cluster;
+    private readonly PostgresAddress? _address;
 
-    private KeyreeveSide(string engine, int size, MeasuredProcess process, PostgresCluster? cluster = null)
+    private KeyreeveSide(string engine, int size, MeasuredProcess process, PostgresCluster? cluster = null, PostgresAddress? address = null)
         : base(engine, process)
     {
-        _cluster = cluster;
+        (_cluster, _address) = (cluster, address);
         World = new BenchWorld(process, size);
         Questions = new Acts(World);
     }
@@ -38,13 +39,30 @@ internal sealed class KeyreeveSide : Side
     {
         var connection = await cluster.NewDatabaseAsync(FormattableString.Invariant($"bench_{size}"));
         var data = Path.Combine(folder.FullName, FormattableString.Invariant($"postgres-{size}"));
-        var side = new KeyreeveSide("PostgreSQL", size, await StartAsync(data, "--set", "Storage:Connection=" + connection), cluster);
-        if (!PostgresAddress.TryRead(connection, allowPlain: false, out var address, out var wrong))
-            throw new BenchException(wrong);
+        var address = Address(connection);
+        var side = new KeyreeveSide("PostgreSQL", size, await StartAsync(data, "--set", "Storage:Connection=" + connection), cluster, address);
         await using var database = await PostgresEngine.OpenAsync(address, TimeProvider.System, "bench", default);
         await side.FillAsync(database);
         await PostgresCluster.TidyAsync(connection);
         return side;
+    }
+
+    /// <summary>The store, for reading beside the server.</summary>
+    public async Task<StoreDoor> OpenStoreAsync() =>
+        _address is null ? await SqliteDoor.ReadAsync(Path.Combine(Process.Folder, "keyreeve.db"), default) : await PostgresDoor.ReadAsync(_address, default);
+
+    /// <summary>A new store of the same engine with the same schema and nothing in it.</summary>
+    public async Task<StoreDoor> MakeEmptyStoreAsync(string name)
+    {
+        if (_cluster is null)
+        {
+            var door = await SqliteDoor.MakeAsync(Path.Combine(Process.Folder, name + ".bare.db"), default);
+            await MigrationRunner.RunAsync(door.Connection, Migration.Known, TimeProvider.System, default);
+            return door;
+        }
+        var address = Address(await _cluster.NewDatabaseAsync("bare_" + name.Replace('-', '_')));
+        await (await PostgresEngine.OpenAsync(address, TimeProvider.System, "bench", default)).DisposeAsync();
+        return await PostgresDoor.ReadAsync(address, default);
     }
 
     public override double DatabaseMicroseconds => _cluster?.CpuMicroseconds ?? 0;
@@ -69,6 +87,9 @@ internal sealed class KeyreeveSide : Side
             "--set", "Limits:PerSource=10000000/s", "--set", "Limits:PerClient=10000000/s",
             // Tokens of the load live through the longest run.
             "--set", "Tokens:AccessTokenSeconds=86400", .. more]);
+
+    private static PostgresAddress Address(string connection) =>
+        PostgresAddress.TryRead(connection, allowPlain: false, out var address, out var wrong) ? address : throw new BenchException(wrong);
 
     private async Task FillAsync(IDatabase database)
     {

@@ -21,6 +21,7 @@ public sealed class VerifiedToken
         ValUserId = claims.GetString("val_user_id");
         ValUeId = claims.GetString("val_ue_id");
         ValServiceIds = claims.GetStrings("val_service_ids");
+        MayProvisionKeys = claims.TryGetRaw("SKeyProv", out var provisioning) && provisioning.ValueKind == JsonValueKind.True;
         IsBound = claims.TryGetRaw("cnf", out var confirmation);
         // What is bound in a way that is not understood here is bound all the same, and then to nothing that anybody can show.
         BoundTo = IsBound && confirmation.ValueKind == JsonValueKind.Object && confirmation.EnumerateObject().Count() == 1
@@ -53,6 +54,9 @@ public sealed class VerifiedToken
 
     /// <summary><c>val_service_ids</c>, or none.</summary>
     public IReadOnlyList<string> ValServiceIds { get; }
+
+    /// <summary><c>SKeyProv</c> is true (TS 33.434 V18 A.2.2.3): the client may provision keys.</summary>
+    public bool MayProvisionKeys { get; }
 
     /// <summary>True when <c>cnf</c> is there: whoever uses the token shows a key with it.</summary>
     public bool IsBound { get; }

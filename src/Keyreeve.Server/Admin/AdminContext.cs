@@ -12,7 +12,7 @@ namespace Keyreeve.Server.Admin;
 
 /// <summary>What the operations of the admin API share.</summary>
 public sealed partial class AdminContext(
-    ServerParts parts, AuditQueue audit, IPasswordHasher<Account> hasher, PasswordQueue passwords, KekKeeper kekKeeper, KeyProvisioning provisioning, SealKeeper seal, SealWalk sealWalk, LatestMoment latest, ILogger<AdminContext> log)
+    ServerParts parts, AuditQueue audit, IPasswordHasher<Account> hasher, PasswordQueue passwords, KekKeeper kekKeeper, KeyProvisioning provisioning, ChangeKeyRecord changeKeyRecord, SealKeeper seal, SealWalk sealWalk, LatestMoment latest, ILogger<AdminContext> log)
 {
     /// <summary>Stores, snapshots, keys, certificates.</summary>
     public ServerParts Parts { get; } = parts;
@@ -28,6 +28,9 @@ public sealed partial class AdminContext(
 
     /// <summary>Puts key material into the store.</summary>
     public KeyProvisioning Provisioning { get; } = provisioning;
+
+    /// <summary>Changes one key record.</summary>
+    public ChangeKeyRecord ChangeKeyRecord { get; } = changeKeyRecord;
 
     /// <summary>The seal of the key store.</summary>
     public SealKeeper Seal { get; } = seal;

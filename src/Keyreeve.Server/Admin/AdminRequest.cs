@@ -52,6 +52,14 @@ public sealed class AdminRequest(HttpContext http, AdminContext admin, Authentic
         return body;
     }
 
+    /// <summary>The body as lines of JSON; the caller clears it.</summary>
+    public async Task<Outcome<FormBody.Body>> ReadLinesAsync(int limit) => FormBody.IsMediaType(http.Request.ContentType, "application/x-ndjson")
+        ? await FormBody.ReadAsync(http.Request, limit)
+        : Refusal.Of(RefusalCode.UnsupportedMediaType, "the body is application/x-ndjson");
+
+    /// <summary>True for If-None-Match: *, which asks for a resource that is not there.</summary>
+    public bool IfNoneMatch => http.Request.Headers.IfNoneMatch is ["*"];
+
     /// <summary>The same, where an empty body says nothing and is allowed.</summary>
     public async Task<Outcome<JsonBody>> ReadOptionalAsync(AdminSchema schema) =>
         http.Request.ContentLength is null or 0 && http.Request.ContentType is null ? JsonBody.Read("{}"u8.ToArray(), schema) : await ReadAsync(schema);

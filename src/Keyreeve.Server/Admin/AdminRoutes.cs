@@ -14,7 +14,6 @@ using Keyreeve.Server.Admin.Services;
 using Keyreeve.Server.Admin.SigningKeys;
 using Keyreeve.Server.Admin.Users;
 using Keyreeve.Web.Http;
-using Microsoft.AspNetCore.Http.Features;
 
 namespace Keyreeve.Server.Admin;
 
@@ -28,6 +27,12 @@ public sealed record AdminRoute(string Method, string Pattern, string Operation,
 {
     /// <summary>The body it reads, or null.</summary>
     public AdminSchema? Reads { get; init; }
+
+    /// <summary>Media type of the body.</summary>
+    public string ReadsMediaType { get; init; } = "application/json";
+
+    /// <summary>A PUT that also makes, with If-None-Match: *.</summary>
+    public bool MayMake { get; init; }
 
     /// <summary>Its body may be left out; it makes nothing new, so it answers 200.</summary>
     public bool ReadsOptional { get; init; }
@@ -100,11 +105,16 @@ public static class AdminRoutes
         new("PUT", "/devices/{valUeId}", "replaceDevice", "Replaces a VAL UE.", ReplaceDevice.HandleAsync) { Reads = DeviceJson.Schema, Answers = DeviceJson.Schema },
         new("DELETE", "/devices/{valUeId}", "removeDevice", "Removes a VAL UE.", RemoveDevice.HandleAsync),
 
-        new("GET", "/key-records", "listKeyRecords", "Key management records, without their payload.", ListKeyRecords.HandleAsync) { Answers = KeyRecordJson.Schema, IsPage = true, Query = ["serviceId"] },
+        new("GET", "/key-records", "listKeyRecords", "Key management records, without their payload.", ListKeyRecords.HandleAsync) { Answers = KeyRecordJson.Schema, IsPage = true, Query = ["serviceId", "removed"] },
         new("POST", "/key-records", "createKeyRecord", "Adds a record; the payload never comes out here again.", CreateKeyRecord.HandleAsync) { Reads = KeyRecordJson.New, Answers = KeyRecordJson.Schema },
         new("GET", "/key-records/{id}", "showKeyRecord", "One record, without its payload.", ShowKeyRecord.HandleAsync) { Answers = KeyRecordJson.Schema },
-        new("PUT", "/key-records/{id}", "replaceKeyRecord", "Replaces the payload.", ReplaceKeyRecord.HandleAsync) { Reads = KeyRecordJson.Replacement, Answers = KeyRecordJson.Schema },
-        new("DELETE", "/key-records/{id}", "removeKeyRecord", "Removes a record.", RemoveKeyRecord.HandleAsync),
+        new("PUT", "/key-records/{id}", "replaceKeyRecord", "Replaces what is given out: a new version, unless the record has it already. With If-None-Match: * it makes the record.", ReplaceKeyRecord.HandleAsync) { Reads = KeyRecordJson.Replacement, Answers = KeyRecordJson.Schema, MayMake = true },
+        new("DELETE", "/key-records/{id}", "removeKeyRecord", "Removes a record: given to nobody from now on, recoverable until it is shredded.", RemoveKeyRecord.HandleAsync),
+        new("GET", "/key-records/{id}/versions", "listKeyVersions", "The versions of a record, without payloads.", KeyVersions.ListAsync) { Answers = KeyVersions.Schema, IsPage = true },
+        new("POST", "/key-records/{id}/versions", "addKeyVersion", "Another version for a record, now or at a time; 200 when it has it already.", KeyVersions.AddAsync) { Reads = KeyRecordJson.Material, Answers = KeyRecordJson.Schema },
+        new("POST", "/key-records/{id}/recover", "recoverKeyRecord", "Takes a removal back.", RecoverKeyRecord.HandleAsync) { Answers = KeyRecordJson.Schema },
+        new("POST", "/key-records/{id}/shred", "shredKeyRecord", "Destroys a removed record now, with all its versions.", ShredKeyRecord.HandleAsync),
+        new("POST", "/key-records/import", "importKeyRecords", "Records as lines of JSON, up to 1000; every line has an answer. Sent again it changes nothing.", ImportKeyRecords.HandleAsync) { Reads = KeyRecordJson.Line, ReadsMediaType = "application/x-ndjson", Answers = ImportKeyRecords.Answer },
 
         new("GET", "/profiles", "listProfiles", "Profiles of VAL users and VAL UEs, without their documents.", ListProfiles.HandleAsync) { Answers = ProfileJson.Item, IsPage = true, Query = ["serviceId"] },
         new("POST", "/profiles", "createProfile", "Adds a profile.", CreateProfile.HandleAsync) { Reads = ProfileJson.Schema, Answers = ProfileJson.Item },
@@ -173,8 +183,7 @@ public static class AdminRoutes
             await ProblemDocument.WriteAsync(context, refusal);
             return;
         }
-        var target = context.Features.Get<IHttpRequestFeature>()!.RawTarget;
-        var answer = PathIds.Read(target.StartsWith('/') ? target : context.Request.Path.Value!, route.Path) is not { } ids
+        var answer = PathIds.Read(context, route.Path) is not { } ids
             ? AdminAnswer.NotFound("resource")
             : UnknownQuery(context.Request.Query, route) is { } unknown
                 ? unknown

@@ -124,6 +124,17 @@ public sealed class JsonBody
     /// <summary>The raw value, or null.</summary>
     public JsonElement? Find(string name) => _root.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
+    /// <summary>A time as RFC 3339 writes it in UTC, in Unix seconds; null when it is not there.</summary>
+    public long? Time(string name)
+    {
+        if (Find(name) is not { } value)
+            return null;
+        if (TextOf(value) is { } text && Keyreeve.Wire.Seal.KeyMaterial.TryReadTime(text, out var seconds))
+            return seconds;
+        Fail(name, $"{name} is a time in UTC as 2026-12-01T00:00:00Z");
+        return null;
+    }
+
     /// <summary>Remembers the first thing that is wrong.</summary>
     public string? Fail(string name, string text)
     {

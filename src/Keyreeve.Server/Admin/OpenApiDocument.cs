@@ -56,12 +56,14 @@ internal static class OpenApiDocument
         foreach (var name in route.Query)
             parameters.Add(Parameter(name, "query", required: false, "string", "Only these."));
         if (route.Method is "PUT" or "DELETE")
-            parameters.Add(Parameter("If-Match", "header", required: route.Method == "PUT", "string", "The ETag of the version that was read."));
+            parameters.Add(Parameter("If-Match", "header", required: route.Method == "PUT" && !route.MayMake, "string", "The ETag of the version that was read."));
+        if (route.MayMake)
+            parameters.Add(Parameter("If-None-Match", "header", required: false, "string", "*, instead of If-Match: it must not be there."));
         var operation = new JsonObject { ["operationId"] = route.Operation, ["summary"] = route.Summary };
         if (parameters.Count > 0)
             operation["parameters"] = parameters;
         if (route.Reads is { } reads)
-            operation["requestBody"] = new JsonObject { ["required"] = !route.ReadsOptional, ["content"] = Content("application/json", Reference(reads.Name)) };
+            operation["requestBody"] = new JsonObject { ["required"] = !route.ReadsOptional, ["content"] = Content(route.ReadsMediaType, Reference(reads.Name)) };
         operation["responses"] = Responses(route);
         return operation;
     }
@@ -87,7 +89,7 @@ internal static class OpenApiDocument
                     },
                 }
                 : Reference(answers.Name);
-            var created = route is { Method: "POST", Reads: not null, ReadsOptional: false } && !route.Pattern.EndsWith("/password", StringComparison.Ordinal);
+            var created = route is { Method: "POST", Reads: not null, ReadsOptional: false } && !route.Pattern.EndsWith("/password", StringComparison.Ordinal) && !route.Pattern.EndsWith("/import", StringComparison.Ordinal);
             responses[created ? "201" : "200"] = new JsonObject { ["description"] = created ? "Made." : "Done.", ["content"] = Content(route.MediaType, schema) };
         }
         responses["default"] = new JsonObject { ["description"] = "Refused.", ["content"] = Content("application/problem+json", Reference("Problem")) };

@@ -48,9 +48,28 @@ internal sealed class AdminTools(AdminConnectionOptions connection, Option<bool>
         }
         catch (AdminFailure e)
         {
-            Console.Error.WriteLine("keyreeve: " + AdminOutput.Printable(e.Message));
-            return e.ExitCode;
+            return Tell(e);
         }
+    }
+
+    /// <summary>Runs a command that asks no server.</summary>
+    public async Task<int> RunAloneAsync(ParseResult parse, Func<AdminOutput, Task> work)
+    {
+        try
+        {
+            await work(new AdminOutput(parse.GetValue(json)));
+            return 0;
+        }
+        catch (AdminFailure e)
+        {
+            return Tell(e);
+        }
+    }
+
+    private static int Tell(AdminFailure e)
+    {
+        Console.Error.WriteLine("keyreeve: " + AdminOutput.Printable(e.Message));
+        return e.ExitCode;
     }
 }
 

@@ -97,6 +97,9 @@ internal sealed class AdminServer : IDisposable
         };
     }
 
+    /// <summary>Whom it speaks to.</summary>
+    public string Authority => _http.BaseAddress!.Authority;
+
     /// <summary>GET; the document with its ETag.</summary>
     public Task<AdminReply> GetAsync(string path) => SendAsync(HttpMethod.Get, path, null, null, null);
 
@@ -119,7 +122,15 @@ internal sealed class AdminServer : IDisposable
 
     /// <summary>Sends a change. <paramref name="flags"/> translate a member's name into the flag that set it.</summary>
     public Task<AdminReply> SendAsync(HttpMethod method, string path, JsonNode? body, string? etag, IReadOnlyDictionary<string, string>? flags) =>
-        SendOrExplainAsync(method, path, body, etag, flags);
+        SendOrExplainAsync(method, path, body is null ? null : new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json"), etag, flags);
+
+    /// <summary>Sends lines of JSON.</summary>
+    public async Task<JsonObject> SendLinesAsync(string path, ReadOnlyMemory<byte> lines)
+    {
+        var content = new ReadOnlyMemoryContent(lines);
+        content.Headers.ContentType = new MediaTypeHeaderValue("application/x-ndjson");
+        return (await SendOrExplainAsync(HttpMethod.Post, path, content, null, null)).Document;
+    }
 
     /// <summary>GET of a body of any length, written as it comes.</summary>
     public async Task CopyAsync(string path, Stream output, CancellationToken cancel)
@@ -148,11 +159,9 @@ internal sealed class AdminServer : IDisposable
         _certificate.Dispose();
     }
 
-    private async Task<AdminReply> SendOrExplainAsync(HttpMethod method, string path, JsonNode? body, string? etag, IReadOnlyDictionary<string, string>? flags)
+    private async Task<AdminReply> SendOrExplainAsync(HttpMethod method, string path, HttpContent? content, string? etag, IReadOnlyDictionary<string, string>? flags)
     {
-        using var request = new HttpRequestMessage(method, path);
-        if (body is not null)
-            request.Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json");
+        using var request = new HttpRequestMessage(method, path) { Content = content };
         if (etag is not null)
             request.Headers.IfMatch.Add(EntityTagHeaderValue.Parse(etag));
         try

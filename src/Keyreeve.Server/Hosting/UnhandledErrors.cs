@@ -33,20 +33,23 @@ public sealed partial class UnhandledErrors(RequestDelegate next, ILogger<Unhand
         catch (StoreUnavailableException e) when (!context.Response.HasStarted)
         {
             // One line each: the background's work logs the outage itself, once.
-            LogAway(log, e.Message, context.Request.Path, context.TraceIdentifier);
+            LogAway(log, e.Message, Shown(context), context.TraceIdentifier);
             await AnswerAsync(context, StatusCodes.Status503ServiceUnavailable, "Unavailable");
         }
         catch (TryLaterException e) when (!context.Response.HasStarted)
         {
-            LogFailed(log, e, context.Request.Path, context.TraceIdentifier);
+            LogFailed(log, e, Shown(context), context.TraceIdentifier);
             await AnswerAsync(context, StatusCodes.Status503ServiceUnavailable, "Busy");
         }
         catch (Exception e) when (!context.Response.HasStarted)
         {
-            LogFailed(log, e, context.Request.Path, context.TraceIdentifier);
+            LogFailed(log, e, Shown(context), context.TraceIdentifier);
             await AnswerAsync(context, StatusCodes.Status500InternalServerError, "Unspecified");
         }
     }
+
+    /// <summary>The route, without what stands in the path: that may name a VAL user (TS 33.434 4.1-e).</summary>
+    private static string Shown(HttpContext context) => (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "a request";
 
     private static Task AnswerAsync(HttpContext context, int status, string cause)
     {

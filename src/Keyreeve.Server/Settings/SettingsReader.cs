@@ -64,7 +64,7 @@ public sealed class SettingsReader
         ("Seal:RequestSignature", "client", "client: key requests are signed where the client is registered so; required: every client signs"),
         ("Seal:PayloadEncryption", "client", "client: key material is encrypted where the client is registered so; required: for every client"),
         ("Seal:KeyFile", "", "file with the key that opens the key store when it is sealed by one; the environment variable KEYREEVE_SEAL_KEY goes before it"),
-        ("Seal:RecoveryDays", "7", "1 to 365: how long a removed key record can be restored"),
+        ("Seal:RecoveryDays", "30", "1 to 365: how long a removed key record can be recovered"),
         ("Outbound:AllowedNetworks", "", "networks that may be connected to although they are not public, as 10.1.0.0/16 fd12::/64"),
         ("Outbound:AllowHttp", "false", "true or false: plain http, to allowed networks alone"),
         ("Outbound:TrustAnchors", "", "PEM file of roots that receivers' certificates chain to, beside the own root"),

@@ -25,6 +25,7 @@ public sealed record ExportedMetric(string Name, string Unit, params string[] Ta
         new("keyreeve.tokens.issued", "{token}", "keyreeve.grant_type"),
         new("keyreeve.introspections", "{request}", "keyreeve.active"),
         new("keyreeve.km.requests", "{request}", "keyreeve.km.error_code"),
+        new("keyreeve.kp.requests", "{request}", "keyreeve.km.error_code"),
         new("keyreeve.refusals", "{refusal}", "keyreeve.endpoint", "keyreeve.refusal"),
         new("keyreeve.logins", "{login}", "keyreeve.outcome"),
         new("keyreeve.login.locks", "{lock}"),

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Dapper;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Refusals;
@@ -73,40 +74,46 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     public Task<IReadOnlyList<StoredKeys>> ReadAsync(IReadOnlyList<(string ServiceId, KmIdentity Identity)> keys, CancellationToken cancel) =>
         database.ReadAsync<IReadOnlyList<StoredKeys>>(async connection =>
         {
-            var found = new StoredKeys[keys.Count];
-            var read = Prepared.On(connection, Read, "@ServiceId", "@IdentityKind", "@IdentityValue");
-            for (var i = 0; i < keys.Count; i++)
+            var (records, versions) = (new KeyRecord?[keys.Count], new List<KeyVersion>?[keys.Count]);
+            if (KeyRecordBulk.IsFor(connection, keys.Count) && !keys.Any(k => Refuse(k.ServiceId, k.Identity) is not null))
+                await KeyRecordBulk.ReadAsync(connection, keys, (i, row) => TakeAsync(i, row, 1), cancel);
+            else
+                for (var i = 0; i < keys.Count; i++)
+                    await ReadOneAsync(connection, i);
+            return [.. keys.Select((_, i) => new StoredKeys(records[i], versions[i] is { } some ? [.. some.OrderBy(v => v.Number)] : []))];
+
+            async Task ReadOneAsync(DbConnection of, int i)
             {
                 var (serviceId, identity) = keys[i];
-                found[i] = new(null, []);
                 if (Refuse(serviceId, identity) is not null)
-                    continue;
+                    return;
+                var read = Prepared.On(of, Read, "@ServiceId", "@IdentityKind", "@IdentityValue");
                 read.Parameters[0].Value = serviceId;
                 read.Parameters[1].Value = (long)identity.Kind;
                 read.Parameters[2].Value = identity.Value;
                 await using var row = await read.ExecuteReaderAsync(cancel);
-                var versions = new List<KeyVersion>();
-                KeyRecord? record = null;
                 while (await row.ReadAsync(cancel))
-                {
-                    var legacy = row.GetFieldValue<byte[]>(4);
-                    if (record is null && legacy.Length > 0)
-                        versions.Add(Legacy(row.GetInt64(1) + 1, row.GetInt64(0), legacy));
-                    record ??= new()
-                    {
-                        ServiceId = serviceId,
-                        Identity = identity,
-                        UpdatedAt = row.GetInt64(0),
-                        Latest = row.GetInt64(1) + (legacy.Length > 0 ? 1 : 0),
-                        RemovedAt = row.GetInt64(2),
-                        Version = row.GetInt64(3),
-                    };
-                    if (!await row.IsDBNullAsync(5, cancel))
-                        versions.Add(KeyVersionTable.Read(row, 5));
-                }
-                found[i] = new(record, [.. versions.OrderBy(v => v.Number)]);
+                    await TakeAsync(i, row, 0);
             }
-            return found;
+
+            async ValueTask TakeAsync(int i, DbDataReader row, int at)
+            {
+                var some = versions[i] ??= [];
+                var legacy = row.GetFieldValue<byte[]>(at + 4);
+                if (records[i] is null && legacy.Length > 0)
+                    some.Add(Legacy(row.GetInt64(at + 1) + 1, row.GetInt64(at), legacy));
+                records[i] ??= new()
+                {
+                    ServiceId = keys[i].ServiceId,
+                    Identity = keys[i].Identity,
+                    UpdatedAt = row.GetInt64(at),
+                    Latest = row.GetInt64(at + 1) + (legacy.Length > 0 ? 1 : 0),
+                    RemovedAt = row.GetInt64(at + 2),
+                    Version = row.GetInt64(at + 3),
+                };
+                if (!await row.IsDBNullAsync(at + 5, cancel))
+                    some.Add(KeyVersionTable.Read(row, at + 5));
+            }
         }, cancel);
 
     /// <inheritdoc />
@@ -134,22 +141,33 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
                 throw new ArgumentException(unstorable.Operator, nameof(saves));
         // A key that was destroyed or taken out of use since it was read wraps nothing new: what it wrapped would never open.
         var keks = new Dictionary<(string, long), bool>();
-        var (written, any) = (new KeyRecord?[saves.Count], false);
+        var (written, left) = (new KeyRecord?[saves.Count], new List<int>(saves.Count));
         for (var i = 0; i < saves.Count; i++)
         {
-            var (record, version, dropped) = saves[i];
-            var kek = (record.ServiceId, version.KekVersion);
+            var kek = (saves[i].Record.ServiceId, saves[i].Version.KekVersion);
             if (!keks.TryGetValue(kek, out var isThere))
-                keks.Add(kek, isThere = version.KekVersion == 0 || await unit.SingleAsync<long>(
+                keks.Add(kek, isThere = kek.KekVersion == 0 || await unit.SingleAsync<long>(
                     "SELECT COUNT(*) FROM service_keks WHERE service_id = @ServiceId AND version = @Version AND destroyed_at = 0", new { kek.ServiceId, Version = kek.KekVersion }) == 1);
-            if (!isThere || !await SaveRecordAsync(unit, record))
+            if (isThere)
+                left.Add(i);
+        }
+        var made = left.FindAll(i => saves[i].Record.Version == 0);
+        if (KeyRecordBulk.IsFor(unit.Connection, made.Count))
+        {
+            foreach (var place in await KeyRecordBulk.InsertAsync(unit, [.. made.Select(i => saves[i])]))
+                written[made[place]] = saves[made[place]].Record with { Version = 1 };
+            left.RemoveAll(i => saves[i].Record.Version == 0);
+        }
+        foreach (var i in left)
+        {
+            var (record, version, dropped) = saves[i];
+            if (!await SaveRecordAsync(unit, record))
                 continue;
             await KeyVersionTable.SaveAsync(unit, record.ServiceId, record.Identity, version);
             await KeyVersionTable.DropAsync(unit, record.ServiceId, record.Identity, dropped);
             written[i] = record with { Version = record.Version + 1 };
-            any = true;
         }
-        if (any)
+        if (Array.Exists(written, w => w is not null))
             unit.Audit(entry);
         return written;
     }, cancel);
@@ -177,7 +195,7 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     /// <inheritdoc />
     public Task<bool> ShredAsync(string serviceId, KmIdentity identity, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
     {
-        if (await unit.ExecuteAsync($"DELETE FROM key_records WHERE {ByKey}", Row.Key(serviceId, identity)) == 0)
+        if (await unit.ExecuteAsync($"DELETE FROM key_records WHERE {ByKey} AND removed_at > 0", Row.Key(serviceId, identity)) == 0)
             return false;
         await KeyVersionTable.DropAllAsync(unit, serviceId, identity);
         unit.Audit(entry);

@@ -10,13 +10,18 @@ internal static class KeyVersionTable
 {
     public const string Columns = "number, activates_at, expires_at, created_at, kek_version, wrapped_key, ciphertext";
 
+    /// <summary>The end of an INSERT: a version with a number that is there is replaced.</summary>
+    public const string OrReplace = """
+        ON CONFLICT (service_id, identity_kind, identity_value, number) DO UPDATE SET
+            activates_at = excluded.activates_at, expires_at = excluded.expires_at, kek_version = excluded.kek_version, wrapped_key = excluded.wrapped_key, ciphertext = excluded.ciphertext
+        """;
+
     private const string ByKey = "service_id = @ServiceId AND identity_kind = @IdentityKind AND identity_value = @IdentityValue";
 
     private static readonly Statement Upsert = new($"""
         INSERT INTO key_versions (service_id, identity_kind, identity_value, {Columns})
         VALUES (@ServiceId, @IdentityKind, @IdentityValue, @Number, @ActivatesAt, @ExpiresAt, @CreatedAt, @KekVersion, @WrappedKey, @Ciphertext)
-        ON CONFLICT (service_id, identity_kind, identity_value, number) DO UPDATE SET
-            activates_at = excluded.activates_at, expires_at = excluded.expires_at, kek_version = excluded.kek_version, wrapped_key = excluded.wrapped_key, ciphertext = excluded.ciphertext
+        {OrReplace}
         """, "@ServiceId", "@IdentityKind", "@IdentityValue", "@Number", "@ActivatesAt", "@ExpiresAt", "@CreatedAt", "@KekVersion", "@WrappedKey[]", "@Ciphertext[]");
 
     private static readonly Statement Update = new($"""

@@ -42,7 +42,7 @@ public static class Sweeps
     private const long ReceiverMilliseconds = 7L * 24 * 3600 * 1000;
 
     /// <summary>How long a removed key record can be restored, when nothing else is set.</summary>
-    public static readonly TimeSpan Recovery = TimeSpan.FromDays(7);
+    public static readonly TimeSpan Recovery = TimeSpan.FromDays(30);
 
     /// <summary>All of them; rows that only take place before rows that nobody misses.</summary>
     public static IReadOnlyList<Sweep> Of(IDatabase database, TimeSpan recovery) =>

@@ -124,6 +124,13 @@ public sealed record KmRequest
     {
         using var json = new Utf8JsonWriter(output);
         json.WriteStartObject();
+        WriteMembers(json);
+        json.WriteEndObject();
+    }
+
+    /// <summary>The members alone.</summary>
+    internal void WriteMembers(Utf8JsonWriter json)
+    {
         json.WriteString("version"u8, CurrentVersion);
         json.WriteString("sKmsUri"u8, SKmsUri);
         json.WriteString("serviceId"u8, ServiceId);
@@ -132,8 +139,10 @@ public sealed record KmRequest
         json.WriteNumber("dateTime"u8, DateTime);
         if (RequestId.Length > 0)
             json.WriteString("requestId"u8, RequestId);
-        json.WriteEndObject();
     }
+
+    /// <summary>True for a text that a ClientID, DeviceID or UserID may be.</summary>
+    public static bool IsIdentity(string text) => WhyNot("", text, 255) is null;
 
     /// <summary>The JSON member that carries an identity of this kind; null for a standalone ServiceID and for a kind that does not exist.</summary>
     internal static string? MemberOf(KmIdentityKind kind) => kind switch
@@ -144,7 +153,8 @@ public sealed record KmRequest
         _ => null,
     };
 
-    private static bool TryRead(JsonElement root, out KmRequest? request, out KmRequestError? error)
+    /// <summary>The members of the message, out of an object that may have others beside them.</summary>
+    internal static bool TryRead(JsonElement root, [NotNullWhen(true)] out KmRequest? request, [NotNullWhen(false)] out KmRequestError? error)
     {
         request = null;
         if (!TryText(root, "version", required: true, 16, out var version, out error)
@@ -190,15 +200,16 @@ public sealed record KmRequest
         : user is not null ? new(KmIdentityKind.User, user)
         : KmIdentity.ServiceOnly;
 
-    internal static bool TryText(JsonElement root, string name, bool required, int max, out string? value, out KmRequestError? error)
+    internal static bool TryText(JsonElement root, string name, bool required, int max, out string? value, [NotNullWhen(false)] out KmRequestError? error)
     {
         value = null;
         error = null;
         if (!root.TryGetProperty(name, out var element))
         {
-            if (required)
-                error = new(name, "is required");
-            return !required;
+            if (!required)
+                return true;
+            error = new(name, "is required");
+            return false;
         }
         if (element.ValueKind != JsonValueKind.String)
         {

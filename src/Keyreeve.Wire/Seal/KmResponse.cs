@@ -99,9 +99,19 @@ public sealed record KmResponse
     /// <summary>The kind of answer; never the payload, which is key material.</summary>
     public override string ToString() => ErrorCode is { } code ? $"KmResponse {{ ErrorCode = {code} }}" : "KmResponse { with payload }";
 
-    private static bool TryRead(JsonElement root, out KmResponse? response, out KmResponseError? error)
+    private static bool TryRead(JsonElement root, [NotNullWhen(true)] out KmResponse? response, [NotNullWhen(false)] out KmResponseError? error)
     {
         response = null;
+        if (!TryReadMembers(root, out var members, out error) || (error = TakeResult(root, out var payload, out var code)) is not null)
+            return false;
+        response = members with { Payload = payload, ErrorCode = code };
+        return true;
+    }
+
+    /// <summary>Everything but the result, which another message may have instead of a payload.</summary>
+    internal static bool TryReadMembers(JsonElement root, [NotNullWhen(true)] out KmResponse? members, [NotNullWhen(false)] out KmResponseError? error)
+    {
+        members = null;
         if (!KmRequest.TryText(root, "userUri", required: false, 2000, out var userUri, out var wrong)
             || !KmRequest.TryText(root, "sKmsUri", required: true, 2000, out var uri, out wrong)
             || !KmRequest.TryText(root, "serviceId", required: false, 255, out var service, out wrong)
@@ -110,7 +120,7 @@ public sealed record KmResponse
             || !KmRequest.TryText(root, "deviceId", required: false, 255, out var device, out wrong)
             || !KmRequest.TryText(root, "userId", required: false, 255, out var user, out wrong))
         {
-            error = new(wrong!.Param, wrong.Reason);
+            error = new(wrong.Param, wrong.Reason);
             return false;
         }
         error = null;
@@ -124,11 +134,9 @@ public sealed record KmResponse
             error ??= new("dateTime", "the number of seconds since 1970-01-01T00:00:00Z, an integer");
             seconds = 0;
         }
-        var wrongResult = TakeResult(root, out var payload, out var code);
-        error ??= wrongResult;
         if (error is not null)
             return false;
-        response = new KmResponse
+        members = new KmResponse
         {
             UserUri = userUri,
             SKmsUri = uri!,
@@ -136,8 +144,6 @@ public sealed record KmResponse
             SKmsId = sKmsId,
             Identity = service is null ? null : KmRequest.IdentityOf(client, device, user),
             DateTime = seconds,
-            Payload = payload,
-            ErrorCode = code,
         };
         return true;
     }
@@ -155,14 +161,16 @@ public sealed record KmResponse
             return StrictJson.TryGetText(payloadElement, out payload) ? null : new("payload", "is a string");
         if (!hasCode)
             return new("payload", "either payload or errorCode is present");
-        code = !StrictJson.TryGetText(codeElement, out var text) ? null : text switch
-        {
-            "01" => KmErrorCode.Unspecified,
-            "02" => KmErrorCode.NotAvailable,
-            "03" => KmErrorCode.Rejected,
-            "04" => KmErrorCode.NotValidated,
-            _ => null,
-        };
+        code = CodeOf(codeElement);
         return code is null ? new("errorCode", "is one of \"01\" to \"04\"; 05 to FF are reserved") : null;
     }
+
+    internal static KmErrorCode? CodeOf(JsonElement element) => !StrictJson.TryGetText(element, out var text) ? null : text switch
+    {
+        "01" => KmErrorCode.Unspecified,
+        "02" => KmErrorCode.NotAvailable,
+        "03" => KmErrorCode.Rejected,
+        "04" => KmErrorCode.NotValidated,
+        _ => null,
+    };
 }

@@ -36,6 +36,16 @@ public sealed class AdminCommandTests
         var shown = await RunAsync(null, "admin", "key", "list", "--json", "--data", data);
         Assert.Contains("ue-9", shown.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("the-payload", shown.Output, StringComparison.Ordinal);
+
+        string[] of = ["--service", "fleet-tracking", "--device", "ue-9", "--data", data];
+        Assert.Equal(0, (await RunAsync("next", ["admin", "key", "edit", "--payload-file", "-", "--activates-at", "2100-01-01T00:00:00Z", .. of])).Code);
+        Assert.StartsWith("keyreeve: --expires-at: ", (await RunAsync("next", ["admin", "key", "edit", "--payload-file", "-", "--expires-at", "never", .. of])).Error, StringComparison.Ordinal);
+        var versions = JsonNode.Parse((await RunAsync(null, ["admin", "key", "versions", "--json", .. of])).Output)!.AsArray();
+        Assert.Equal([(1L, true), (2L, false)], versions.Select(v => ((long)v!["number"]!, (bool)v["active"]!)));
+        Assert.Equal(1, (await RunAsync(null, ["admin", "key", "shred", .. of])).Code);
+        foreach (var (verb, said) in ((string, string)[])[("remove", "removed"), ("recover", "recovered"), ("remove", "removed"), ("shred", "shredded")])
+            Assert.Equal((0, $"{said} the key record of fleet-tracking ue-9\n"), (await RunAsync(null, ["admin", "key", verb, .. of])) is var done ? (done.Code, done.Output) : default);
+        Assert.Equal("[]\n", (await RunAsync(null, "admin", "key", "list", "--removed", "--json", "--data", data)).Output);
     }
 
     [Fact]

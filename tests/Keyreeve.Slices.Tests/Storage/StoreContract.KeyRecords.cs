@@ -101,6 +101,31 @@ public abstract partial class StoreContract
     }
 
     [Fact]
+    public async Task Many_at_once_are_written_and_read_each_for_itself()
+    {
+        await AddKekAsync("service");
+        var there = await AddRecordAsync(Samples.Record("service", KmIdentityKind.User, "user 003"));
+        var records = Enumerable.Range(0, 40).Select(i => Samples.Record(i < 30 ? "service" : "no key", KmIdentityKind.User, $"user {i:000}")).ToList();
+        records[5] = records[4]; // twice in one write: one is too late
+        var saves = records.Select((record, i) => new KeySave(record with { Latest = 1 }, Samples.Version(text: $"{i}") with { ExpiresAt = Now + 100 + i }, [])).ToList();
+        saves.Add(new(there with { Latest = 2 }, Samples.Version(2, Now + 1), []));
+        var written = await Stores.KeyRecords.SaveAsync(saves, Entry("imported"), None);
+        Assert.Equal(Enumerable.Range(0, 41).Where(i => i is 3 or 5 or (>= 30 and < 40)), Enumerable.Range(0, 41).Where(i => written[i] is null));
+        Assert.Equal((1, 2), (written[0]!.Version, written[40]!.Version));
+        var read = await Stores.KeyRecords.ReadAsync([.. records.Select(r => (r.ServiceId, r.Identity))], None);
+        for (var i = 0; i < 30; i++)
+        {
+            Assert.Equal(records[i].Identity, read[i].Record!.Identity);
+            Assert.Equal(i == 3 ? [1, 2] : [1], read[i].Versions.Select(v => v.Number));
+            Assert.Equal(i == 3 ? 0 : Now + 100 + (i == 5 ? 4 : i), read[i].Versions[0].ExpiresAt);
+            if (i is not (3 or 5))
+                Assert.Equal(RecordText.Of(saves[i].Version), RecordText.Of(read[i].Versions[0]));
+        }
+        Assert.All(read.Skip(30), r => Assert.True(r.Record is null && r.Versions.Count == 0));
+        Assert.Single(await AuditKindsAsync(), kind => kind == "imported");
+    }
+
+    [Fact]
     public async Task Key_records_page_by_cursor_without_loss_for_all_services_and_for_one()
     {
         var records = (from service in new[] { "a", "b", "c" }
@@ -132,6 +157,8 @@ public abstract partial class StoreContract
         Assert.Equal(0, (await Stores.KeyRecords.RestoreAsync("service", record.Identity, Now, Entry(), None))!.RemovedAt);
         Assert.Null(await Stores.KeyRecords.RestoreAsync("service", record.Identity, Now, Entry(), None));
         Assert.Equal(1, (await ActiveAsync(record))!.Version!.Number);
+        Assert.False(await Stores.KeyRecords.ShredAsync("service", record.Identity, Entry(), None));
+        Assert.True(await Stores.KeyRecords.RemoveAsync("service", record.Identity, null, Now + 3, Entry(), None));
         Assert.True(await Stores.KeyRecords.ShredAsync("service", record.Identity, Entry(), None));
         Assert.False(await Stores.KeyRecords.ShredAsync("service", record.Identity, Entry(), None));
         Assert.Equal(0, await CountAsync("key_versions"));

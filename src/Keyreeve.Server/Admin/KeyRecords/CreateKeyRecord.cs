@@ -1,3 +1,4 @@
+using Keyreeve.Core.Refusals;
 using Keyreeve.Seal;
 
 namespace Keyreeve.Server.Admin.KeyRecords;
@@ -14,6 +15,9 @@ internal static class CreateKeyRecord
         var entry = request.Entry("key_record.created", null, KeyRecord.Purpose(asked.ServiceId, asked.Identity), null);
         if (!(await KeyRecordJson.SaveAsync(request, asked, 0, entry)).Succeeded(out var saved, out refusal))
             return refusal;
+        // Made by somebody before, with this very payload.
+        if (saved.What == Provisioned.Unchanged)
+            return Refusal.Of(RefusalCode.Conflict, "the key record exists already");
         return AdminAnswer.Created(KeyRecordJson.Path(saved.Record), KeyRecordJson.Write(saved.Record), saved.Record.Version);
     }
 }

@@ -13,10 +13,12 @@ namespace Keyreeve.Server.Admin.KeyRecords;
 /// <summary>A key management record as the admin API writes and reads it. The payload goes in and never comes out.</summary>
 internal static class KeyRecordJson
 {
-    /// <summary>Characters of a payload. Our choice: far below what a response may hold (1 MiB), far above any key.</summary>
-    private const int MaxPayload = 64 * 1024;
-
-    private static readonly AdminField Payload = new("payload", FieldKind.Text, "Key material, given to whoever may ask for it at the SKM-S; never shown here.", Required: true, WriteOnly: true);
+    private static readonly AdminField[] MaterialFields =
+    [
+        new("payload", FieldKind.Text, "Key material, given to whoever may ask for it at the SKM-S; never shown here.", Required: true, WriteOnly: true),
+        new("activatesAt", FieldKind.Time, "From when it is given out; now, when it is missing.", WriteOnly: true),
+        new("expiresAt", FieldKind.Time, "Until when; for ever, when it is missing.", WriteOnly: true),
+    ];
 
     private static readonly AdminField[] Fields =
     [
@@ -26,14 +28,20 @@ internal static class KeyRecordJson
         new("deviceId", FieldKind.Text, "VAL UE ID."),
         new("userId", FieldKind.Text, "VAL user ID."),
         new("updatedAt", FieldKind.Time, "When the payload was set.", ReadOnly: true),
+        new("removedAt", FieldKind.Time, "When it was removed; it can be recovered until it is shredded.", ReadOnly: true),
         new("version", FieldKind.Number, "Row version, the ETag.", ReadOnly: true),
     ];
 
     public static readonly AdminSchema Schema = new("KeyRecord", Fields);
 
-    public static readonly AdminSchema New = new("NewKeyRecord", [.. Fields, Payload]);
+    public static readonly AdminSchema New = new("NewKeyRecord", [.. Fields, .. MaterialFields]);
 
-    public static readonly AdminSchema Replacement = new("KeyRecordPayload", [.. Fields.Select(f => f with { Required = false }), Payload]);
+    public static readonly AdminSchema Replacement = new("KeyRecordPayload", [.. Fields.Select(f => f with { Required = false }), .. MaterialFields]);
+
+    public static readonly AdminSchema Material = new("KeyMaterial", MaterialFields);
+
+    /// <summary>A line of an import.</summary>
+    public static readonly AdminSchema Line = new("KeyRecordLine", [.. Fields.Where(f => !f.ReadOnly), .. MaterialFields]);
 
     public static string Path(KeyRecord record) => $"{AdminRoutes.Base}/key-records/{IdOf(record.ServiceId, record.Identity)}";
 
@@ -61,6 +69,8 @@ internal static class KeyRecordJson
         if (MemberOf(record.Identity.Kind) is { } member)
             json[member] = record.Identity.Value;
         json["updatedAt"] = Times.OfSeconds(record.UpdatedAt);
+        if (record.RemovedAt != 0)
+            json["removedAt"] = Times.OfSeconds(record.RemovedAt);
         json["version"] = record.Version;
         return json;
     }
@@ -85,14 +95,15 @@ internal static class KeyRecordJson
     /// <summary>A key with the payload of the body; the caller zeroes the octets.</summary>
     public static Outcome<ProvisionedKey> ReadPayload(JsonBody body, string serviceId, KmIdentity identity)
     {
-        var payload = body.RequiredText("payload", MaxPayload, lines: true);
-        if (body.Wrong is { } wrong)
-            return wrong;
-        return new ProvisionedKey(serviceId, identity, Encoding.UTF8.GetBytes(payload), null, 0);
+        var octets = Encoding.UTF8.GetBytes(body.RequiredText("payload", KeyMaterial.MaxPayload, lines: true));
+        if (octets.Length > KeyMaterial.MaxPayload)
+            body.Fail("payload", $"payload has 1 to {KeyMaterial.MaxPayload} octets");
+        var key = new ProvisionedKey(serviceId, identity, octets, body.Time("activatesAt"), body.Time("expiresAt") ?? 0);
+        return body.Wrong is { } wrong ? wrong : key;
     }
 
     /// <summary>Seals and stores it, and zeroes the octets.</summary>
-    public static async Task<Outcome<(KeyRecord Record, Provisioned What)>> SaveAsync(AdminRequest request, ProvisionedKey key, long expectedVersion, AuditEntry entry)
+    public static async Task<Outcome<(KeyRecord Record, Provisioned What)>> SaveAsync(AdminRequest request, ProvisionedKey key, long? expectedVersion, AuditEntry entry)
     {
         try
         {

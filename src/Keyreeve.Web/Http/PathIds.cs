@@ -1,13 +1,20 @@
 using System.Text;
 
-namespace Keyreeve.Server.Admin;
+namespace Keyreeve.Web.Http;
 
 /// <summary>
 /// Identifiers out of a request's path. They are read from the path as it was sent, because the framework decodes everything but
-/// %2F: "a/b" and "a%2Fb" would become one client, and an operator would remove the wrong one.
+/// %2F: "a/b" and "a%2Fb" would become one client or VAL service, and the wrong one would be removed.
 /// </summary>
 public static class PathIds
 {
+    /// <summary>Those of a request.</summary>
+    public static IReadOnlyList<string>? Read(Microsoft.AspNetCore.Http.HttpContext context, string pattern)
+    {
+        var target = context.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpRequestFeature>()!.RawTarget;
+        return Read(target.StartsWith('/') ? target : context.Request.Path.Value!, pattern);
+    }
+
     /// <summary>The identifiers of the pattern's <c>{name}</c> segments; null when the raw path is not of the pattern.</summary>
     /// <param name="rawTarget">As on the request line, with its query.</param>
     /// <param name="pattern">As <c>/admin/v1/clients/{id}/secrets/{secret}</c>.</param>

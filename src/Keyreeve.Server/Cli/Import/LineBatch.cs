@@ -1,0 +1,89 @@
+namespace Keyreeve.Server.Cli.Import;
+
+/// <summary>Lines of a file that are sent at once.</summary>
+/// <param name="First">Number of the first line, from 1.</param>
+/// <param name="Lines">How many.</param>
+/// <param name="Octets">The lines, each with its line feed; one that is too long is left empty, so that the others keep their numbers. Good until the next batch is read.</param>
+/// <param name="TooLong">Numbers of the lines that were too long.</param>
+/// <param name="End">Octets of the file up to the end of the batch.</param>
+internal sealed record LineBatch(long First, int Lines, ReadOnlyMemory<byte> Octets, IReadOnlyList<long> TooLong, long End);
+
+/// <summary>
+/// Cuts a stream into batches of whole lines. Memory is bounded by the two limits, whatever stands in the file: of a line that is too long only its end
+/// is looked for.
+/// </summary>
+internal sealed class LineReader(Stream stream, int maxLine, int maxBatch, int maxLines)
+{
+    private readonly byte[] _read = new byte[256 * 1024];
+    private readonly byte[] _batch = new byte[maxBatch + maxLine + 1];
+    private int _at;
+    private int _filled;
+
+    /// <summary>Octets handed out, from the beginning of the stream's file.</summary>
+    public long Position { get; private set; }
+
+    /// <summary>Lines handed out.</summary>
+    public long LinesRead { get; private set; }
+
+    /// <summary>Told of every octet in the order of the file, before it is handed out.</summary>
+    public Action<ReadOnlySpan<byte>>? Passing { get; init; }
+
+    /// <summary>Where the stream stands when it does not stand at the beginning of the file.</summary>
+    public void StartAt(long position, long lines) => (Position, LinesRead) = (position, lines);
+
+    /// <summary>The next batch, or null at the end. A last line needs no line feed.</summary>
+    public async Task<LineBatch?> ReadAsync(CancellationToken cancel)
+    {
+        var (length, lines, first, tooLong) = (0, 0, LinesRead + 1, new List<long>());
+        var (inLine, isLong) = (0, false); // octets of the line that is not over yet
+        while (lines < maxLines && length < maxBatch || inLine > 0)
+        {
+            if (_at == _filled)
+            {
+                (_at, _filled) = (0, await stream.ReadAsync(_read, cancel));
+                if (_filled == 0)
+                    break;
+            }
+            var rest = _read.AsSpan(_at, _filled - _at);
+            var end = rest.IndexOf((byte)'\n');
+            var piece = end < 0 ? rest : rest[..(end + 1)];
+            Pass(piece);
+            inLine += piece.Length;
+            isLong |= inLine > maxLine + 1;
+            if (!isLong)
+                piece.CopyTo(_batch.AsSpan(length + inLine - piece.Length));
+            if (end >= 0)
+                EndLine();
+            else if (isLong)
+                inLine = 1; // its length is known to be too much: counting on would only overflow
+        }
+        if (inLine > 0)
+            EndLine();
+        return lines == 0 ? null : new(first, lines, _batch.AsMemory(0, length), tooLong, Position);
+
+        void EndLine()
+        {
+            lines++;
+            LinesRead++;
+            if (isLong)
+            {
+                tooLong.Add(LinesRead);
+                _batch[length++] = (byte)'\n';
+            }
+            else
+            {
+                length += inLine;
+                if (_batch[length - 1] != (byte)'\n')
+                    _batch[length++] = (byte)'\n';
+            }
+            (inLine, isLong) = (0, false);
+        }
+    }
+
+    private void Pass(ReadOnlySpan<byte> piece)
+    {
+        Passing?.Invoke(piece);
+        Position += piece.Length;
+        _at += piece.Length;
+    }
+}
