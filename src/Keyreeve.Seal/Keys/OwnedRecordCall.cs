@@ -49,7 +49,7 @@ internal sealed record OwnedRecordCall(HttpContext Http, ValServerDoor Door, Ver
     {
         var door = context.RequestServices.GetRequiredService<ValServerDoor>();
         var scopes = door.State.Scopes;
-        if (!door.Enter(context, scopes.KeyManagementAudience, scopes.KeyProvisioning).Succeeded(out var token, out var refusal))
+        if (!(await door.EnterAsync(context, scopes.KeyManagementAudience, scopes.KeyProvisioning)).Succeeded(out var token, out var refusal))
         {
             await RefuseAsync(context, door, refusal);
             return;

@@ -31,7 +31,7 @@ public static class ProvisionKeys
         try
         {
             var scopes = seal.State.Scopes;
-            var entered = door.Enter(context, scopes.KeyManagementAudience, scopes.KeyProvisioning).Succeeded(out var token, out var refusal);
+            var entered = (await door.EnterAsync(context, scopes.KeyManagementAudience, scopes.KeyProvisioning)).Succeeded(out var token, out var refusal);
             if (entered && (refusal = KpDecision.WhyNot(token!)) is not null)
                 BearerToken.Challenge(context.Response, refusal, scopes.KeyProvisioning);
             if (refusal is not null)
