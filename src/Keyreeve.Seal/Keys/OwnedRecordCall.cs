@@ -59,7 +59,8 @@ internal sealed record OwnedRecordCall(HttpContext Http, ValServerDoor Door, Ver
             BearerToken.Challenge(context.Response, refusal, scopes.KeyProvisioning);
         else if ((await door.ServerOfAsync(token, context.RequestAborted)).Succeeded(out var server, out refusal))
             // Before anything is looked up, and before anything of the path but the VAL service is read.
-            refusal = ids is null ? NotFound
+            refusal = context.RequestServices.GetRequiredService<EndToEnd>().WhyNotProved(server, token) is { } unproved ? unproved
+                : ids is null ? NotFound
                 : KpDecision.WhyNotOwner(token, server, ids[0], scopes) ?? await operation(new(context, door, token, ids[0], ids.Count > 1 ? ids[1] : null));
         if (refusal is null)
             return;

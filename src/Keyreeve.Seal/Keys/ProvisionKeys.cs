@@ -27,7 +27,7 @@ public static class ProvisionKeys
         var (seal, door) = (context.RequestServices.GetRequiredService<SealContext>(), context.RequestServices.GetRequiredService<ValServerDoor>());
         // As at the door of key requests, what is short is read first, only to echo what was asked. What is long is read for none but those who may send it.
         var isShort = context.Request.ContentLength <= KmRequest.MaxLength;
-        var (request, malformed) = isShort ? await ReadAsync(context.Request) : (null, null);
+        var sent = isShort ? await ReadAsync(context.Request) : new(null, null, null);
         try
         {
             var scopes = seal.State.Scopes;
@@ -36,13 +36,14 @@ public static class ProvisionKeys
                 BearerToken.Challenge(context.Response, refusal, scopes.KeyProvisioning);
             if (refusal is not null)
             {
-                await RefuseAsync(context, seal, door, request, null, refusal);
+                await RefuseAsync(context, seal, door, sent.Request, null, refusal);
                 return;
             }
             if (!isShort)
-                (request, malformed) = await ReadAsync(context.Request);
+                sent = await ReadAsync(context.Request);
+            var request = sent.Request;
             var result = KpResult.Unchanged;
-            refusal = malformed ?? await DecideAsync(context, seal, door, token!, request!);
+            refusal = await DecideAsync(context, seal, door, token!, sent);
             if (refusal is null)
                 (await ActAsync(context, seal, door, token!, request!)).Succeeded(out result, out refusal);
             // What changes nothing has no transaction to be audited in.
@@ -55,7 +56,8 @@ public static class ProvisionKeys
         }
         finally
         {
-            request?.Material?.Clear();
+            sent.Request?.Material?.Clear();
+            sent.Body?.Clear();
         }
     }
 
@@ -70,13 +72,19 @@ public static class ProvisionKeys
     /// The order of the key request: the token (before this), the signature over the body where one is demanded, SKmsUri, Date/Time, replay, and the
     /// right to provision; only then the store is asked.
     /// </summary>
-    private static async Task<Refusal?> DecideAsync(HttpContext context, SealContext seal, ValServerDoor door, VerifiedToken token, KpRequest request)
+    private static async Task<Refusal?> DecideAsync(HttpContext context, SealContext seal, ValServerDoor door, VerifiedToken token, Sent sent)
     {
         try
         {
-            // The same memory as that of key requests, under a name that no token subject has: one message does not use up the other.
-            if (await KmDecision.DecideAsync(request.Asked, token, seal.Settings, () => seal.Replays.FirstUseAsync("\u0001kp\u0001" + token.Subject, request.Asked), seal.Now) is { } refusal)
+            if (!(await seal.EndToEnd.ClientOfAsync(token, context.RequestAborted)).Succeeded(out var client, out var refusal))
                 return refusal;
+            if (sent.Body is { } body && await seal.EndToEnd.WhyNotSignedAsync(client, context.Request.Headers[RequestSignature.Header], body.Memory, context.RequestAborted) is { } unsigned)
+                return unsigned;
+            if (sent.Request is not { } request)
+                return sent.Malformed;
+            // The same memory as that of key requests, under a name that no token subject has: one message does not use up the other.
+            if (await KmDecision.DecideAsync(request.Asked, token, seal.Settings, () => seal.Replays.FirstUseAsync("\u0001kp\u0001" + token.Subject, request.Asked), seal.Now) is { } wrong)
+                return wrong;
             return !(await door.ServerOfAsync(token, context.RequestAborted)).Succeeded(out var valServer, out refusal)
                 ? refusal
                 : KpDecision.WhyNotOwner(token, valServer, request.Asked.ServiceId, seal.State.Scopes);
@@ -116,15 +124,13 @@ public static class ProvisionKeys
         return new(RefusalCode.Busy, "please try again", $"{what} could not be asked: the log of this moment says why");
     }
 
-    private static async Task<(KpRequest? Request, Refusal? Malformed)> ReadAsync(HttpRequest http)
+    private static async Task<Sent> ReadAsync(HttpRequest http)
     {
         if (!FormBody.IsMediaType(http.ContentType, "application/json"))
-            return (null, Refusal.Of(RefusalCode.Malformed, "the body is application/json"));
+            return new(null, null, Refusal.Of(RefusalCode.Malformed, "the body is application/json"));
         if (!(await FormBody.ReadAsync(http, KpRequest.MaxLength)).Succeeded(out var body, out var refusal))
-            return (null, refusal);
-        var read = KpRequest.TryRead(body.Memory, out var request, out var error);
-        body.Clear();
-        return read ? (request, null) : (null, ValServerDoor.Of(error!));
+            return new(null, null, refusal);
+        return KpRequest.TryRead(body.Memory, out var request, out var error) ? new(body, request, null) : new(body, null, ValServerDoor.Of(error!));
     }
 
     /// <summary>Who, which record and what is done with it; never the payload.</summary>
@@ -166,4 +172,9 @@ public static class ProvisionKeys
         response.ContentLength = buffer.WrittenCount;
         await response.Body.WriteAsync(buffer.WrittenMemory);
     }
+
+    /// <param name="Body">As it came, which is what a signature is over; null when it was not read.</param>
+    /// <param name="Request">The message.</param>
+    /// <param name="Malformed">Why there is none.</param>
+    private sealed record Sent(FormBody.Body? Body, KpRequest? Request, Refusal? Malformed);
 }

@@ -46,7 +46,7 @@ public sealed class EndToEnd(SnapshotState state, RemoteKeys remoteKeys, SealSet
     public Refusal? WhyNotProved(Client client, VerifiedToken token) => !IsSigning(client) || token.IsBound
         ? null
         : new Refusal(RefusalCode.SignatureNotAccepted, KmDecision.PeerText,
-            $"client {client.ClientId} signs its key requests, which a GET cannot be: it asks by the SEAL KM Request, or with a token that is bound to its certificate (boundTokens)");
+            $"client {client.ClientId} signs its key requests, and this API takes no signature: it asks by the SEAL KM Request or KP Request, or with a token that is bound to its certificate (boundTokens)");
 
     /// <summary>The key material for the client alone, as a compact JWE; neither that nor a refusal when it is not to be encrypted.</summary>
     [Spec("TS 33.434", "5.3.3")]
