@@ -119,7 +119,8 @@ internal sealed class MeasuredProcess : IDisposable
         Http.Dispose();
         if (!_process.HasExited)
             _process.Kill();
-        _process.WaitForExit();
+        // With a limit it does not wait for the end of what it said, which needs a thread of the pool, where there is but this one.
+        _process.WaitForExit(TimeSpan.FromSeconds(30));
         _process.Dispose();
     }
 }

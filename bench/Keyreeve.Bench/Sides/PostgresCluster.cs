@@ -74,7 +74,7 @@ internal sealed class PostgresCluster : IDisposable
         // SIGINT: stop now, in order. Process.Kill would leave its children.
         using (var kill = Process.Start("kill", ["-INT", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
             kill.WaitForExit();
-        _process.WaitForExit();
+        _process.WaitForExit(TimeSpan.FromSeconds(30));
         _process.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
