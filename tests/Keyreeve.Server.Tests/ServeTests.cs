@@ -66,8 +66,9 @@ public sealed class ServeTests : IDisposable
         Assert.Contains(clients, c => (string)c!["profile"]! == "seal" && c["clientSecret"] is not null && c["redirectUris"]!.AsArray().Any(u => (string)u! == "http://127.0.0.1:8400/callback"));
         Assert.Contains(clients, c => (string)c!["profile"]! == "openid" && c["grants"]!.AsArray().Any(g => (string)g! == "authorization_code"));
         Assert.Contains(clients, c => c!["grants"]!.AsArray() is [var only] && (string)only! == "client_credentials");
-        var valServer = clients.Single(c => c!["cert"] is not null)!;
-        Assert.True(File.Exists(_folder.File((string)valServer["cert"]!)) && File.Exists(_folder.File((string)valServer["key"]!)));
+        var certified = clients.Where(c => c!["cert"] is not null).ToList();
+        Assert.Contains(certified, c => (string)c!["clientId"]! == "val-server");
+        Assert.All(certified, c => Assert.True(File.Exists(_folder.File((string)c!["cert"]!)) && File.Exists(_folder.File((string)c["key"]!))));
         Assert.All(demo["keyRecords"]!.AsArray(), r => Assert.NotEmpty((string)r!["payload"]! + (string)r["serviceId"]!));
     }
 

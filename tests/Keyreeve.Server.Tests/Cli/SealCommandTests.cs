@@ -39,7 +39,7 @@ public sealed class SealCommandTests : IDisposable
         await RunAsync(0, null, "rotate", "--service", "pump-control");
         var status = JsonNode.Parse(await RunAsync(0, null, "status", "--json"))!;
         Assert.Equal((3, false, "shares"), ((int)status["root"]!, (bool)status["sealed"]!, (string)status["method"]!));
-        Assert.All(files, f => Assert.DoesNotContain(File.ReadAllText(f).Trim().Split('-')[^1], process.Output, StringComparison.Ordinal));
+        Assert.All(files, f => Assert.DoesNotContain(File.ReadAllText(f).Trim().Split('-', 4)[^1], process.Output, StringComparison.Ordinal));
     }
 
     [Fact]

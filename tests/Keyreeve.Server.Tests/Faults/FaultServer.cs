@@ -24,7 +24,8 @@ internal abstract class FaultServer : IAsyncDisposable
     public async Task StartAsync(params string[] more) => Process = await Folder.StartDemoAsync(
     [
         "--set", "Issuer=https://localhost:4711", "--set", "Tokens:RefreshGraceSeconds=300", "--set", "Tokens:RefreshReuseLimit=100",
-        "--set", "Tokens:AccessTokenSeconds=86400", "--set", "Seal:WindowSeconds=1", "--set", "Log:Level=Warning", .. EngineFlags, .. more,
+        "--set", "Tokens:AccessTokenSeconds=86400", "--set", "Seal:WindowSeconds=1", "--set", "Log:Level=Warning",
+        "--set", "Limits:PerSource=1000000/s", "--set", "Limits:PerClient=1000000/s", .. EngineFlags, .. more,
     ]);
 
     /// <summary>Waits until the server says that it can work.</summary>

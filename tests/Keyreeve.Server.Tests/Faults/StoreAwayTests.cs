@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Keyreeve.Storage;
 using Microsoft.Data.Sqlite;
 using Xunit;
 
@@ -16,6 +17,7 @@ public sealed class StoreAwayTests
         await using var server = new SqliteFaultServer();
         await server.StartAsync();
         await using var surfaces = await Surfaces.OpenAsync(server.Folder);
+        NativeSqlite.Bind();
         await using (var other = new SqliteConnection($"Data Source={server.Folder.File("keyreeve.db")};Pooling=False"))
         {
             await other.OpenAsync(TestContext.Current.CancellationToken);
