@@ -17,7 +17,7 @@ internal sealed class KeyPairs : IDisposable
         payload.ImportFromPem(File.ReadAllText(Path.Combine(folder, "payload.pem")));
         (Signer, Payload) = (ClientSigningKey.FromEcdsa(signing), JweKey.FromEcdh(payload));
         if (areNew)
-            File.WriteAllBytes(PublicFile, PublicHalves(JsonWebKey.FromEcdsa(signing), JsonWebKey.FromEcdh(payload)));
+            File.WriteAllBytes(PublicFile, PublicHalves(JsonWebKey.FromEcdsa(signing), JsonWebKey.FromEcdh(payload, "payload")));
     }
 
     /// <summary>True when they were made just now.</summary>

@@ -7,21 +7,26 @@ namespace Keyreeve.Server.Tests.Faults;
 /// <summary>One request to every surface that writes, and what it answers while its store cannot be written.</summary>
 internal sealed class Surfaces : IAsyncDisposable
 {
-    private static readonly string[] NeverSaid = ["Exception", "Sqlite", "SQLITE", "Npgsql", "   at ", "No space", "locked"];
+    private static readonly string[] NeverSaid = ["Exception", "Sqlite", "SQLITE", "Npgsql", "   at ", "No space", "is locked"];
+
+    /// <summary>Access tokens to revoke: on a full disk the room that the log has already is used up first.</summary>
+    private const int Revocable = 300;
 
     private readonly Peer _peer;
     private readonly string _keys;
-    private readonly string _access;
+    private readonly Queue<string> _access;
     private string _refresh;
 
-    private Surfaces(Peer peer, string keys, string access, string refresh) => (_peer, _keys, _access, _refresh) = (peer, keys, access, refresh);
+    private Surfaces(Peer peer, string keys, Queue<string> access, string refresh) => (_peer, _keys, _access, _refresh) = (peer, keys, access, refresh);
 
     public static async Task<Surfaces> OpenAsync(TempFolder folder)
     {
         var peer = new Peer(folder);
         var tokens = await peer.Client.SignInAsync();
-        var more = await peer.Client.SignInAsync();
-        return new(peer, (string)tokens["access_token"]!, (string)more["access_token"]!, (string)tokens["refresh_token"]!);
+        var access = new Queue<string>();
+        for (var more = await peer.Client.SignInAsync(); access.Count < Revocable; more = await peer.Client.TokenAsync(new() { ["grant_type"] = "refresh_token", ["refresh_token"] = (string)more["refresh_token"]! }))
+            access.Enqueue((string)more["access_token"]!);
+        return new(peer, (string)tokens["access_token"]!, access, (string)tokens["refresh_token"]!);
     }
 
     public ValueTask DisposeAsync()
@@ -67,7 +72,7 @@ internal sealed class Surfaces : IAsyncDisposable
     }
 
     /// <summary>An access token that is good each time, so that each time there is something to write.</summary>
-    private Task<Answered> RevokeAsync() => PostAsync("/revoke", new() { ["token"] = _access });
+    private Task<Answered> RevokeAsync() => PostAsync("/revoke", new() { ["token"] = _access.Count > 1 ? _access.Dequeue() : _access.Peek() });
 
     private async Task<Answered> AskForKeysAsync()
     {
