@@ -240,7 +240,10 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
             await unit.ExecuteAsync($"DELETE FROM key_records WHERE {ByKey} AND removed_at > 0", Row.Key(row.ServiceId, row.ToRecord().Identity));
             unit.Audit(new AuditEntry
             {
-                Kind = "key_record.shredded", Outcome = AuditOutcome.Changed, At = unit.Now, Actor = "system",
+                Kind = "key_record.shredded",
+                Outcome = AuditOutcome.Changed,
+                At = unit.Now,
+                Actor = "system",
                 Subject = KeyRecord.Purpose(row.ServiceId, row.ToRecord().Identity),
             });
         }

@@ -80,7 +80,7 @@ public sealed class SealSTests(CertificateWorld world) : IClassFixture<Certifica
             AssertRefused(door, answer, text);
         }
         await world.Server.Server.WaitForAsync(async () =>
-            (await AuditText.OfAsync(world.Server)).Split('\n').Count(l => l.Contains("\"seal_s\"", StringComparison.Ordinal) && l.Contains($"\"{id}\"", StringComparison.Ordinal) && l.Contains(code + ": ", StringComparison.Ordinal)) == Doors.Count());
+            (await AuditText.OfAsync(world.Server)).Split('\n').Count(l => l.Contains("\"seal_s\"", StringComparison.Ordinal) && l.Contains($"\"{id}\"", StringComparison.Ordinal) && l.Contains(code + ": ", StringComparison.Ordinal)) == Doors.Count);
         if (variant == "another VAL server's")
             Assert.Contains($"the token is of client {id}, the certificate of {other}", await AuditText.OfAsync(world.Server), StringComparison.Ordinal);
     }

@@ -64,7 +64,10 @@ internal static class SealJson
             ["root"] = newest.Version,
             ["shares"] = newest.Method != SealMethod.Shares ? null : new JsonObject
             {
-                ["set"] = newest.Parameters.Set, ["shares"] = newest.Parameters.Shares, ["threshold"] = newest.Parameters.Threshold, ["given"] = keeper.SharesGiven,
+                ["set"] = newest.Parameters.Set,
+                ["shares"] = newest.Parameters.Shares,
+                ["threshold"] = newest.Parameters.Threshold,
+                ["given"] = keeper.SharesGiven,
             },
             ["roots"] = new JsonArray([.. roots.Select(r => (JsonNode)new JsonObject
             {
