@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 using Keyreeve.Core.Refusals;
@@ -161,19 +160,6 @@ public static class RequestKeyMaterial
     private static async Task WriteAsync(HttpContext context, KmResponse message, int status, TimeSpan? retryAfter = null)
     {
         SealTelemetry.Answered(message.ErrorCode);
-        var response = context.Response;
-        response.StatusCode = status;
-        RetryLater.Apply(response, retryAfter);
-        response.ContentType = "application/json";
-        response.Headers.CacheControl = "no-store";
-        response.Headers.XContentTypeOptions = "nosniff";
-        if (message.ErrorCode is not null)
-            response.Headers["X-Request-Id"] = context.TraceIdentifier;
-        var buffer = new ArrayBufferWriter<byte>(512);
-        message.Write(buffer);
-        response.ContentLength = buffer.WrittenCount;
-        await response.Body.WriteAsync(buffer.WrittenMemory);
-        if (message.Payload is not null)
-            buffer.Clear();
+        await SkmReply.WriteAsync(context, message, status, retryAfter);
     }
 }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Core.Tokens;
@@ -159,18 +158,7 @@ public static class ProvisionKeys
     private static async Task WriteAsync(HttpContext context, KpResponse message, int status, TimeSpan? retryAfter = null)
     {
         SealTelemetry.Provisioned(message.ErrorCode);
-        var response = context.Response;
-        response.StatusCode = status;
-        RetryLater.Apply(response, retryAfter);
-        response.ContentType = "application/json";
-        response.Headers.CacheControl = "no-store";
-        response.Headers.XContentTypeOptions = "nosniff";
-        if (message.ErrorCode is not null)
-            response.Headers["X-Request-Id"] = context.TraceIdentifier;
-        var buffer = new ArrayBufferWriter<byte>(512);
-        message.Write(buffer);
-        response.ContentLength = buffer.WrittenCount;
-        await response.Body.WriteAsync(buffer.WrittenMemory);
+        await SkmReply.WriteAsync(context, message, status, retryAfter);
     }
 
     /// <param name="Body">As it came, which is what a signature is over; null when it was not read.</param>

@@ -38,7 +38,7 @@ internal sealed class SealScenes(
     {
         using var http = new TourHttp(roots);
         var valServer = new ValServerScenes(cast, issuer, tunnel, http, print, spoil, clock);
-        if (await valServer.ManageKeysAsync(cancel) is { } stop)
+        if ((await valServer.ManageKeysAsync(cancel) ?? await valServer.ProvisionKeysAsync(cancel)) is { } stop)
             return stop;
         if (!cast.SimC.Refreshes)
         {

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Keyreeve.Client;
@@ -45,6 +46,75 @@ internal sealed class ValServerScenes(DemoCast cast, string issuer, TourTunnel t
             return new("HTTP 403 with errorCode 04 for a VAL service of somebody else", foreign.Describe());
         print.Held("a VAL service of somebody else: refused, errorCode 04 under HTTP 403");
         return null;
+    }
+
+    /// <summary>Clause 5.8 of Release 18: the VAL server provisions the key material that its users' SKM-Cs then ask for.</summary>
+    internal async Task<TourStop?> ProvisionKeysAsync(CancellationToken cancel)
+    {
+        var visitor = new KmIdentity(KmIdentityKind.User, "sip:visitor@val.example");
+        var payload = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
+        print.Figure("5.8", "SEAL key provisioning (Release 18)");
+        print.Step("5.8", 1, "the SKM-C in the VAL server has a token for key provisioning; it says SKeyProv");
+        var (stop, provisioning) = await TokenAsync("seal:key_provisioning", cancel);
+        if (provisioning is null)
+            return stop;
+        print.Token("access token of the VAL server", provisioning);
+        (stop, var asking) = await TokenAsync("seal:key_management", cancel);
+        if (asking is null)
+            return stop;
+
+        print.Step("5.8", 2, "SKM-C sends a SEAL KP Request, SKM-S acknowledges what is on its disk");
+        if (await SendAsync("set", "added") is { } unset)
+            return unset;
+        if (await AskAsync() is not SkmAnswer.KeyMaterial { Response.Payload: { } given } || given != payload)
+            return new("the payload that was provisioned", "another answer");
+        print.Held($"a SEAL KM Request has it: {Size(given)}");
+        if (await SendAsync("set", "unchanged") is { } unrepeated)
+            return unrepeated;
+
+        print.Step("5.8", 3, "it takes the record away, for as long as it can be recovered");
+        if (await SendAsync("remove", "removed") is { } unremoved)
+            return unremoved;
+        if (await AskAsync() is not SkmAnswer.Refused { Code: KmErrorCode.NotAvailable })
+            return new("errorCode 02 for a removed record", "another answer");
+        print.Held("a SEAL KM Request finds nothing: errorCode 02 under HTTP 404");
+        var refused = await PostAsync("set", asking);
+        if (refused.Status != 401 || refused.Text("errorCode") != "03")
+            return new("HTTP 401 with errorCode 03 for a token without SKeyProv", refused.Describe());
+        print.Held("a token without SKeyProv provisions nothing: errorCode 03 under HTTP 401");
+        return null;
+
+        async Task<SkmAnswer> AskAsync()
+        {
+            var skm = new SkmClient(tunnel.Http, new Uri(issuer + "/seal/km/v1/requests"), cast.SKmsUri, Leeway, clock);
+            return await skm.SendAsync(skm.NewRequest(cast.User.ServiceId, visitor), asking, cancel);
+        }
+
+        Task<TourAnswer> PostAsync(string operation, TokenText token)
+        {
+            var request = new JsonObject
+            {
+                ["version"] = "1.0.0",
+                ["sKmsUri"] = cast.SKmsUri,
+                ["serviceId"] = cast.User.ServiceId,
+                ["userId"] = visitor.Value,
+                ["dateTime"] = clock.GetUtcNow().ToUnixTimeSeconds(),
+                ["requestId"] = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16)),
+                ["operation"] = operation,
+            };
+            if (operation == "set")
+                request["payload"] = payload;
+            return http.SendAsync(HttpMethod.Post, issuer + "/seal/km/v1/provisioning", token.Reveal(), request, null, cancel);
+        }
+
+        async Task<TourStop?> SendAsync(string operation, string expected)
+        {
+            var answer = await PostAsync(operation, provisioning);
+            if (answer.Status != 200 || answer.Text("result") != expected)
+                return new($"HTTP 200 with result {expected}", answer.Describe());
+            print.Held($"{operation}: {expected}");
+            return null;
+        }
     }
 
     /// <summary>"the SIM-S is provisioned with the VAL user ID and VAL service ID(s)": what is provisioned, the next token says.</summary>

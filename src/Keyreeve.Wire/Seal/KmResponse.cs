@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Keyreeve.Wire.Jose;
@@ -29,7 +28,7 @@ public sealed record KmResponseError(string? Param, string Reason);
 
 /// <summary>The SEAL KM Response message (table 5.3.3-1): success carries the payload, an error its code and never a payload.</summary>
 [Spec("TS 33.434", "5.3.3")]
-public sealed record KmResponse
+public sealed record KmResponse : SkmResponse
 {
     /// <summary>Octets of a response. Our choice: a key set of many users fits, and a peer cannot make us hold more.</summary>
     public const int MaxLength = 1024 * 1024;
@@ -37,51 +36,8 @@ public sealed record KmResponse
     /// <summary><c>typ</c> of a payload that is encrypted for its receiver: an encrypted access token for the same key is none.</summary>
     public const string EncryptedPayloadType = "km-payload";
 
-    /// <summary>URI of the user for which the response is intended; null only when no user or client was authenticated.</summary>
-    public string? UserUri { get; init; }
-
-    /// <summary>URI of the SKM-S that sends the response.</summary>
-    public required string SKmsUri { get; init; }
-
-    /// <summary>ServiceID of the request; null when the request could not be read.</summary>
-    public string? ServiceId { get; init; }
-
-    /// <summary>ID of the SKM-S.</summary>
-    public string? SKmsId { get; init; }
-
-    /// <summary>"shall be the same value" as in the request; null when the request could not be read.</summary>
-    public KmIdentity? Identity { get; init; }
-
-    /// <summary>Date and time of the response, seconds in UTC.</summary>
-    public required long DateTime { get; init; }
-
     /// <summary>Key material, opaque to the SKM-S, or a compact JWE of it; null on error.</summary>
     public string? Payload { get; init; }
-
-    /// <summary>Null on success.</summary>
-    public KmErrorCode? ErrorCode { get; init; }
-
-    /// <summary>Writes the message with its members in the order of table 5.3.3-1.</summary>
-    public void Write(IBufferWriter<byte> output)
-    {
-        using var json = new Utf8JsonWriter(output);
-        json.WriteStartObject();
-        if (UserUri is not null)
-            json.WriteString("userUri"u8, UserUri);
-        json.WriteString("sKmsUri"u8, SKmsUri);
-        if (ServiceId is not null)
-            json.WriteString("serviceId"u8, ServiceId);
-        if (SKmsId is not null)
-            json.WriteString("sKmsId"u8, SKmsId);
-        if (Identity is { } identity && KmRequest.MemberOf(identity.Kind) is { } member)
-            json.WriteString(member, identity.Value);
-        json.WriteNumber("dateTime"u8, DateTime);
-        if (ErrorCode is { } code)
-            json.WriteString("errorCode"u8, ((int)code).ToString("X2", System.Globalization.CultureInfo.InvariantCulture));
-        else
-            json.WriteString("payload"u8, Payload);
-        json.WriteEndObject();
-    }
 
     /// <summary>Reads a response; never throws. Exactly one of payload and errorCode is there, and the code is none of the reserved ones.</summary>
     public static bool TryRead(ReadOnlyMemory<byte> json, [NotNullWhen(true)] out KmResponse? response, [NotNullWhen(false)] out KmResponseError? error)
@@ -98,6 +54,8 @@ public sealed record KmResponse
 
     /// <summary>The kind of answer; never the payload, which is key material.</summary>
     public override string ToString() => ErrorCode is { } code ? $"KmResponse {{ ErrorCode = {code} }}" : "KmResponse { with payload }";
+
+    private protected override void WriteResult(Utf8JsonWriter json) => json.WriteString("payload"u8, Payload);
 
     private static bool TryRead(JsonElement root, [NotNullWhen(true)] out KmResponse? response, [NotNullWhen(false)] out KmResponseError? error)
     {

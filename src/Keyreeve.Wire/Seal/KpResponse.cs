@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Keyreeve.Wire.Jose;
@@ -33,56 +32,13 @@ public enum KpResult
 /// </code>
 /// </summary>
 [Spec("TS 33.434", "5.8")]
-public sealed record KpResponse
+public sealed record KpResponse : SkmResponse
 {
     /// <summary>Octets of a response. Our choice.</summary>
     public const int MaxLength = 16 * 1024;
 
-    /// <summary>URI of the VAL server that asked; null only when it was not authenticated.</summary>
-    public string? UserUri { get; init; }
-
-    /// <summary>URI of the SKM-S that sends the response.</summary>
-    public required string SKmsUri { get; init; }
-
-    /// <summary>ServiceID of the request; null when it was not read.</summary>
-    public string? ServiceId { get; init; }
-
-    /// <summary>ID of the SKM-S.</summary>
-    public string? SKmsId { get; init; }
-
-    /// <summary>The same value as in the request; null when it was not read.</summary>
-    public KmIdentity? Identity { get; init; }
-
-    /// <summary>Date and time of the response, seconds in UTC.</summary>
-    public required long DateTime { get; init; }
-
     /// <summary>The acknowledgement; null on error.</summary>
     public KpResult? Result { get; init; }
-
-    /// <summary>Null on success.</summary>
-    public KmErrorCode? ErrorCode { get; init; }
-
-    /// <summary>Writes the message.</summary>
-    public void Write(IBufferWriter<byte> output)
-    {
-        using var json = new Utf8JsonWriter(output);
-        json.WriteStartObject();
-        if (UserUri is not null)
-            json.WriteString("userUri"u8, UserUri);
-        json.WriteString("sKmsUri"u8, SKmsUri);
-        if (ServiceId is not null)
-            json.WriteString("serviceId"u8, ServiceId);
-        if (SKmsId is not null)
-            json.WriteString("sKmsId"u8, SKmsId);
-        if (Identity is { } identity && KmRequest.MemberOf(identity.Kind) is { } member)
-            json.WriteString(member, identity.Value);
-        json.WriteNumber("dateTime"u8, DateTime);
-        if (ErrorCode is { } code)
-            json.WriteString("errorCode"u8, ((int)code).ToString("X2", System.Globalization.CultureInfo.InvariantCulture));
-        else if (Result is { } result)
-            json.WriteString("result"u8, TextOf(result));
-        json.WriteEndObject();
-    }
 
     /// <summary>Reads a response; never throws. Exactly one of result and errorCode is there.</summary>
     public static bool TryRead(ReadOnlyMemory<byte> json, [NotNullWhen(true)] out KpResponse? response, [NotNullWhen(false)] out KmResponseError? error)
@@ -119,6 +75,12 @@ public sealed record KpResponse
             };
             return true;
         }
+    }
+
+    private protected override void WriteResult(Utf8JsonWriter json)
+    {
+        if (Result is { } result)
+            json.WriteString("result"u8, TextOf(result));
     }
 
     private static KpResult? ResultOf(JsonElement element)

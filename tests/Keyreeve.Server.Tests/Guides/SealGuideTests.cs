@@ -30,6 +30,8 @@ public sealed partial class SealGuideTests : IDisposable
         [
             .. Blocks(guide, "## The whole flow in one script"),
             .. Blocks(guide, "## 9 For VAL servers: own token, and checking of tokens"),
+            .. Blocks(guide, "### Signed requests and encrypted payloads"),
+            .. Blocks(guide, "## For VAL servers: key provisioning"),
             .. Blocks(guide, "## For VAL servers: the APIs of TS 29.549"),
             .. Blocks(guide, "## 7 Refresh"),
             .. Blocks(guide, "## 8 Revoke"),
@@ -38,7 +40,7 @@ public sealed partial class SealGuideTests : IDisposable
         string[] said =
         [
             "arrived at http://127.0.0.1:8400/callback?code=", "\"payload\":\"", "signature holds: ES256", "sip:alice@val.example sees pump 1, which runs",
-            "\"val_service_ids\":[\"fleet-tracking\",\"pump-control\"]", "\"keyInfo\":\"", "\"idList\":[{\"valUserId\":\"sip:dora@val.example\"}]", "\n204\n", "\"profileInformation\":", "\n200\n",
+            "\"val_service_ids\":[\"fleet-tracking\",\"pump-control\"]", "\"keyInfo\":\"", "\"result\":\"added\"", "\"result\":\"unchanged\"", "\"result\":\"removed\"", "\"result\":\"recovered\"", "\"idList\":[{\"valUserId\":\"sip:dora@val.example\"}]", "\n204\n", "\"profileInformation\":", "\n200\n",
         ];
         Assert.All(said, s => Assert.Contains(s, output, StringComparison.Ordinal));
         Assert.All((string[])["command not found", "jq: error", "curl: (", "stopped at", "\"error\"", "\"status\":4", "null\n"], s => Assert.DoesNotContain(s, output, StringComparison.Ordinal));
