@@ -17,7 +17,7 @@ namespace Keyreeve.Wire.Seal;
 /// A member that is not known is refused: an "expiresAt" with a typing error would be a key that never ends.
 /// </summary>
 /// <param name="Payload">Octets; whoever is done with them clears them (<see cref="Clear"/>).</param>
-/// <param name="ActivatesAt">Unix seconds, or null for now.</param>
+/// <param name="ActivatesAt">Unix seconds; null: from the moment at which it is stored.</param>
 /// <param name="ExpiresAt">Unix seconds, or 0 for never.</param>
 public sealed record KeyMaterial(byte[] Payload, long? ActivatesAt, long ExpiresAt)
 {
