@@ -35,6 +35,10 @@ internal static class SealCommand
         var rest = status.DeepClone().AsObject();
         foreach (var list in (string[])["roots", "rotating"])
             rest.Remove(list);
+        // For people in words: a table of JSON is read by nobody.
+        foreach (var (name, value) in status)
+            if (value is JsonObject parts)
+                rest[name] = string.Join(", ", parts.Where(p => p.Value is not null).Select(p => $"{p.Key} {p.Value}"));
         output.Show(rest);
         output.List(status["roots"]!.AsArray(), Roots, "root");
         if (status["rotating"]!.AsArray() is { Count: > 0 } rotating)
