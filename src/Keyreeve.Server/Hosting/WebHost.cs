@@ -55,6 +55,7 @@ public static class WebHost
         var app = builder.Build();
         if (parts.Options.Settings.Telemetry is { Endpoint: not null, TraceSampleRatio: > 0 })
             app.UseRequestSpans();
+        app.Use(EndWithLongBodies);
         app.UseMiddleware<UnhandledErrors>();
         PageLanguage.UsePageLanguage(app);
         app.UseRouting();
@@ -62,6 +63,17 @@ public static class WebHost
         RevokedCertificateDoor.Use(app, parts);
         Map(app, parts);
         return app;
+    }
+
+    /// <summary>
+    /// Kestrel reads no further than <see cref="MaxBody"/> and closes the connection after the answer. It is told with the answer, or the client's
+    /// next request would go into a connection that is closing.
+    /// </summary>
+    private static Task EndWithLongBodies(HttpContext context, RequestDelegate next)
+    {
+        if (context.Request.ContentLength > MaxBody && HttpProtocol.IsHttp11(context.Request.Protocol))
+            context.Response.Headers.Connection = "close";
+        return next(context);
     }
 
     private static void Map(WebApplication app, ServerParts parts)

@@ -135,6 +135,18 @@ public sealed class KeyRecordTests(AdminFixture admin) : IClassFixture<AdminFixt
         Assert.Equal((1L, "payload"), ((long)big.Body["added"]!, (string)big.Body["refused"]![0]!["param"]!));
     }
 
+    [Fact]
+    public async Task A_body_too_long_to_be_read_ends_its_connection_and_the_answer_says_so()
+    {
+        foreach (var (length, closes) in new[] { (1024 * 1024, false), (1024 * 1024 + 1, true) })
+        {
+            using var content = new StringContent(new string('x', length), Encoding.UTF8, "application/json");
+            using var response = await admin.Http.PostAsync("/admin/v1/key-records", content, TestContext.Current.CancellationToken);
+            Assert.Equal((HttpStatusCode.RequestEntityTooLarge, closes), (response.StatusCode, response.Headers.ConnectionClose ?? false));
+        }
+        Assert.Equal(HttpStatusCode.OK, (await admin.GetAsync("/key-records?limit=1")).Status);
+    }
+
     private static (HttpStatusCode, long, long, long, long) Counts(Answer answer) =>
         (answer.Status, (long)answer.Body["added"]!, (long)answer.Body["changed"]!, (long)answer.Body["unchanged"]!, (long)answer.Body["empty"]!);
 
