@@ -1,13 +1,16 @@
 using Keyreeve.Core.Audit;
+using Npgsql;
 
 namespace Keyreeve.Storage;
 
 /// <summary>Appends to the chain of one node.</summary>
 internal static class AuditLines
 {
-    private static readonly Statement Insert = new(
-        "INSERT INTO audit (node, seq, json, hash, at) VALUES (@Node, @Sequence, @Json, @Hash, @At)",
-        "@Node", "@Sequence", "@Json", "@Hash", "@At");
+    /// <summary>Fewer lines go one by one; more are one journey to PostgreSQL. Our choice: a change of state writes one or two.</summary>
+    private const int Least = 8;
+
+    private const string InsertMany = "INSERT INTO audit (node, seq, json, hash, at) SELECT @Node, n.s, n.j, n.h, n.a FROM unnest(@Sequences::bigint[], @Jsons::bytea[], @Hashes::bytea[], @Ats::bigint[]) AS n(s, j, h, a)";
+    private static readonly Statement Insert = new("INSERT INTO audit (node, seq, json, hash, at) VALUES (@Node, @Sequence, @Json, @Hash, @At)", "@Node", "@Sequence", "@Json", "@Hash", "@At");
     private static readonly Statement Advance = new("UPDATE audit_heads SET seq = seq + @Count WHERE node = @Node RETURNING seq, hash", "@Count", "@Node");
     private static readonly Statement Close = new("UPDATE audit_heads SET hash = @Hash WHERE node = @Node", "@Hash", "@Node");
 
@@ -25,15 +28,32 @@ internal static class AuditLines
                 ?? throw new InvalidDataException($"the audit head of node {node} cannot be made");
         }
 
-        var sequence = head.Sequence - entries.Count;
-        var hash = head.Hash;
+        var lines = Chain(node, head.Sequence - entries.Count, head.Hash, entries);
+        if (unit.Connection is not NpgsqlConnection || lines.Count < Least)
+            foreach (var (line, at) in lines)
+                await unit.ExecuteAsync(Insert.In(unit, node, line.Sequence, line.Json, line.Hash, at));
+        else
+            await unit.ExecuteAsync(InsertMany, new
+            {
+                Node = node,
+                Sequences = lines.Select(l => l.Line.Sequence).ToArray(),
+                Jsons = lines.Select(l => l.Line.Json).ToArray(),
+                Hashes = lines.Select(l => l.Line.Hash).ToArray(),
+                Ats = lines.Select(l => l.At).ToArray(),
+            });
+        await unit.ExecuteAsync(Close.In(unit, lines[^1].Line.Hash, node));
+    }
+
+    private static List<(AuditLine Line, long At)> Chain(string node, long sequence, byte[] hash, IReadOnlyList<AuditEntry> entries)
+    {
+        var lines = new List<(AuditLine, long)>(entries.Count);
         foreach (var entry in entries)
         {
             var json = entry.ToCanonicalJson();
             hash = AuditChain.Next(hash, ++sequence, json);
-            await unit.ExecuteAsync(Insert.In(unit, node, sequence, json, hash, entry.At));
+            lines.Add((new(node, sequence, json, hash), entry.At));
         }
-        await unit.ExecuteAsync(Close.In(unit, hash, node));
+        return lines;
     }
 
     private static Task<Head?> AdvanceAsync(UnitOfWork unit, string node, long count) =>

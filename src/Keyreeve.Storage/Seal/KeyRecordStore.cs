@@ -4,6 +4,7 @@ using Keyreeve.Core.Audit;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Seal;
 using Keyreeve.Wire.Seal;
+using Npgsql;
 
 namespace Keyreeve.Storage;
 
@@ -13,17 +14,30 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     private const string Columns = "service_id, identity_kind, identity_value, updated_at, latest, removed_at, version";
     private const string ByKey = "service_id = @ServiceId AND identity_kind = @IdentityKind AND identity_value = @IdentityValue";
 
-    // The wrapped key of the service comes along: whether it is still the one that this node has unwrapped is seen without another look-up.
-    private const string FindActive = """
-        SELECT r.sealed_payload, r.updated_at, r.latest, k.root_version, k.wrapped_key, k.created_at, k.destroyed_at,
-            v.number, v.activates_at, v.expires_at, v.created_at, v.kek_version, v.wrapped_key, v.ciphertext
-        FROM key_records r
-        LEFT JOIN key_versions v ON v.service_id = r.service_id AND v.identity_kind = r.identity_kind AND v.identity_value = r.identity_value
-            AND v.activates_at <= @Now AND (v.expires_at = 0 OR v.expires_at > @Now)
+    // The wrapped key of the service comes along: whether it is still the one that this node has unwrapped is seen without another look-up. The record's
+    // own row is asked through an index that hardly any record is in (migration 0017).
+    private const string FindActive = $"""
+        SELECT {ActiveColumns} FROM key_versions v
+        LEFT JOIN service_keks k ON k.service_id = v.service_id AND k.version = v.kek_version
+        WHERE v.service_id = @ServiceId AND v.identity_kind = @IdentityKind AND v.identity_value = @IdentityValue AND {IsActive}
+        AND NOT EXISTS (SELECT 1 FROM key_records WHERE {ByKey} AND (removed_at > 0 OR length(sealed_payload) > 0))
+        """;
+
+    // What the first finds nothing for: no record, a removed one, none that is active, or one whose payload was not moved yet.
+    private const string FindBehind = $"""
+        SELECT {ActiveColumns}, r.sealed_payload, r.updated_at, r.latest FROM key_records r
+        LEFT JOIN key_versions v ON v.service_id = r.service_id AND v.identity_kind = r.identity_kind AND v.identity_value = r.identity_value AND {IsActive}
         LEFT JOIN service_keks k ON k.service_id = v.service_id AND k.version = v.kek_version
         WHERE r.service_id = @ServiceId AND r.identity_kind = @IdentityKind AND r.identity_value = @IdentityValue AND r.removed_at = 0
-        ORDER BY v.activates_at DESC, v.number DESC LIMIT 1
         """;
+
+    private const string ActiveColumns =
+        "v.number, v.activates_at, v.expires_at, v.created_at, v.kek_version, v.wrapped_key, v.ciphertext, k.root_version, k.wrapped_key, k.created_at, k.destroyed_at";
+
+    private const string IsActive = "v.activates_at <= @Now AND (v.expires_at = 0 OR v.expires_at > @Now)";
+
+    // PostgreSQL would send the payloads of all. SQLite reads what is asked for, and builds a table to sort one row in.
+    private const string Newest = " ORDER BY v.activates_at DESC, v.number DESC LIMIT 1";
 
     private const string Read = $"""
         SELECT r.updated_at, r.latest, r.removed_at, r.version, r.sealed_payload, v.number, v.activates_at, v.expires_at, v.created_at, v.kek_version, v.wrapped_key, v.ciphertext
@@ -43,32 +57,8 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     /// <inheritdoc />
     public Task<FoundKey?> FindActiveAsync(string serviceId, KmIdentity identity, long now, CancellationToken cancel) => Refuse(serviceId, identity) is not null
         ? Task.FromResult<FoundKey?>(null)
-        : database.ReadAsync(async connection =>
-        {
-            var find = Prepared.On(connection, FindActive, "@ServiceId", "@IdentityKind", "@IdentityValue", "@Now");
-            find.Parameters[0].Value = serviceId;
-            find.Parameters[1].Value = (long)identity.Kind;
-            find.Parameters[2].Value = identity.Value;
-            find.Parameters[3].Value = now;
-            await using var row = await find.ExecuteReaderAsync(cancel);
-            if (!await row.ReadAsync(cancel))
-                return null;
-            // Not moved yet, or written by a node of the release before: newer than every version.
-            if (row.GetFieldValue<byte[]>(0) is { Length: > 0 } legacy)
-                return new FoundKey(Legacy(row.GetInt64(2) + 1, row.GetInt64(1), legacy), null);
-            if (await row.IsDBNullAsync(7, cancel))
-                return new FoundKey(null, null);
-            var version = KeyVersionTable.Read(row, 7);
-            return new FoundKey(version, await row.IsDBNullAsync(3, cancel) ? null : new ServiceKek
-            {
-                ServiceId = serviceId,
-                Version = version.KekVersion,
-                Root = row.GetInt64(3),
-                Wrapped = row.GetFieldValue<byte[]>(4),
-                CreatedAt = row.GetInt64(5),
-                DestroyedAt = row.GetInt64(6),
-            });
-        }, cancel);
+        : database.ReadAsync(async connection => await FindActiveAsync(connection, FindActive, serviceId, identity, now, cancel)
+            ?? await FindActiveAsync(connection, FindBehind, serviceId, identity, now, cancel), cancel);
 
     /// <inheritdoc />
     public Task<IReadOnlyList<StoredKeys>> ReadAsync(IReadOnlyList<(string ServiceId, KmIdentity Identity)> keys, CancellationToken cancel) =>
@@ -248,6 +238,38 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
             });
         }
         return rows.Count;
+    }
+
+    private static async Task<FoundKey?> FindActiveAsync(DbConnection connection, string sql, string serviceId, KmIdentity identity, long now, CancellationToken cancel)
+    {
+        var find = Prepared.On(connection, connection is NpgsqlConnection ? sql + Newest : sql, "@ServiceId", "@IdentityKind", "@IdentityValue", "@Now");
+        find.Parameters[0].Value = serviceId;
+        find.Parameters[1].Value = (long)identity.Kind;
+        find.Parameters[2].Value = identity.Value;
+        find.Parameters[3].Value = now;
+        await using var row = await find.ExecuteReaderAsync(cancel);
+        FoundKey? newest = null;
+        while (await row.ReadAsync(cancel))
+        {
+            // Not moved yet, or written by a node of the release before: newer than every version.
+            if (ReferenceEquals(sql, FindBehind) && row.GetFieldValue<byte[]>(11) is { Length: > 0 } legacy)
+                return new FoundKey(Legacy(row.GetInt64(13) + 1, row.GetInt64(12), legacy), null);
+            if (row.IsDBNull(0))
+                return new FoundKey(null, null);
+            if (newest?.Version is { } other && (other.ActivatesAt, other.Number).CompareTo((row.GetInt64(1), row.GetInt64(0))) > 0)
+                continue;
+            var version = KeyVersionTable.Read(row, 0);
+            newest = new FoundKey(version, row.IsDBNull(7) ? null : new ServiceKek
+            {
+                ServiceId = serviceId,
+                Version = version.KekVersion,
+                Root = row.GetInt64(7),
+                Wrapped = row.GetFieldValue<byte[]>(8),
+                CreatedAt = row.GetInt64(9),
+                DestroyedAt = row.GetInt64(10),
+            });
+        }
+        return newest;
     }
 
     private static async Task<bool> SaveRecordAsync(UnitOfWork unit, KeyRecord record)
