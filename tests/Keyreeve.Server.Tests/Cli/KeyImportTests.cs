@@ -48,6 +48,22 @@ public sealed class KeyImportTests : IDisposable
     }
 
     [Fact]
+    public async Task Of_a_record_in_several_batches_the_last_line_is_what_is_given_out()
+    {
+        // The record stands at the end of one batch and at the beginning of the next, several times.
+        string Line(int i) => i % 1000 is 999 or 0
+            ? $$"""{"serviceId":"s","userId":"often","payload":"P{{i}}"}"""
+            : $$"""{"userId":"u{{i}}","payload":"P","serviceId":"s"}""";
+        await File.WriteAllLinesAsync(Lines, Enumerable.Range(0, 6001).Select(Line), None);
+        await using var server = await _folder.StartDemoAsync();
+        var (code, output) = await KeyreeveProcess.RunAsync(["admin", "key", "import", Lines, "--data", _folder.Data]);
+        Assert.True(code == 0 && output.Contains("6001 lines imported: 5989 added, 12 changed, 0 there already", StringComparison.Ordinal), output);
+        await File.WriteAllTextAsync(Lines, Line(6000), None);
+        (code, output) = await KeyreeveProcess.RunAsync(["admin", "key", "import", Lines, "--data", _folder.Data]);
+        Assert.True(code == 0 && output.Contains("0 changed, 1 there already", StringComparison.Ordinal), output);
+    }
+
+    [Fact]
     public Task What_was_acknowledged_is_there_when_the_server_is_killed_in_the_middle_and_the_next_run_goes_on() => KilledAsync(null);
 
     [Fact]

@@ -36,15 +36,14 @@ internal sealed class KeyImport(string file, Action<long, long> progress) : IDis
         progress(state.Octets, stream.Length);
         try
         {
-            while (await reader.ReadAsync(cancel) is { } batch)
+            await SendAllAsync(reader, server, (sent, answer) =>
             {
-                var answer = await server.SendLinesAsync("key-records/import", batch.Octets);
-                var counts = Count(batch, answer, state.Counts, report);
+                var counts = Count(sent.Batch, answer, state.Counts, report);
                 report.Flush();
-                state = state with { Octets = batch.End, Sha256 = Convert.ToHexStringLower(_hash.GetCurrentHash()), ReportOctets = report.Octets, Counts = counts };
+                state = state with { Octets = sent.Batch.End, Sha256 = sent.Sha256, ReportOctets = report.Octets, Counts = counts };
                 state.Keep(file);
-                progress(batch.End, stream.Length);
-            }
+                progress(sent.Batch.End, stream.Length);
+            }, cancel);
         }
         catch (AdminFailure e)
         {
@@ -56,6 +55,41 @@ internal sealed class KeyImport(string file, Action<long, long> progress) : IDis
         }
         File.Delete(ImportState.FileOf(file));
         return state.Counts;
+    }
+
+    /// <summary>
+    /// Two batches are under way at once: while the store writes one, the server seals the next. They are accounted for in the order of the file, so a
+    /// batch behind one that failed counts as not sent; sent again, it changes nothing.
+    /// </summary>
+    private async Task SendAllAsync(LineReader reader, AdminServer server, Action<Sent, JsonObject> answered, CancellationToken cancel)
+    {
+        Sent? before = null;
+        try
+        {
+            while (await reader.ReadAsync(cancel) is { } batch)
+            {
+                var records = BatchRecords.Of(batch.Octets.Span);
+                var sha256 = Convert.ToHexStringLower(_hash.GetCurrentHash());
+                if (before is not null && before.Records.Overlaps(records))
+                {
+                    var first = before;
+                    answered(first, await first.Answer);
+                    before = null;
+                }
+                var sent = new Sent(batch, sha256, records, server.SendLinesAsync("key-records/import", batch.Octets));
+                (before, var ended) = (sent, before);
+                if (ended is not null)
+                    answered(ended, await ended.Answer);
+            }
+            if (before is not null)
+                answered(before, await before.Answer);
+        }
+        finally
+        {
+            // What is still under way is heard out, whatever it says: its octets belong to this.
+            if (before is not null)
+                await before.Answer.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        }
     }
 
     /// <summary>Reads every line as the server would, and sends nothing. What only the store knows is not found out.</summary>
@@ -154,4 +188,11 @@ internal sealed class KeyImport(string file, Action<long, long> progress) : IDis
             throw AdminFailure.Refused("the server did not answer for every line: is it older than this program?");
         }
     }
+
+    /// <summary>A batch under way.</summary>
+    /// <param name="Batch">Its lines.</param>
+    /// <param name="Sha256">Of the file up to its end.</param>
+    /// <param name="Records">What it is about.</param>
+    /// <param name="Answer">What the server says.</param>
+    private sealed record Sent(LineBatch Batch, string Sha256, HashSet<int> Records, Task<JsonObject> Answer);
 }

@@ -3,7 +3,7 @@ namespace Keyreeve.Server.Cli.Import;
 /// <summary>Lines of a file that are sent at once.</summary>
 /// <param name="First">Number of the first line, from 1.</param>
 /// <param name="Lines">How many.</param>
-/// <param name="Octets">The lines, each with its line feed; one that is too long is left empty, so that the others keep their numbers. Good until the next batch is read.</param>
+/// <param name="Octets">The lines, each with its line feed; one that is too long is left empty, so that the others keep their numbers. Good until the next but one is read.</param>
 /// <param name="TooLong">Numbers of the lines that were too long.</param>
 /// <param name="End">Octets of the file up to the end of the batch.</param>
 internal sealed record LineBatch(long First, int Lines, ReadOnlyMemory<byte> Octets, IReadOnlyList<long> TooLong, long End);
@@ -15,7 +15,8 @@ internal sealed record LineBatch(long First, int Lines, ReadOnlyMemory<byte> Oct
 internal sealed class LineReader(Stream stream, int maxLine, int maxBatch, int maxLines)
 {
     private readonly byte[] _read = new byte[256 * 1024];
-    private readonly byte[] _batch = new byte[maxBatch + maxLine + 1];
+    private byte[] _batch = new byte[maxBatch + maxLine + 1];
+    private byte[] _before = new byte[maxBatch + maxLine + 1];
     private int _at;
     private int _filled;
 
@@ -34,6 +35,7 @@ internal sealed class LineReader(Stream stream, int maxLine, int maxBatch, int m
     /// <summary>The next batch, or null at the end. A last line needs no line feed.</summary>
     public async Task<LineBatch?> ReadAsync(CancellationToken cancel)
     {
+        (_batch, _before) = (_before, _batch);
         var (length, lines, first, tooLong) = (0, 0, LinesRead + 1, new List<long>());
         var (inLine, isLong) = (0, false); // octets of the line that is not over yet
         while (lines < maxLines && length < maxBatch || inLine > 0)
