@@ -129,12 +129,12 @@ public sealed class KeyRecordTests(AdminFixture admin) : IClassFixture<AdminFixt
         const string Line = """{"serviceId":"import-3","payload":"imported"}""";
         Assert.Equal((HttpStatusCode.OK, 1L, 0L, 0L, 0L), Counts(await ImportAsync(Line)));
         var path = (string)(await admin.GetAsync("/key-records?serviceId=import-3")).Body["items"]![0]!["id"]!;
-        Assert.Equal(HttpStatusCode.OK, (await PutAsync("/key-records/" + path, "newer", null)).Item1);
+        Assert.Equal(HttpStatusCode.OK, (await PutAsync("/key-records/" + path, "newer", "\"1\"")).Item1);
         Assert.Equal((HttpStatusCode.OK, 0L, 0L, 1L, 0L), Counts(await ImportAsync(Line)));
         Assert.Equal((bool[])[false, true], await ActiveAsync("/key-records/" + path));
         // With an activation of its own it is something else, and so is what one puts there oneself.
         Assert.Equal((HttpStatusCode.OK, 0L, 1L, 0L, 0L), Counts(await ImportAsync(Line.Replace("}", ",\"activatesAt\":\"2026-01-01T00:00:00Z\"}", StringComparison.Ordinal))));
-        Assert.Equal(HttpStatusCode.OK, (await PutAsync("/key-records/" + path, "newer still", null)).Item1);
+        Assert.Equal(HttpStatusCode.OK, (await PutAsync("/key-records/" + path, "newer still", "\"3\"")).Item1);
         Assert.Equal((bool[])[false, false, false, true], await ActiveAsync("/key-records/" + path));
     }
 
@@ -145,11 +145,11 @@ public sealed class KeyRecordTests(AdminFixture admin) : IClassFixture<AdminFixt
         var own = new AdminFixtureOf(server);
         var path = "/key-records/" + Id(null);
         var soon = server.Time.GetUtcNow().AddHours(1).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
-        Assert.Equal(HttpStatusCode.OK, (await own.PutAsync(path, $$"""{"payload":"short","expiresAt":"{{soon}}"}""")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await own.PutAsync(path, $$"""{"payload":"short","expiresAt":"{{soon}}"}""", "\"1\"")).StatusCode);
         Assert.Equal((bool[])[false, true], await own.ActiveAsync(path));
         server.Time.Advance(TimeSpan.FromHours(2));
         Assert.Equal((bool[])[false, false], await own.ActiveAsync(path));
-        Assert.Equal(HttpStatusCode.OK, (await own.PutAsync(path, """{"payload":"after"}""")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await own.PutAsync(path, """{"payload":"after"}""", "\"2\"")).StatusCode);
         Assert.Equal((bool[])[false, false, true], await own.ActiveAsync(path));
     }
 
