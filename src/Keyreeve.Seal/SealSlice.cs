@@ -67,6 +67,9 @@ public sealed record SealSettings
     /// <summary>All key material is encrypted for the client that asks, whatever its registration says.</summary>
     public bool EncryptsAll { get; init; }
 
+    /// <summary>Every VAL server shows its certificate with its token at the SEAL APIs, whatever its registration says. Users' tokens are not concerned.</summary>
+    public bool AllShowCertificates { get; init; }
+
     /// <summary>Receivers of the operator that are told of failed key requests.</summary>
     public IReadOnlyList<EventReceiver> FailureReceivers { get; init; } = [];
 }

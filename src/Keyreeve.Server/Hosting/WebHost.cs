@@ -203,6 +203,7 @@ public static class WebHost
             Window = settings.KmWindow,
             AllSign = settings.KmSignaturesRequired,
             EncryptsAll = settings.KmEncryptionRequired,
+            AllShowCertificates = settings.SealCertificatesRequired,
             FailureReceivers = [.. settings.EventReceivers.Where(r => r.About.HasFlag(EventSubjects.KeyFailures))],
         }, shared: stores.Database is not SqliteEngine);
         services.AddSingleton(provider => new KeyFailureEvents(parts.Issuer, provider.GetRequiredService<SealSettings>().FailureReceivers));

@@ -63,6 +63,7 @@ public sealed class SettingsReader
         ("Seal:WindowSeconds", "5", "1 to 30"),
         ("Seal:RequestSignature", "client", "client: key requests are signed where the client is registered so; required: every client signs"),
         ("Seal:PayloadEncryption", "client", "client: key material is encrypted where the client is registered so; required: for every client"),
+        ("Seal:RequireCertificate", "false", "true or false: every VAL server shows its certificate with its token at the SEAL APIs; false: where it is registered so"),
         ("Seal:KeyFile", "", "file with the key that opens the key store when it is sealed by one; the environment variable KEYREEVE_SEAL_KEY goes before it"),
         ("Seal:RecoveryDays", "30", "1 to 365: how long a removed key record can be recovered"),
         ("Outbound:AllowedNetworks", "", "networks that may be connected to although they are not public, as 10.1.0.0/16 fd12::/64"),
@@ -230,6 +231,7 @@ public sealed class SettingsReader
             ScopeAudiences = ScopeReader.Audiences(Pairs()),
             KmSignaturesRequired = IsRequired("Seal:RequestSignature"),
             KmEncryptionRequired = IsRequired("Seal:PayloadEncryption"),
+            SealCertificatesRequired = Flag("Seal:RequireCertificate"),
             KeyFailurePeriod = Seconds("Events:KeyFailureSeconds", 1, 3600),
             SealKeyFile = Text("Seal:KeyFile"),
             KeyRecovery = TimeSpan.FromDays(Number("Seal:RecoveryDays", 1, 365)),
@@ -266,6 +268,8 @@ public sealed class SettingsReader
             throw new SettingsException("SigningKeys:PublishAheadHours is shorter than SigningKeys:PeriodHours");
         if (settings.Listeners["https"].IsOff)
             throw new SettingsException("Listeners:https:Address cannot be off: the issuer lives there");
+        if (settings.SealCertificatesRequired && settings.Listeners["mtls"].IsOff)
+            throw new SettingsException("Seal:RequireCertificate=true needs listener mtls, where certificates are shown");
         if (settings.Certificates.ServerCertificate is null != settings.Certificates.ServerKey is null)
             throw new SettingsException("Certificates:ServerCertificate and Certificates:ServerKey go together");
         if (settings.Clients is { BelievesBuiltIn: false, TrustAnchorsFile: null })
