@@ -56,6 +56,7 @@ public sealed class KmLimitTests
 
     [Theory]
     [InlineData("POST", "/seal/km/v1/requests")]
+    [InlineData("POST", "/seal/km/v1/provisioning")]
     [InlineData("GET", "/ss-kir/v1/key-records?val-service-id=pump-control")]
     [InlineData("GET", "/ss-upr/v1/val-services?valUserId=x")]
     [InlineData("GET", "/ss-ipp/v1/configurations?val-server-id=val-server")]
@@ -107,11 +108,17 @@ public sealed class KmLimitTests
         Assert.DoesNotContain("payload", answer.Text, StringComparison.Ordinal);
     }
 
+    /// <summary>One that both doors to which messages are posted read and echo, as far as they look at it.</summary>
+    private static string Body => new JsonObject
+    {
+        ["version"] = "1.0.0", ["sKmsUri"] = "https://localhost/seal/km", ["serviceId"] = KmDoor.Pump, ["userId"] = KmDoor.Alice, ["dateTime"] = 1_767_225_600, ["payload"] = "material",
+    }.ToJsonString();
+
     private static async Task<HttpResponseMessage> AskAsync(HttpClient http, string method, string path)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
         if (method == "POST")
-            request.Content = new StringContent("""{"version":"1.0.0","serviceId":"pump-control"}""", Encoding.UTF8, "application/json");
+            request.Content = new StringContent(Body, Encoding.UTF8, "application/json");
         return await http.SendAsync(request, TestContext.Current.CancellationToken);
     }
 
