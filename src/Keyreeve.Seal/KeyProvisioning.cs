@@ -50,10 +50,11 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
 
     /// <summary>
     /// Many, each for itself, in one write. A record that comes twice gets both, in two writes. <paramref name="entryOf"/> makes the line out of how
-    /// many are written.
+    /// many are written. With <paramref name="isImport"/>, what a record has had is there already, also when something newer is given out now: a file
+    /// that is imported again, or a batch whose answer was not heard, takes nothing back.
     /// </summary>
     public async Task<IReadOnlyList<Outcome<(KeyRecord Record, Provisioned What)>>> SaveManyAsync(IReadOnlyList<ProvisionedKey> keys, long? expectedVersion, long now,
-        Func<int, AuditEntry> entryOf, CancellationToken cancel)
+        Func<int, AuditEntry> entryOf, CancellationToken cancel, bool isImport = false)
     {
         var results = new Outcome<(KeyRecord, Provisioned)>[keys.Count];
         Array.Fill(results, Changed);
@@ -63,7 +64,7 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
             var (batch, later, seen) = (new List<int>(left.Count), new List<int>(), new HashSet<(string, KmIdentity)>());
             foreach (var i in left)
                 (seen.Add((keys[i].ServiceId, keys[i].Identity)) ? batch : later).Add(i);
-            var again = await TryAsync(keys, batch, results, expectedVersion, now, entryOf, cancel);
+            var again = await TryAsync(keys, batch, results, expectedVersion, now, entryOf, isImport, cancel);
             if (expectedVersion is not null)
                 break;
             if (again.Count > 0)
@@ -74,7 +75,7 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
     }
 
     private async Task<List<int>> TryAsync(IReadOnlyList<ProvisionedKey> keys, List<int> batch, Outcome<(KeyRecord, Provisioned)>[] results, long? expectedVersion,
-        long now, Func<int, AuditEntry> entryOf, CancellationToken cancel)
+        long now, Func<int, AuditEntry> entryOf, bool isImport, CancellationToken cancel)
     {
         var keks = new Dictionary<string, ServiceKek>(StringComparer.Ordinal);
         var stored = await records.ReadAsync([.. batch.Select(i => (keys[i].ServiceId, keys[i].Identity))], cancel);
@@ -92,7 +93,7 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
                 results[i] = RecordVault.SealedHere;
                 continue;
             }
-            if (!(await DecideAsync(key, stored[b], kek, now, cancel)).Succeeded(out var decided, out var refusal))
+            if (!(await DecideAsync(key, stored[b], kek, now, isImport, cancel)).Succeeded(out var decided, out var refusal))
                 results[i] = refusal;
             // Also with another version than expected: what is asked for is there (RFC 9110 13.1.1), asked for by who did not hear the answer.
             else if (decided.Save is null)
@@ -117,39 +118,42 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
         return again;
     }
 
-    private async Task<Outcome<Decision>> DecideAsync(ProvisionedKey key, StoredKeys stored, ServiceKek kek, long now, CancellationToken cancel)
+    private async Task<Outcome<Decision>> DecideAsync(ProvisionedKey key, StoredKeys stored, ServiceKek kek, long now, bool isImport, CancellationToken cancel)
     {
         var name = KeyRecord.Purpose(key.ServiceId, key.Identity);
         if (stored.Record is { RemovedAt: not 0 })
             return Refusal.About(RefusalCode.Conflict, "serviceId", "the key record was removed and can still be restored: restore it, or shred it first");
         if (key.ExpiresAt != 0 && key.ExpiresAt <= (key.ActivatesAt ?? now))
             return Refusal.About(RefusalCode.InvalidParameter, "expiresAt", "expiresAt is after activatesAt");
-        var active = ActiveOf(stored.Versions, now);
+        var newest = NewestOf(stored.Versions, now);
         // Without an activation: what is given out now is the one to compare with.
-        var same = key.ActivatesAt is { } at ? stored.Versions.Where(v => v.ActivatesAt == at).MaxBy(v => v.Number) : active;
-        if (same is not null)
-        {
-            var of = same.KekVersion == 0 ? null : same.KekVersion == kek.Version ? kek : await seal.FindKekAsync(key.ServiceId, same.KekVersion, cancel);
-            // What does not open is replaced by what does.
-            if (vault.Open(name, same, of).Succeeded(out var payload, out _))
-            {
-                var isSame = CryptographicOperations.FixedTimeEquals(payload, key.Payload);
-                CryptographicOperations.ZeroMemory(payload);
-                if (isSame && same.ExpiresAt == key.ExpiresAt)
+        var same = key.ActivatesAt is { } at ? stored.Versions.Where(v => v.ActivatesAt == at).MaxBy(v => v.Number) : ActiveOf(stored.Versions, now);
+        if (same is not null && await HoldsAsync(same))
+            return same.ExpiresAt == key.ExpiresAt ? new Decision(null, Provisioned.Unchanged) : Sealing(same.Number, same.ActivatesAt, []);
+        if (isImport)
+            foreach (var version in stored.Versions)
+                if (version != same && (key.ActivatesAt is null || key.ActivatesAt == version.ActivatesAt) && await HoldsAsync(version))
                     return new Decision(null, Provisioned.Unchanged);
-                if (isSame)
-                    return Sealing(same.Number, same.ActivatesAt, []);
-            }
-        }
         long[] dropped = [];
         if (stored.Versions.Count >= MaxVersions)
         {
-            if (stored.Versions.Where(v => v != active).MinBy(v => (v.ActivatesAt, v.Number)) is not { } oldest || oldest.ActivatesAt > now)
+            if (stored.Versions.Where(v => v != newest).MinBy(v => (v.ActivatesAt, v.Number)) is not { } oldest || oldest.ActivatesAt > now)
                 return Refusal.About(RefusalCode.Conflict, "activatesAt", $"the key record has {MaxVersions} versions, and none of them is past");
             dropped = [oldest.Number];
         }
-        // At once is at once on every node: not later where a clock is behind. The higher number goes before the one that is given out now.
-        return Sealing((stored.Record?.Latest ?? 0) + 1, key.ActivatesAt ?? active?.ActivatesAt ?? 0, dropped);
+        // At once is at once on every node: not later where a clock is behind. The higher number goes before the one that was activated last.
+        return Sealing((stored.Record?.Latest ?? 0) + 1, key.ActivatesAt ?? newest?.ActivatesAt ?? 0, dropped);
+
+        // What does not open is replaced by what does.
+        async ValueTask<bool> HoldsAsync(KeyVersion version)
+        {
+            var of = version.KekVersion == 0 ? null : version.KekVersion == kek.Version ? kek : await seal.FindKekAsync(key.ServiceId, version.KekVersion, cancel);
+            if (!vault.Open(name, version, of).Succeeded(out var payload, out _))
+                return false;
+            var holds = CryptographicOperations.FixedTimeEquals(payload, key.Payload);
+            CryptographicOperations.ZeroMemory(payload);
+            return holds;
+        }
 
         Outcome<Decision> Sealing(long number, long activatesAt, long[] makingRoom)
         {
@@ -160,8 +164,10 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
         }
     }
 
-    /// <summary>The version that is given out at a time: of those that are active the newest.</summary>
-    public static KeyVersion? ActiveOf(IEnumerable<KeyVersion> versions, long now) => versions.Where(v => v.IsActive(now)).MaxBy(v => (v.ActivatesAt, v.Number));
+    /// <summary>The version that is given out at a time: the one that was activated last, unless it is over. What it has superseded does not come back.</summary>
+    public static KeyVersion? ActiveOf(IEnumerable<KeyVersion> versions, long now) => NewestOf(versions, now) is { } newest && newest.IsActive(now) ? newest : null;
+
+    private static KeyVersion? NewestOf(IEnumerable<KeyVersion> versions, long now) => versions.Where(v => v.ActivatesAt <= now).MaxBy(v => (v.ActivatesAt, v.Number));
 
     /// <summary>The newest key of a service, made when there is none or it was destroyed; null while sealed, or when the roots change faster than this follows.</summary>
     private async Task<ServiceKek?> KekOfAsync(string serviceId, Dictionary<string, ServiceKek> known, long now, CancellationToken cancel)

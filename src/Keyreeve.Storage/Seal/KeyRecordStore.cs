@@ -19,22 +19,20 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     private const string FindActive = $"""
         SELECT {ActiveColumns} FROM key_versions v
         LEFT JOIN service_keks k ON k.service_id = v.service_id AND k.version = v.kek_version
-        WHERE v.service_id = @ServiceId AND v.identity_kind = @IdentityKind AND v.identity_value = @IdentityValue AND {IsActive}
+        WHERE v.service_id = @ServiceId AND v.identity_kind = @IdentityKind AND v.identity_value = @IdentityValue AND v.activates_at <= @Now
         AND EXISTS (SELECT 1 FROM key_records WHERE {ByKey} AND removed_at = 0 AND length(sealed_payload) = 0)
         """;
 
     // What the first finds nothing for: no record, a removed one, none that is active, or one whose payload was not moved yet.
     private const string FindBehind = $"""
         SELECT {ActiveColumns}, r.sealed_payload, r.updated_at, r.latest FROM key_records r
-        LEFT JOIN key_versions v ON v.service_id = r.service_id AND v.identity_kind = r.identity_kind AND v.identity_value = r.identity_value AND {IsActive}
+        LEFT JOIN key_versions v ON v.service_id = r.service_id AND v.identity_kind = r.identity_kind AND v.identity_value = r.identity_value AND v.activates_at <= @Now
         LEFT JOIN service_keks k ON k.service_id = v.service_id AND k.version = v.kek_version
         WHERE r.service_id = @ServiceId AND r.identity_kind = @IdentityKind AND r.identity_value = @IdentityValue AND r.removed_at = 0
         """;
 
     private const string ActiveColumns =
         "v.number, v.activates_at, v.expires_at, v.created_at, v.kek_version, v.wrapped_key, v.ciphertext, k.root_version, k.wrapped_key, k.created_at, k.destroyed_at";
-
-    private const string IsActive = "v.activates_at <= @Now AND (v.expires_at = 0 OR v.expires_at > @Now)";
 
     // PostgreSQL would send the payloads of all. SQLite reads what is asked for, and builds a table to sort one row in.
     private const string Newest = " ORDER BY v.activates_at DESC, v.number DESC LIMIT 1";
@@ -269,7 +267,8 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
                 DestroyedAt = row.GetInt64(10),
             });
         }
-        return newest;
+        // Over is over: what it has superseded does not come back.
+        return newest?.Version is { } last && !last.IsActive(now) ? new FoundKey(null, null) : newest;
     }
 
     private static async Task<bool> SaveRecordAsync(UnitOfWork unit, KeyRecord record)

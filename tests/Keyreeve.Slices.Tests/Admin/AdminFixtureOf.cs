@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using System.Text.Json.Nodes;
 using Keyreeve.Testing;
 
 namespace Keyreeve.Slices.Tests.Admin;
@@ -18,10 +19,18 @@ public sealed class AdminFixtureOf(TestServer server)
 
     public Task<HttpResponseMessage> DeleteAsync(string path) => _http.DeleteAsync("/admin/v1" + path);
 
-    public Task<HttpResponseMessage> PutAsync(string path, string json, string etag)
+    /// <summary>Of each version of a key record: whether it is the one that is given out.</summary>
+    public async Task<bool[]> ActiveAsync(string path)
+    {
+        var text = await (await GetAsync(path + "/versions")).Content.ReadAsStringAsync();
+        return [.. JsonNode.Parse(text)!["items"]!.AsArray().Select(v => (bool)v!["active"]!)];
+    }
+
+    public Task<HttpResponseMessage> PutAsync(string path, string json, string? etag = null)
     {
         var request = new HttpRequestMessage(HttpMethod.Put, "/admin/v1" + path) { Content = new StringContent(json, Encoding.UTF8, "application/json") };
-        request.Headers.IfMatch.Add(EntityTagHeaderValue.Parse(etag));
+        if (etag is not null)
+            request.Headers.IfMatch.Add(EntityTagHeaderValue.Parse(etag));
         return _http.SendAsync(request);
     }
 }

@@ -116,11 +116,41 @@ public sealed class KeyRecordTests(AdminFixture admin) : IClassFixture<AdminFixt
         Assert.Equal((HttpStatusCode.OK, 3L, 1L, 0L, 1L), Counts(first));
         Assert.Equal([(4, "userId"), (5, "serviceId"), (6, null)], first.Body["refused"]!.AsArray().Select(r => ((int)r!["line"]!, (string?)r["param"])));
         var again = await ImportAsync(lines);
-        // The first line is what the record was before its last line: so both are new versions, once more.
-        Assert.Equal((HttpStatusCode.OK, 0L, 2L, 2L, 1L), Counts(again));
+        // Also the first line, although the record has the payload of its last line since.
+        Assert.Equal((HttpStatusCode.OK, 0L, 0L, 4L, 1L), Counts(again));
         Assert.Equal(3, (await admin.GetAsync("/key-records?serviceId=import-1")).Body["items"]!.AsArray().Count);
         Assert.Contains("key_record.imported", await admin.AuditAsync(), StringComparison.Ordinal);
         Assert.DoesNotContain("A again", await admin.AuditAsync() + first.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_import_that_comes_again_takes_no_newer_key_back()
+    {
+        const string Line = """{"serviceId":"import-3","payload":"imported"}""";
+        Assert.Equal((HttpStatusCode.OK, 1L, 0L, 0L, 0L), Counts(await ImportAsync(Line)));
+        var path = (string)(await admin.GetAsync("/key-records?serviceId=import-3")).Body["items"]![0]!["id"]!;
+        Assert.Equal(HttpStatusCode.OK, (await PutAsync("/key-records/" + path, "newer", null)).Item1);
+        Assert.Equal((HttpStatusCode.OK, 0L, 0L, 1L, 0L), Counts(await ImportAsync(Line)));
+        Assert.Equal((bool[])[false, true], await ActiveAsync("/key-records/" + path));
+        // With an activation of its own it is something else, and so is what one puts there oneself.
+        Assert.Equal((HttpStatusCode.OK, 0L, 1L, 0L, 0L), Counts(await ImportAsync(Line.Replace("}", ",\"activatesAt\":\"2026-01-01T00:00:00Z\"}", StringComparison.Ordinal))));
+        Assert.Equal(HttpStatusCode.OK, (await PutAsync("/key-records/" + path, "newer still", null)).Item1);
+        Assert.Equal((bool[])[false, false, false, true], await ActiveAsync("/key-records/" + path));
+    }
+
+    [Fact]
+    public async Task A_version_that_is_over_is_followed_by_what_comes_after_it_and_by_nothing_before_it()
+    {
+        await using var server = await TestServer.StartAsync();
+        var own = new AdminFixtureOf(server);
+        var path = "/key-records/" + Id(null);
+        var soon = server.Time.GetUtcNow().AddHours(1).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+        Assert.Equal(HttpStatusCode.OK, (await own.PutAsync(path, $$"""{"payload":"short","expiresAt":"{{soon}}"}""")).StatusCode);
+        Assert.Equal((bool[])[false, true], await own.ActiveAsync(path));
+        server.Time.Advance(TimeSpan.FromHours(2));
+        Assert.Equal((bool[])[false, false], await own.ActiveAsync(path));
+        Assert.Equal(HttpStatusCode.OK, (await own.PutAsync(path, """{"payload":"after"}""")).StatusCode);
+        Assert.Equal((bool[])[false, false, true], await own.ActiveAsync(path));
     }
 
     [Fact]
@@ -146,6 +176,8 @@ public sealed class KeyRecordTests(AdminFixture admin) : IClassFixture<AdminFixt
         }
         Assert.Equal(HttpStatusCode.OK, (await admin.GetAsync("/key-records?limit=1")).Status);
     }
+
+    private async Task<bool[]> ActiveAsync(string path) => [.. (await admin.GetAsync(path + "/versions")).Body["items"]!.AsArray().Select(v => (bool)v!["active"]!)];
 
     private static (HttpStatusCode, long, long, long, long) Counts(Answer answer) =>
         (answer.Status, (long)answer.Body["added"]!, (long)answer.Body["changed"]!, (long)answer.Body["unchanged"]!, (long)answer.Body["empty"]!);

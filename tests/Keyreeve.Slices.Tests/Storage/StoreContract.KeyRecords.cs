@@ -48,6 +48,15 @@ public abstract partial class StoreContract
     }
 
     [Fact]
+    public async Task What_was_superseded_is_not_given_out_again_when_its_successor_is_over()
+    {
+        var record = await AddRecordAsync(Samples.Record("service"));
+        record = (await SaveAsync(record, Samples.Version(2, Now + 1) with { ExpiresAt = Now + 9 }))!;
+        await SaveAsync(record, Samples.Version(3, Now + 20));
+        Assert.Equal([1L, 2L, 2L, null, null, 3L], await Task.WhenAll(new long[] { 0, 1, 8, 9, 19, 20 }.Select(async after => (await ActiveAsync(record, Now + after))!.Version?.Number)));
+    }
+
+    [Fact]
     public async Task Row_versions_decide_who_saves_a_key_record()
     {
         var record = Samples.Record("service");

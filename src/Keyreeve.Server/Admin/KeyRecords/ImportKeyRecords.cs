@@ -31,7 +31,7 @@ internal static class ImportKeyRecords
                 return Refusal.Of(RefusalCode.TooLarge, $"a batch has at most {KeyRecordLines.MaxLines} lines");
             var now = request.Admin.Now.ToUnixTimeSeconds();
             var saved = await request.Admin.Provisioning.SaveManyAsync(lines.Keys, null, now,
-                count => request.Entry("key_record.imported", null, lines.Subject, string.Create(CultureInfo.InvariantCulture, $"{count} records")), CancellationToken.None);
+                count => request.Entry("key_record.imported", null, lines.Subject, string.Create(CultureInfo.InvariantCulture, $"{count} records")), CancellationToken.None, isImport: true);
             return Tell(lines, saved);
         }
         finally
