@@ -13,6 +13,10 @@ namespace Keyreeve.Slices.Tests.Seal;
 [Proves("TS 33.434", "4.1")]
 public sealed class KmLimitTests
 {
+    /// <summary>One that both doors to which messages are posted read and echo, as far as they look at it.</summary>
+    private const string Body =
+        $$"""{"version":"1.0.0","sKmsUri":"https://localhost/seal/km","serviceId":"{{KmDoor.Pump}}","userId":"{{KmDoor.Alice}}","dateTime":1767225600,"payload":"material"}""";
+
     [Fact]
     public async Task A_client_that_asks_too_often_gets_429_and_others_go_on()
     {
@@ -107,12 +111,6 @@ public sealed class KmLimitTests
         Assert.DoesNotContain("key_records", answer.Text.Replace("/key-records", "", StringComparison.Ordinal), StringComparison.Ordinal);
         Assert.DoesNotContain("payload", answer.Text, StringComparison.Ordinal);
     }
-
-    /// <summary>One that both doors to which messages are posted read and echo, as far as they look at it.</summary>
-    private static string Body => new JsonObject
-    {
-        ["version"] = "1.0.0", ["sKmsUri"] = "https://localhost/seal/km", ["serviceId"] = KmDoor.Pump, ["userId"] = KmDoor.Alice, ["dateTime"] = 1_767_225_600, ["payload"] = "material",
-    }.ToJsonString();
 
     private static async Task<HttpResponseMessage> AskAsync(HttpClient http, string method, string path)
     {
