@@ -13,6 +13,10 @@ namespace Keyreeve.Slices.Tests.Seal;
 [Proves("TS 33.434", "4.1")]
 public sealed class KmLimitTests
 {
+    /// <summary>One that both doors to which messages are posted read and echo, as far as they look at it.</summary>
+    private const string Body =
+        $$"""{"version":"1.0.0","sKmsUri":"https://localhost/seal/km","serviceId":"{{KmDoor.Pump}}","userId":"{{KmDoor.Alice}}","dateTime":1767225600,"payload":"material"}""";
+
     [Fact]
     public async Task A_client_that_asks_too_often_gets_429_and_others_go_on()
     {
@@ -56,6 +60,7 @@ public sealed class KmLimitTests
 
     [Theory]
     [InlineData("POST", "/seal/km/v1/requests")]
+    [InlineData("POST", "/seal/km/v1/provisioning")]
     [InlineData("GET", "/ss-kir/v1/key-records?val-service-id=pump-control")]
     [InlineData("GET", "/ss-upr/v1/val-services?valUserId=x")]
     [InlineData("GET", "/ss-ipp/v1/configurations?val-server-id=val-server")]
@@ -111,7 +116,7 @@ public sealed class KmLimitTests
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
         if (method == "POST")
-            request.Content = new StringContent("""{"version":"1.0.0","serviceId":"pump-control"}""", Encoding.UTF8, "application/json");
+            request.Content = new StringContent(Body, Encoding.UTF8, "application/json");
         return await http.SendAsync(request, TestContext.Current.CancellationToken);
     }
 
