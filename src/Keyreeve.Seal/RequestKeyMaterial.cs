@@ -147,7 +147,8 @@ public static class RequestKeyMaterial
     public static string UserUriOf(string issuer, VerifiedToken token)
     {
         var name = token.ValUserId ?? token.Subject;
-        if (name.Contains(':', StringComparison.Ordinal) && Uri.TryCreate(name, UriKind.Absolute, out _))
+        // A rooted path counts as a URI where paths begin with a slash, and what has to be escaped is none either.
+        if (name.IndexOf(':', StringComparison.Ordinal) is > 0 and var colon && Uri.CheckSchemeName(name[..colon]) && Ascii.IsValid(name) && Uri.IsWellFormedUriString(name, UriKind.Absolute))
             return name;
         return issuer + (token.IsClients ? "/clients/" : "/users/") + Uri.EscapeDataString(name);
     }
