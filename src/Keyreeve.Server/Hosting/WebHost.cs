@@ -26,6 +26,7 @@ using Keyreeve.Web.Login;
 using Keyreeve.Web.Pages;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
@@ -39,6 +40,9 @@ public static class WebHost
 {
     /// <summary>Octets of a body at most; single endpoints allow less.</summary>
     private const long MaxBody = 1024 * 1024;
+
+    /// <summary>Octets of a refused body that are read and thrown away. Our choice.</summary>
+    private const long MaxThrownAway = 16 * 1024 * 1024;
 
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
 
@@ -55,24 +59,31 @@ public static class WebHost
         var app = builder.Build();
         if (parts.Options.Settings.Telemetry is { Endpoint: not null, TraceSampleRatio: > 0 })
             app.UseRequestSpans();
-        app.Use(EndWithLongBodies);
+        app.Use(RefuseLongBodies);
         app.UseMiddleware<UnhandledErrors>();
         PageLanguage.UsePageLanguage(app);
         app.UseRouting();
         app.UseListenerRouting();
         RevokedCertificateDoor.Use(app, parts);
         Map(app, parts);
+        _ = app.Services.GetRequiredService<ClockWatch>().Warnings(); // the log has it from the start
         return app;
     }
 
     /// <summary>
-    /// Kestrel reads no further than <see cref="MaxBody"/> and closes the connection after the answer. It is told with the answer, or the client's
-    /// next request would go into a connection that is closing.
+    /// A body that is too long is refused unread, and every door does so. What is not longer than <see cref="MaxThrownAway"/> is still read off the
+    /// connection behind the answer (Kestrel gives that five seconds): closed before, the client would see a broken pipe and not the answer. Before more than that
+    /// the connection is closed, and the answer says so.
     /// </summary>
-    private static Task EndWithLongBodies(HttpContext context, RequestDelegate next)
+    private static Task RefuseLongBodies(HttpContext context, RequestDelegate next)
     {
-        if (context.Request.ContentLength > MaxBody && HttpProtocol.IsHttp11(context.Request.Protocol))
-            context.Response.Headers.Connection = "close";
+        if (context.Request.ContentLength is > MaxBody and var length && HttpProtocol.IsHttp11(context.Request.Protocol))
+        {
+            if (length <= MaxThrownAway && context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+                limit.MaxRequestBodySize = length;
+            else
+                context.Response.Headers.Connection = "close";
+        }
         return next(context);
     }
 
@@ -208,6 +219,8 @@ public static class WebHost
         services.AddSingleton(provider => new KeyFailureEvents(parts.Issuer, provider.GetRequiredService<SealSettings>().FailureReceivers));
         services.AddAdmin();
         services.AddHostedService<BackgroundWork>().AddHostedService<Custody>().AddHostedService(provider => provider.GetRequiredService<SealWalk>());
+        // Another clock than the system's is a test's: what the kernel thinks of its own says nothing about it.
+        services.AddSingleton(provider => new ClockWatch(provider.GetRequiredService<ILogger<ClockWatch>>()) { IsSynchronised = parts.Clock == TimeProvider.System ? KernelClock.IsSynchronised : () => null });
         services.AddSingleton<CertificateCare>().AddHostedService(provider => provider.GetRequiredService<CertificateCare>());
         services.Replace(ServiceDescriptor.Singleton<DistributedContextPropagator, NoPropagation>());
         AddOutboxAndSweeping(services, parts);

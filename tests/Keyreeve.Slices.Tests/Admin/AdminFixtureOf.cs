@@ -26,11 +26,10 @@ public sealed class AdminFixtureOf(TestServer server)
         return [.. JsonNode.Parse(text)!["items"]!.AsArray().Select(v => (bool)v!["active"]!)];
     }
 
-    public Task<HttpResponseMessage> PutAsync(string path, string json, string? etag = null)
+    public Task<HttpResponseMessage> PutAsync(string path, string json, string etag)
     {
         var request = new HttpRequestMessage(HttpMethod.Put, "/admin/v1" + path) { Content = new StringContent(json, Encoding.UTF8, "application/json") };
-        if (etag is not null)
-            request.Headers.IfMatch.Add(EntityTagHeaderValue.Parse(etag));
+        request.Headers.IfMatch.Add(EntityTagHeaderValue.Parse(etag));
         return _http.SendAsync(request);
     }
 }
