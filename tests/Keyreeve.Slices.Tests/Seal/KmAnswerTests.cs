@@ -152,7 +152,6 @@ public sealed class KmAnswerTests(KmDoor door) : IClassFixture<KmDoor>
         var answer = (await owner.Caller.SendAsync(HttpMethod.Post, "/seal/km/v1/requests", token, owner.Request(name, payload: null).ToJsonString())).Is(HttpStatusCode.OK);
         Assert.Equal(("the key of seven", name), ((string?)answer.Json["payload"], (string?)answer.Json["userId"]));
         Assert.Equal(owner.Caller.Server.Issuer + "/users/ue%207%2F%C3%A9", (string?)answer.Json["userUri"]);
-        Assert.True(Uri.IsWellFormedUriString((string?)answer.Json["userUri"], UriKind.Absolute));
     }
 
     [Theory]

@@ -210,6 +210,7 @@ public sealed class KmDecisionTests : IDisposable
     [Theory]
     [InlineData("sip:alice@val.example", "sip:alice@val.example")]
     [InlineData("urn:uuid:00000000-0000-4000-8000-000000000007", "urn:uuid:00000000-0000-4000-8000-000000000007")]
+    [InlineData("sip:%C3%A9@val.example", "sip:%C3%A9@val.example")]
     [InlineData("ue 7/é", Issuer + "/users/ue%207%2F%C3%A9")]
     [InlineData("/rooted:path", Issuer + "/users/%2Frooted%3Apath")]
     [InlineData("sip:alice and bob@val.example", Issuer + "/users/sip%3Aalice%20and%20bob%40val.example")]

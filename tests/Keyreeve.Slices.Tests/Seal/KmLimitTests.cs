@@ -99,7 +99,7 @@ public sealed class KmLimitTests
             answer = await AskAsync(server.Http, method, path);
         while (answer.StatusCode == HttpStatusCode.Unauthorized && ++asked < 100);
         var body = await IsTooManyAsync(answer, method);
-        // Nothing of a flood is read, or echoed.
+        // What was not read, or not understood, is not echoed.
         Assert.False(body.ContainsKey("serviceId"));
         Assert.Equal(HttpStatusCode.Unauthorized, (await AskAsync(elsewhere, method, path)).StatusCode);
     }
