@@ -6,6 +6,7 @@ using Keyreeve.Core.Limits;
 using Keyreeve.Core.Policy;
 using Keyreeve.Storage;
 using Keyreeve.Web.Limits;
+using Keyreeve.Wire.Seal;
 using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Settings;
@@ -59,7 +60,7 @@ public sealed class SettingsReader
         ("Branding:Color", "", "#rrggbb"),
         ("Branding:SupportUrl", "", "an https: or mailto: address"),
         ("Seal:SKmsUris", "ISSUER/seal/km", "URIs of this SKM-S, separated by spaces"),
-        ("Seal:SKmsId", "skms-1", "ID of this SKM-S, 1 to 255 characters"),
+        ("Seal:SKmsId", "skms-1", "ID of this SKM-S, 1 to 255 octets of UTF-8"),
         ("Seal:WindowSeconds", "5", "1 to 30"),
         ("Seal:RequestSignature", "client", "client: key requests are signed where the client is registered so; required: every client signs"),
         ("Seal:PayloadEncryption", "client", "client: key material is encrypted where the client is registered so; required: for every client"),
@@ -225,7 +226,7 @@ public sealed class SettingsReader
             PasswordMinLength = (int)Number("Passwords:MinLength", 8, 64),
             Branding = BrandingSettings.Read(Text, Wrong),
             SKmsUris = Uris("Seal:SKmsUris"),
-            SKmsId = Text("Seal:SKmsId") is not { } id ? "skms-1" : id.Length <= 255 ? id : throw Wrong("Seal:SKmsId"),
+            SKmsId = Text("Seal:SKmsId") is not { } id ? "skms-1" : KmRequest.IsIdentity(id) ? id : throw Wrong("Seal:SKmsId"),
             KmWindow = Seconds("Seal:WindowSeconds", 1, 30),
             ScopeNames = ScopeReader.Names(Pairs()),
             ScopeAudiences = ScopeReader.Audiences(Pairs()),
