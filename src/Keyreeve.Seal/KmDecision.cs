@@ -16,7 +16,7 @@ public static class KmDecision
     internal const string PeerText = "the request could not be validated";
 
     /// <summary>unreserved, gen-delims, sub-delims and the percent sign (RFC 3986 2): nothing else stands in a URI.</summary>
-    private static readonly SearchValues<char> UriCharacters =
+    internal static readonly SearchValues<char> UriCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%");
 
     /// <summary>Null when the record may be looked up. <paramref name="firstUse"/> is asked only when everything before holds.</summary>
