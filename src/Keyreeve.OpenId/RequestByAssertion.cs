@@ -57,7 +57,7 @@ internal static class RequestByAssertion
         var jwtId = assertion.Claims.JwtId!;
         if (!await context.RequestServices.GetRequiredService<AssertionMemory>().FirstUseAsync("issuer " + issuer, jwtId, assertion.ExpiresAt))
             return new Refusal(RefusalCode.AssertionReplayed, "the assertion is not accepted", $"an assertion of issuer {issuer} was used before");
-        var entry = openId.Entry(context, Kind, AuditOutcome.Granted, client.Client.ClientId, client.Client.ClientId, assertion.Subject, $"[{decision.Scope}] by an assertion of {issuer}");
+        var entry = openId.Entry(context, Kind, AuditOutcome.Granted, client.Client.ClientId, client.Client.ClientId, assertion.Subject, $"[{decision.Scope}] by an assertion of {issuer} {assertion.AuthenticationEvent}");
         if (!openId.TryAudit(entry))
             return new Refusal(RefusalCode.Busy, "please try again", "the audit queue is full: is the disk full?");
         return new TokenAnswer.Granted

@@ -35,7 +35,7 @@ internal static class RequestExchange
             return refusal;
         var from = subject.Ancestors is [.., var parent] ? $"token {parent.JwtId} of {parent.ClientId}" : subject.Partner is { } partner ? $"a token of {partner.Issuer}" : "an ID token";
         var entry = openId.Entry(context, Kind, AuditOutcome.Granted, client.Client.ClientId, client.Client.ClientId, subject.Subject,
-            $"[{decision.Scope}] from {from}, {(decision.Actor is { } acting ? $"{acting.Subject} acts" : "nobody acts")}");
+            $"[{decision.Scope}] from {from}, {(decision.Actor is { } acting ? $"{acting.Subject} acts" : "nobody acts")}{(subject.AuthenticationEvent is { } authentication ? " " + authentication : "")}");
         if (!openId.TryAudit(entry))
             return new Refusal(RefusalCode.Busy, "please try again", "the audit queue is full: is the disk full?");
         return new TokenAnswer.Granted

@@ -48,6 +48,7 @@ public static class TokenEndpoint
     }
 
     /// <summary>A grant that exists and that the client is registered for.</summary>
+    [Spec("TS 33.434", "A.4.1")]
     public static Outcome<AllowedGrant> DecideGrantType(ParameterList form, Client client)
     {
         form.TrySingle("grant_type", out var text);
@@ -103,7 +104,7 @@ public static class TokenEndpoint
         }
         var secret = OpaqueToken.Generate();
         var family = RedeemCode.StartFamily(code, client.Client, secret, openId.Policy, openId.Now, TokenBinding.OfFamily(client, binding));
-        var entry = openId.Entry(context, kind, AuditOutcome.Granted, code.Subject, code.ClientId, code.Subject, $"grant {RefreshToken.GrantNameOf(code.GrantId)} [{code.Scope}] acr {code.Authentication.Acr}");
+        var entry = openId.Entry(context, kind, AuditOutcome.Granted, code.Subject, code.ClientId, code.Subject, $"grant {RefreshToken.GrantNameOf(code.GrantId)} [{code.Scope}] {code.Authentication.Event}");
         if (!await openId.Grants.RedeemCodeAsync(code.Hash, openId.Now.ToUnixTimeSeconds(), family, entry, cancel))
         {
             // Somebody was faster by a moment: the same as a replay, by a client that sent its code twice or lost it.
@@ -174,7 +175,7 @@ public static class TokenEndpoint
                 return;
             }
             var entry = openId.Entry(context, kind, AuditOutcome.Granted, decision.Family.Subject, client.Client.ClientId, decision.Family.Subject,
-                $"grant {RefreshToken.GrantNameOf(decision.Family.FamilyId)} generation {decision.Family.Generation} [{decision.TokenScope}]");
+                $"grant {RefreshToken.GrantNameOf(decision.Family.FamilyId)} generation {decision.Family.Generation} [{decision.TokenScope}] {decision.Family.Authentication.Event}");
             var recorded = decision.Rotated
                 ? await openId.Grants.RotateAsync(decision.Family, entry, cancel)
                 : await openId.Grants.CountReuseAsync(decision.Family.FamilyId, decision.Family.Generation, openId.Policy.RefreshReuseLimit, entry, cancel);

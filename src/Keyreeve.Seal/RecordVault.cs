@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Refusals;
@@ -12,7 +11,7 @@ namespace Keyreeve.Seal;
 /// </summary>
 /// <remarks>
 /// A kept key is used only for the very octets it was unwrapped from, which come with every record out of the store: so a key that was destroyed or
-/// rotated by another node is not used here a moment longer, and nobody need tell.
+/// rotated by another node is not used here a moment longer, and nobody need tell. Out of the memory it goes when somebody looks (<see cref="DropStaleAsync"/>).
 /// </remarks>
 public sealed class RecordVault : IDisposable
 {
@@ -37,6 +36,9 @@ public sealed class RecordVault : IDisposable
     /// <summary>True when nothing opens here.</summary>
     public bool IsSealed => _roots.IsSealed;
 
+    /// <summary>Keys of services that are unwrapped here.</summary>
+    public int KeptKeys => _kept.Count;
+
     /// <summary>Looks in the store for roots that were made elsewhere, and opens them by those that are open here.</summary>
     public Func<CancellationToken, Task>? CatchUpAsync { get; set; }
 
@@ -53,12 +55,13 @@ public sealed class RecordVault : IDisposable
             return _kek.TryOpen(record, version.Ciphertext, out var legacy) ? legacy : Broken(version, _kek.WhyNot(version.Ciphertext));
         if (kek is null || kek.DestroyedAt != 0)
             return new Refusal(RefusalCode.KeyInformationNotAvailable, "no key information is available", "the key of the VAL service that wraps it was destroyed");
-        if (!TryUnwrap(kek, out var key))
+        using var held = Hold(kek);
+        if (held is null)
             return IsSealed ? SealedHere : Broken(version, $"key {kek.Version} of its VAL service does not open by the roots that are open here ({string.Join(", ", _roots.Versions)}); root {kek.Root} wraps it");
         Span<byte> data = stackalloc byte[DataKey.KeySize];
         try
         {
-            if (!key.TryOpenTo(KeyVersion.KeyPurposeOf(record, version.Number), version.WrappedKey, data))
+            if (!held.Key.TryOpenTo(KeyVersion.KeyPurposeOf(record, version.Number), version.WrappedKey, data))
                 return IsSealed ? SealedHere : Broken(version, "its data key does not open: the row was changed or moved");
             return DataKey.Open(data, KeyVersion.PurposeOf(record, version.Number, version.ActivatesAt, version.ExpiresAt), version.Ciphertext) is { } payload
                 ? payload
@@ -73,7 +76,8 @@ public sealed class RecordVault : IDisposable
     /// <summary>Seals a version by a service's key.</summary>
     public Outcome<KeyVersion> Seal(string record, long number, long activatesAt, long expiresAt, long now, ServiceKek kek, ReadOnlySpan<byte> payload)
     {
-        if (!TryUnwrap(kek, out var key))
+        using var held = Hold(kek);
+        if (held is null)
             return SealedHere;
         Span<byte> data = stackalloc byte[DataKey.KeySize];
         RandomNumberGenerator.Fill(data);
@@ -86,7 +90,7 @@ public sealed class RecordVault : IDisposable
                 ExpiresAt = expiresAt,
                 CreatedAt = now,
                 KekVersion = kek.Version,
-                WrappedKey = key.Seal(KeyVersion.KeyPurposeOf(record, number), data),
+                WrappedKey = held.Key.Seal(KeyVersion.KeyPurposeOf(record, number), data),
                 Ciphertext = DataKey.Seal(data, KeyVersion.PurposeOf(record, number, activatesAt, expiresAt), payload),
             };
         }
@@ -111,14 +115,16 @@ public sealed class RecordVault : IDisposable
             CryptographicOperations.ZeroMemory(payload);
             return made;
         }
-        if (from is null || !TryUnwrap(from, out var before) || !TryUnwrap(to, out var after))
+        using var before = from is null ? null : Hold(from);
+        using var after = Hold(to);
+        if (before is null || after is null)
             return IsSealed ? SealedHere : Broken(version, "the key of its VAL service does not open");
         Span<byte> data = stackalloc byte[DataKey.KeySize];
         var purpose = KeyVersion.KeyPurposeOf(record, version.Number);
         try
         {
-            return before.TryOpenTo(purpose, version.WrappedKey, data)
-                ? version with { KekVersion = to.Version, WrappedKey = after.Seal(purpose, data) }
+            return before.Key.TryOpenTo(purpose, version.WrappedKey, data)
+                ? version with { KekVersion = to.Version, WrappedKey = after.Key.Seal(purpose, data) }
                 : IsSealed ? SealedHere : Broken(version, "its data key does not open: the row was changed or moved");
         }
         catch (ObjectDisposedException)
@@ -157,29 +163,42 @@ public sealed class RecordVault : IDisposable
         Forget();
     }
 
-    private bool TryUnwrap(ServiceKek kek, [NotNullWhen(true)] out SealingKey? key)
+    /// <summary>A service's key, unwrapped; the caller disposes what it holds. Null when it does not open.</summary>
+    private Kept? Hold(ServiceKek kek)
     {
-        key = null;
         if (kek.DestroyedAt != 0)
-            return false;
+            return null;
         var name = (kek.ServiceId, kek.Version);
-        if (_kept.TryGetValue(name, out var kept) && kept.Wrapped.AsSpan().SequenceEqual(kek.Wrapped))
-        {
-            key = kept.Key;
-            return true;
-        }
+        if (_kept.TryGetValue(name, out var kept) && kept.Is(kek.Wrapped) && kept.TryHold())
+            return kept;
         if (!_roots.TryOpen(ServiceKek.PurposeOf(kek.ServiceId, kek.Version), kek.Wrapped, out var secret))
-            return false;
+            return null;
+        Kept made;
         using (secret)
-            key = SealingKey.FromBytes(secret.Span);
-        // Full: any one goes. It is not destroyed, somebody may be using it; the collector clears it.
+            made = new(kek.Wrapped, SealingKey.FromBytes(secret.Span));
+        // Full: any one goes.
         if (_kept.Count >= Capacity && _kept.Keys.FirstOrDefault() is { Service: not null } one)
-            _kept.TryRemove(one, out _);
-        _kept[name] = new(kek.Wrapped, key);
+            Drop(one);
+        while (!_kept.TryAdd(name, made))
+            Drop(name);
         // Sealed while it was unwrapped: then it is not kept.
         if (IsSealed)
             Forget();
-        return true;
+        return made;
+    }
+
+    /// <summary>
+    /// Drops unwrapped keys that are not in the store as they were unwrapped: another node destroyed or rotated them, or they were wrapped anew. Requests that
+    /// use one at this moment end.
+    /// </summary>
+    public async Task DropStaleAsync(ISealStore store, CancellationToken cancel)
+    {
+        // First what is kept, then what is stored: what a request unwraps meanwhile is left alone.
+        var kept = _kept.ToArray();
+        var stored = (await store.KeksOfAsync([.. kept.Select(k => k.Key.Service).Distinct(StringComparer.Ordinal)], cancel)).ToDictionary(k => (k.ServiceId, k.Version));
+        foreach (var one in kept)
+            if (!(stored.TryGetValue(one.Key, out var row) && one.Value.Is(row.Wrapped)) && _kept.TryRemove(one))
+                one.Value.Dispose();
     }
 
     /// <summary>Drops the unwrapped keys of a service: they were destroyed.</summary>
@@ -199,9 +218,41 @@ public sealed class RecordVault : IDisposable
                 kept.Key.Dispose();
     }
 
+    /// <summary>Who holds it may use it to the end.</summary>
+    private void Drop((string Service, long Version) name)
+    {
+        if (_kept.TryRemove(name, out var kept))
+            kept.Dispose();
+    }
+
     /// <summary>Names no record: that is a VAL user's or VAL UE's, and this goes to the log (TS 33.434 4.1-e).</summary>
     private static Refusal Broken(KeyVersion version, string why) =>
         new(RefusalCode.Unavailable, "the server could not complete the request", $"version {version.Number} does not open: {why}");
 
-    private sealed record Kept(byte[] Wrapped, SealingKey Key);
+    /// <summary>A key that is kept and, when it is made, held. It is disposed when it is neither: the last one out does it.</summary>
+    private sealed class Kept(byte[] wrapped, SealingKey key) : IDisposable
+    {
+        private int _holders = 2;
+
+        public SealingKey Key => key;
+
+        public bool Is(byte[] stored) => wrapped.AsSpan().SequenceEqual(stored);
+
+        /// <summary>False when it was disposed already.</summary>
+        public bool TryHold()
+        {
+            int before;
+            do
+                before = Volatile.Read(ref _holders);
+            while (before > 0 && Interlocked.CompareExchange(ref _holders, before + 1, before) != before);
+            return before > 0;
+        }
+
+        /// <summary>Lets go of it.</summary>
+        public void Dispose()
+        {
+            if (Interlocked.Decrement(ref _holders) == 0)
+                key.Dispose();
+        }
+    }
 }

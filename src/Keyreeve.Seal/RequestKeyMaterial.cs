@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 using Keyreeve.Core.Refusals;
@@ -22,6 +23,9 @@ public static class RequestKeyMaterial
 {
     /// <summary>Where requests are posted (the coding is ours, docs/spec/choices.md).</summary>
     public const string Path = "/seal/km/v1/requests";
+
+    /// <summary>What a URI is made of (RFC 3986 section 2).</summary>
+    private static readonly SearchValues<char> UriCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%");
 
     internal static async Task HandleAsync(HttpContext context)
     {
@@ -147,7 +151,8 @@ public static class RequestKeyMaterial
     public static string UserUriOf(string issuer, VerifiedToken token)
     {
         var name = token.ValUserId ?? token.Subject;
-        if (name.Contains(':', StringComparison.Ordinal) && Uri.TryCreate(name, UriKind.Absolute, out _))
+        // A rooted path counts as a URI where paths begin with a slash, and what has to be escaped is none either.
+        if (name.IndexOf(':', StringComparison.Ordinal) is > 0 and var colon && Uri.CheckSchemeName(name[..colon]) && !name.AsSpan().ContainsAnyExcept(UriCharacters) && Uri.TryCreate(name, UriKind.Absolute, out _))
             return name;
         return issuer + (token.IsClients ? "/clients/" : "/users/") + Uri.EscapeDataString(name);
     }

@@ -54,7 +54,7 @@ public sealed record SealSettings
     /// <summary>The URIs that name this SKM-S; the first is the one it answers with.</summary>
     public required IReadOnlyList<string> SKmsUris { get; init; }
 
-    /// <summary>ID of this SKM-S in responses, at most 255 octets.</summary>
+    /// <summary>ID of this SKM-S in responses, 1 to 255 octets.</summary>
     public string SKmsId { get; init; } = "skms-1";
 
     /// <summary>"the Date/Time is within a recent time window (e.g. 5 seconds)": 1 to 30 seconds, to either side.</summary>
@@ -66,6 +66,9 @@ public sealed record SealSettings
 
     /// <summary>All key material is encrypted for the client that asks, whatever its registration says.</summary>
     public bool EncryptsAll { get; init; }
+
+    /// <summary>Every VAL server shows its certificate with its token at the SEAL APIs, whatever its registration says. Users' tokens are not concerned.</summary>
+    public bool AllShowCertificates { get; init; }
 
     /// <summary>Receivers of the operator that are told of failed key requests.</summary>
     public IReadOnlyList<EventReceiver> FailureReceivers { get; init; } = [];

@@ -49,6 +49,9 @@ public interface ISealStore
     /// <summary>One key of a service, or null.</summary>
     Task<ServiceKek?> FindKekAsync(string serviceId, long version, CancellationToken cancel);
 
+    /// <summary>The keys of services that were not destroyed.</summary>
+    Task<IReadOnlyList<ServiceKek>> KeksOfAsync(IReadOnlyCollection<string> serviceIds, CancellationToken cancel);
+
     /// <summary>Keys that are not destroyed, in the order of (service, version), after a given one.</summary>
     Task<IReadOnlyList<ServiceKek>> KeksAsync((string ServiceId, long Version)? after, int limit, CancellationToken cancel);
 

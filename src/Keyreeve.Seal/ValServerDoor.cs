@@ -37,10 +37,15 @@ public sealed partial class ValServerDoor(SnapshotState state, ServerIdentity se
     /// has its challenge on the answer.
     /// </summary>
     [Spec("TS 33.434", "4.1")]
-    public async ValueTask<Outcome<VerifiedToken>> EnterAsync(HttpContext context, string audience, string scope)
+    public async ValueTask<Outcome<VerifiedToken>> EnterAsync(HttpContext context, string audience, string scope) =>
+        WhyNotNow(context) is { } tooMany ? tooMany : await CheckAsync(context, audience, scope);
+
+    /// <summary>Before anything is read: why the source must wait, or null. Counts the request, so that <see cref="CheckAsync"/> follows and not <see cref="EnterAsync"/>.</summary>
+    public Refusal? WhyNotNow(HttpContext context) => limits.Enter(context);
+
+    /// <summary>What is left of <see cref="EnterAsync"/> after <see cref="WhyNotNow"/>.</summary>
+    public async ValueTask<Outcome<VerifiedToken>> CheckAsync(HttpContext context, string audience, string scope)
     {
-        if (limits.Enter(context) is { } tooMany)
-            return tooMany;
         if (!BearerToken.Check(context.Request, verifier, audience, scope).Succeeded(out var token, out var refusal))
         {
             BearerToken.Challenge(context.Response, refusal, scope);

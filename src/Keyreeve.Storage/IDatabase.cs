@@ -61,6 +61,10 @@ public interface IDatabase : IAsyncDisposable
     /// <exception cref="StoreUnavailableException">The database is away.</exception>
     ValueTask<bool> LeadsAsync(string job, CancellationToken cancel);
 
+    /// <summary>Leaves a background job to the others: for a node that cannot do it now. Nothing when this one does not lead it.</summary>
+    /// <exception cref="StoreUnavailableException">The database is away: then this node leads nothing.</exception>
+    ValueTask ResignAsync(string job, CancellationToken cancel);
+
     /// <summary>
     /// Waits until no other node does what is named, and keeps the others waiting until the answer is disposed: for what is made once
     /// at the first start. Work of seconds.

@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using Keyreeve.Testing;
 using Xunit;
 
 namespace Keyreeve.Server.Tests;
@@ -30,6 +31,7 @@ public sealed class FolderTests : IDisposable
     [InlineData("Listeners:https:Address=0.0.0.0:0")]
     [InlineData("Listeners:mtls:Address=0.0.0.0:0")]
     [InlineData("Listeners:health:Address=[::]:0")]
+    [Proves("TS 33.434", "4.2")]
     public async Task A_demo_serves_loopback_only(string listener)
     {
         await RefusedAsync(_folder.Serve("--demo", "--set", listener), "--demo serves loopback only");

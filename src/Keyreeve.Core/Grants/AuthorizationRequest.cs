@@ -27,6 +27,7 @@ public enum Prompt
 }
 
 /// <summary>An authentication request that passed every check which needs no user. Made by <see cref="Decide"/> alone.</summary>
+[Spec("TS 33.434", "A.4.1")]
 [Spec("TS 33.434", "A.4.2.2")]
 public sealed class AuthorizationRequest
 {

@@ -27,6 +27,9 @@ public sealed record SubjectToken
     /// <summary>The authentication class it counts as, or null when no user takes part.</summary>
     public string? Acr { get; init; }
 
+    /// <summary>The authentication event as the audit has it, or null when no user takes part or none is known.</summary>
+    public string? AuthenticationEvent { get; init; }
+
     /// <summary>What it says of a VAL user or VAL server.</summary>
     public ValClaims? Val { get; init; }
 
@@ -71,6 +74,7 @@ public sealed record SubjectToken
             ExpiresAt = token.ExpiresAt,
             Authentication = token.Authentication,
             Acr = token.Authentication?.Acr,
+            AuthenticationEvent = token.Authentication?.Event,
             Val = ValOf(token.Claims),
             GrantName = token.GrantId,
             Actor = actor,
@@ -100,6 +104,7 @@ public sealed record SubjectToken
             ExpiresAt = token.ExpiresAt,
             Authentication = family.Authentication,
             Acr = family.Authentication.Acr,
+            AuthenticationEvent = family.Authentication.Event,
             Val = ValOf(token.Claims),
             GrantName = grant,
         };
@@ -126,6 +131,7 @@ public sealed record SubjectToken
             Scope = scope,
             ExpiresAt = token.ExpiresAt,
             Acr = token.Issuer.Acr,
+            AuthenticationEvent = token.AuthenticationEvent,
             Val = new ValClaims { ValServiceIds = token.Issuer.ValServiceIds },
             GrantName = RefreshToken.GrantNameOf(Revocation.IssuerGrant(token.Issuer.Issuer)),
             Actor = actor,

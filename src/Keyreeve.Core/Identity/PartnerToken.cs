@@ -65,6 +65,9 @@ public sealed class PartnerToken
     /// <summary>The user of ours, or null for one who has no account here.</summary>
     public string? LocalSubject { get; }
 
+    /// <summary>The authentication event as the audit has it: what the issuer's logins count as here, and when it says that there was one.</summary>
+    public string AuthenticationEvent => Authentication.EventOf(Issuer.Acr, Claims.GetInteger("auth_time"));
+
     /// <summary><c>exp</c>, Unix seconds.</summary>
     public long ExpiresAt => Claims.ExpiresAt!.Value;
 

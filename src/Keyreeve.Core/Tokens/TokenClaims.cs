@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Keyreeve.Core.Tokens;
 
 /// <summary>What tokens say about a VAL user or VAL server (TS 33.434 A.2.1.3 and A.2.2.3; the claim names are ours, docs/spec/choices.md).</summary>
@@ -22,6 +24,15 @@ public sealed record Authentication(long AuthTime, string Acr, string Amr)
 {
     /// <summary>Password login: mandatory to support (TS 33.434 table A.4.2.2-1).</summary>
     public const string AcrPassword = "3gpp:acr:password";
+
+    /// <summary>The authentication event as the audit has it, beside every token that is issued for a user ("authenticate all VAL users").</summary>
+    [Spec("TS 33.434", "4.1")]
+    public string Event => EventOf(Acr, AuthTime / 1000);
+
+    /// <summary>An authentication somewhere else.</summary>
+    /// <param name="acr">What it counts as here.</param>
+    /// <param name="authTime">Unix seconds, or null when nobody says.</param>
+    public static string EventOf(string acr, long? authTime) => string.Create(CultureInfo.InvariantCulture, $"acr {acr} auth_time {(authTime is { } at ? at : "-")}");
 }
 
 /// <summary>Everything an access token will say, before it is signed. Times Unix seconds.</summary>

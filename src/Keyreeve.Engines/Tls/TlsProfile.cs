@@ -19,6 +19,8 @@ namespace Keyreeve.Engines.Tls;
 /// that the profile names first.
 /// </remarks>
 [Spec("TS 33.210", "6.2")]
+[Spec("TS 33.434", "5.1.1.5")]
+[Spec("TS 33.434", "5.1.2.1")]
 public static class TlsProfile
 {
     private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";

@@ -24,13 +24,19 @@ public static class ProvisionKeys
     internal static async Task HandleAsync(HttpContext context)
     {
         var (seal, door) = (context.RequestServices.GetRequiredService<SealContext>(), context.RequestServices.GetRequiredService<ValServerDoor>());
+        // Before anything is read: a source that floods us is not answered at length either.
+        if (door.WhyNotNow(context) is { } flood)
+        {
+            await RefuseAsync(context, seal, door, null, null, flood);
+            return;
+        }
         // As at the door of key requests, what is short is read first, only to echo what was asked. What is long is read for none but those who may send it.
         var isShort = context.Request.ContentLength <= KmRequest.MaxLength;
         var sent = isShort ? await ReadAsync(context.Request) : new(null, null, null);
         try
         {
             var scopes = seal.State.Scopes;
-            var entered = (await door.EnterAsync(context, scopes.KeyManagementAudience, scopes.KeyProvisioning)).Succeeded(out var token, out var refusal);
+            var entered = (await door.CheckAsync(context, scopes.KeyManagementAudience, scopes.KeyProvisioning)).Succeeded(out var token, out var refusal);
             if (entered && (refusal = KpDecision.WhyNot(token!)) is not null)
                 BearerToken.Challenge(context.Response, refusal, scopes.KeyProvisioning);
             if (refusal is not null)

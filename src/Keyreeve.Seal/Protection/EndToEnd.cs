@@ -40,13 +40,13 @@ public sealed class EndToEnd(SnapshotState state, RemoteKeys remoteKeys, SealSet
     }
 
     /// <summary>
-    /// For a door that takes no signature: null when nothing is demanded, or when the token is good only with the client's certificate,
-    /// whose key then answers for the request as the signing key would.
+    /// For a door that takes no signature: null when nothing is demanded, or when the token is good only with a certificate that is the
+    /// client's own, whose key then answers for the request as the signing key would.
     /// </summary>
-    public Refusal? WhyNotProved(Client client, VerifiedToken token) => !IsSigning(client) || token.IsBound
+    public Refusal? WhyNotProved(Client client, VerifiedToken token) => !IsSigning(client) || (token.IsBound && IsKnownByKey(client))
         ? null
         : new Refusal(RefusalCode.SignatureNotAccepted, KmDecision.PeerText,
-            $"client {client.ClientId} signs its key requests, and this API takes no signature: it asks by the SEAL KM Request or KP Request, or with a token that is bound to its certificate (boundTokens)");
+            $"client {client.ClientId} signs its key requests, and this API takes no signature: it asks by the SEAL KM Request or KP Request, or with a token that is bound to its certificate (boundTokens), once it has requireCertificate or no secret to authenticate by");
 
     /// <summary>The key material for the client alone, as a compact JWE; neither that nor a refusal when it is not to be encrypted.</summary>
     [Spec("TS 33.434", "5.3.3")]
@@ -66,6 +66,13 @@ public sealed class EndToEnd(SnapshotState state, RemoteKeys remoteKeys, SealSet
     private static bool HasReader(JsonWebKeySet keys) => keys.Keys.Any(TokenEncryption.IsReader);
 
     private bool IsSigning(Client client) => client.SignedKeyRequests || settings.AllSign;
+
+    /// <summary>
+    /// Whether only the client itself can have its token bound to a certificate, or use it. With a secret any certificate binds a token, one
+    /// that a thief of the secret has made too; so every way to get a token needs a key that is registered, or every call the certificate.
+    /// </summary>
+    private static bool IsKnownByKey(Client client) => client.RequireCertificate
+        || client.AuthMethods.All(method => method is ClientAuthMethod.PrivateKeyJwt or ClientAuthMethod.TlsClientAuth or ClientAuthMethod.SelfSignedTls);
 
     private static Refusal KeysAway(Client client) =>
         new(RefusalCode.Busy, "please try again", $"the keys of client {client.ClientId} cannot be fetched from its jwks_uri: the log of RemoteKeys says why");

@@ -80,18 +80,12 @@ internal static class DoctorCommand
     }
 
     /// <summary>The 5 s window of key requests needs a disciplined clock; the kernel knows whether it is.</summary>
-    private static (Verdict, string, string) Clock()
+    private static (Verdict, string, string) Clock() => KernelClock.IsSynchronised() switch
     {
-        const int unsynchronised = 0x40; // STA_UNSYNC of <sys/timex.h>
-        var timex = new byte[512];
-        if (!OperatingSystem.IsLinux() || AdjustTime(timex) < 0)
-            return (Verdict.Note, "the state of the clock is not known", "make sure that NTP runs: key requests carry the time to within 5 s");
-        // struct timex on 64-bit Linux: modes(4) pad(4) offset(8) freq(8) maxerror(8) esterror(8) status(4)
-        var status = BitConverter.ToInt32(timex, 40);
-        return (status & unsynchronised) == 0
-            ? (Verdict.Good, "the clock is synchronised", "")
-            : (Verdict.Note, "the kernel does not know the clock as synchronised", "run NTP (apt-get install chrony): key requests carry the time to within 5 s");
-    }
+        true => (Verdict.Good, "the clock is synchronised", ""),
+        false => (Verdict.Note, "the kernel does not know the clock as synchronised", KernelClock.Cure),
+        null => (Verdict.Note, "the state of the clock is not known", "make sure that NTP runs: key requests carry the time to within 5 s"),
+    };
 
     /// <summary>The process that serves this folder, and what it bound; none when it does not run.</summary>
     private static (int Process, HashSet<string> Addresses) ServedBy(string data)
@@ -179,8 +173,4 @@ internal static class DoctorCommand
         }
         return findings;
     }
-
-    [DllImport("libc", EntryPoint = "adjtimex")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
-    private static extern int AdjustTime([In, Out] byte[] timex);
 }

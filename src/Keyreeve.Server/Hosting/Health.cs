@@ -16,9 +16,12 @@ internal static class Health
             // The rest of the server serves on; what cannot be had here is key material.
             _ when context.RequestServices.GetRequiredService<RecordVault>().IsSealed => WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "sealed"),
             // Ready all the same: what is behind the first line is for people.
-            _ => WriteAsync(context, StatusCodes.Status200OK, string.Concat(["ready", .. context.RequestServices.GetRequiredService<CertificateCare>().Warnings().Select(w => "\nwarning: " + w)])),
+            _ => WriteAsync(context, StatusCodes.Status200OK, string.Concat(["ready", .. Warnings(context.RequestServices).Select(w => "\nwarning: " + w)])),
         }).On(Listener.Health);
     }
+
+    private static IEnumerable<string> Warnings(IServiceProvider services) =>
+        services.GetRequiredService<CertificateCare>().Warnings().Concat(services.GetRequiredService<ClockWatch>().Warnings());
 
     private static Task WriteAsync(HttpContext context, int status, string text)
     {

@@ -43,6 +43,7 @@ public sealed class KeyreeveServer : IAsyncDisposable
     public WebApplication Application { get; private set; } = null!;
 
     /// <summary>Starts a server; <paramref name="report"/> gets what an operator should read.</summary>
+    [Spec("TS 33.434", "4.2")]
     public static async Task<KeyreeveServer> StartAsync(ServerOptions options, TimeProvider clock, Action<string> report, CancellationToken cancel)
     {
         if (options.Demo && options.Settings.Listeners.Values.FirstOrDefault(l => !l.IsOff && !IPAddress.IsLoopback(l.Host!)) is { } open)

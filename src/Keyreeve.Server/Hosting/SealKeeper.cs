@@ -26,6 +26,8 @@ public sealed partial class SealKeeper(ServerParts parts, SealSources sources, I
     /// <summary>Attempts to open. Our choice: a ceremony with typing errors passes, guessing does not; each costs a line of the audit too.</summary>
     private static readonly Rate Attempts = new(10 / 60.0, 20);
 
+    private static readonly Refusal DoesNotOpen = Refusal.Of(RefusalCode.AccessDenied, "it does not open the key store");
+
     private readonly SemaphoreSlim _oneAtATime = new(1, 1);
     private readonly SemaphoreSlim _changed = new(0, 1);
     private readonly RateMeter _meter = new(Attempts, parts.Clock);
@@ -55,12 +57,12 @@ public sealed partial class SealKeeper(ServerParts parts, SealSources sources, I
             var stored = await Store.RootsAsync(CancellationToken.None);
             var newest = stored[^1];
             if (method is { } named && named != newest.Method)
-                return Refusal.Of(RefusalCode.Conflict, $"the key store is not sealed by {SealSources.NameOf(named)} but by {SealSources.NameOf(newest.Method)}");
+                return await RefuseAsync(Refusal.Of(RefusalCode.Conflict, $"the key store is not sealed by {SealSources.NameOf(named)} but by {SealSources.NameOf(newest.Method)}"), newest, entry);
             if (newest.Method == SealMethod.Shares && text is not null)
                 return await GiveShareAsync(stored, newest, text, entry);
             var why = "it does not open the key store";
             using var source = text is null ? sources.Automatic(newest.Method, out why) : await Task.Run(() => sources.Given(newest, text));
-            return source is not null ? await OpenAsync(stored, source, entry) : Refusal.Of(RefusalCode.InvalidParameter, why);
+            return source is not null ? await OpenAsync(stored, source, entry) : await RefuseAsync(Refusal.Of(RefusalCode.InvalidParameter, why), newest, entry);
         }
         finally
         {
@@ -68,16 +70,24 @@ public sealed partial class SealKeeper(ServerParts parts, SealSources sources, I
         }
     }
 
-    /// <summary>Forgets all keys of the store on this node. Other nodes are not touched.</summary>
+    /// <summary>
+    /// Forgets all keys of the store on this node. Other nodes are not touched. Closing does not wait for the audit: what cannot be audited is done here all
+    /// the same, and told as the failure that it is.
+    /// </summary>
     public async Task LockAsync(AuditEntry entry)
     {
         await _oneAtATime.WaitAsync(CancellationToken.None);
         try
         {
-            await parts.Stores.Audit.AppendAsync([entry], CancellationToken.None);
             parts.Roots.Lock();
             _shares.Clear();
             LogLocked(log);
+            await AuditAsync(entry);
+        }
+        catch (Exception e)
+        {
+            LogUnaudited(log, e);
+            throw;
         }
         finally
         {
@@ -102,7 +112,8 @@ public sealed partial class SealKeeper(ServerParts parts, SealSources sources, I
             return (source, newest.Parameters);
         }
         source?.Dispose();
-        return text is null ? Refusal.Of(RefusalCode.MissingParameter, $"the secret is needed: {why}") : Refusal.Of(RefusalCode.AccessDenied, "it does not open the key store");
+        // Who gave nothing has tried nothing.
+        return text is null ? Refusal.Of(RefusalCode.MissingParameter, $"the secret is needed: {why}") : await RefuseAsync(DoesNotOpen, newest, entry);
     }, entry);
 
     /// <summary>A new key for a VAL service; its records are wrapped by it in the background. Returns its version.</summary>
@@ -165,9 +176,12 @@ public sealed partial class SealKeeper(ServerParts parts, SealSources sources, I
     {
         var needed = newest.Parameters.Threshold;
         if (!ShareText.TryRead(text, out var set, out var share))
-            return Refusal.About(RefusalCode.InvalidParameter, "share", "it is no share, or was mistyped: kshare-SET-NN-...");
+            return await RefuseAsync(Refusal.About(RefusalCode.InvalidParameter, "share", "it is no share, or was mistyped: kshare-SET-NN-..."), newest, entry);
         if (set != newest.Parameters.Set)
-            return Refusal.About(RefusalCode.InvalidParameter, "share", $"it is a share of set {set}; the key store is sealed by set {newest.Parameters.Set}");
+        {
+            CryptographicOperations.ZeroMemory(share.Value.Y);
+            return await RefuseAsync(Refusal.About(RefusalCode.InvalidParameter, "share", $"it is a share of set {set}; the key store is sealed by set {newest.Parameters.Set}"), newest, entry);
+        }
         _shares.Add(set, share.Value);
         if (_shares.Count < needed)
         {
@@ -184,10 +198,7 @@ public sealed partial class SealKeeper(ServerParts parts, SealSources sources, I
         using (var octets = source.Open(stored[^1]))
         {
             if (octets is null)
-            {
-                await AuditAsync(entry with { Outcome = AuditOutcome.Refused, Detail = $"{SealSources.NameOf(source.Method)}: it does not open" });
-                return Refusal.Of(RefusalCode.AccessDenied, "it does not open the key store");
-            }
+                return await RefuseAsync(DoesNotOpen, stored[^1], entry);
         }
         // What is not audited is not done.
         await AuditAsync(entry with { Detail = Invariant($"{SealSources.NameOf(source.Method)}: root {stored[^1].Version} is open on {parts.Stores.Database.Node}") });
@@ -261,6 +272,13 @@ public sealed partial class SealKeeper(ServerParts parts, SealSources sources, I
         }
     }
 
+    /// <summary>A failed attempt is audited before it is answered; no refusal tells a secret.</summary>
+    private async Task<Refusal> RefuseAsync(Refusal refusal, SealRoot newest, AuditEntry entry)
+    {
+        await AuditAsync(entry with { Outcome = AuditOutcome.Refused, Detail = $"{SealSources.NameOf(newest.Method)}: {refusal.Operator}" });
+        return refusal;
+    }
+
     private Task AuditAsync(AuditEntry entry) => parts.Stores.Audit.AppendAsync([entry], CancellationToken.None);
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
@@ -273,4 +291,7 @@ public sealed partial class SealKeeper(ServerParts parts, SealSources sources, I
 
     [LoggerMessage(EventId = 3, Level = LogLevel.Error, Message = "the seal was changed by another node and this one could not follow: the key store is sealed here; keyreeve seal unseal")]
     private static partial void LogLostTrack(ILogger log);
+
+    [LoggerMessage(EventId = 4, Level = LogLevel.Error, Message = "the key store was sealed on this node, and no line of it is in the audit")]
+    private static partial void LogUnaudited(ILogger log, Exception e);
 }

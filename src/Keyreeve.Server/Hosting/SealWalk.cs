@@ -24,6 +24,8 @@ public sealed partial class SealWalk(ServerParts parts, SealKeeper keeper, ILogg
     /// <summary>Rows of one batch. Our choice: some milliseconds, so that a request behind it does not notice.</summary>
     private const int BatchRows = 200;
 
+    private const string Job = "wrapping keys anew";
+
     /// <summary>How long other nodes may take to follow a new root before the one before it goes.</summary>
     private static readonly TimeSpan Following = TimeSpan.FromMinutes(1);
 
@@ -62,10 +64,13 @@ public sealed partial class SealWalk(ServerParts parts, SealKeeper keeper, ILogg
                 await keeper.CatchUpAsync(cancel);
             if (parts.Roots.IsSealed)
             {
+                // Whoever led goes on leading until it says so; and an open node waits for the work.
+                await parts.Stores.Database.ResignAsync(Job, cancel);
                 Tell("idle");
                 return;
             }
-            if (!await parts.Stores.Database.LeadsAsync("wrapping keys anew", cancel))
+            await parts.Vault.DropStaleAsync(Store, cancel);
+            if (!await parts.Stores.Database.LeadsAsync(Job, cancel))
             {
                 Tell("elsewhere");
                 return;

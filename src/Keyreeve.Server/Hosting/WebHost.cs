@@ -66,6 +66,7 @@ public static class WebHost
         app.UseListenerRouting();
         RevokedCertificateDoor.Use(app, parts);
         Map(app, parts);
+        _ = app.Services.GetRequiredService<ClockWatch>().Warnings(); // the log has it from the start
         return app;
     }
 
@@ -213,11 +214,14 @@ public static class WebHost
             Window = settings.KmWindow,
             AllSign = settings.KmSignaturesRequired,
             EncryptsAll = settings.KmEncryptionRequired,
+            AllShowCertificates = settings.SealCertificatesRequired,
             FailureReceivers = [.. settings.EventReceivers.Where(r => r.About.HasFlag(EventSubjects.KeyFailures))],
         }, shared: stores.Database is not SqliteEngine);
         services.AddSingleton(provider => new KeyFailureEvents(parts.Issuer, provider.GetRequiredService<SealSettings>().FailureReceivers));
         services.AddAdmin();
         services.AddHostedService<BackgroundWork>().AddHostedService<Custody>().AddHostedService(provider => provider.GetRequiredService<SealWalk>());
+        // Another clock than the system's is a test's: what the kernel thinks of its own says nothing about it.
+        services.AddSingleton(provider => new ClockWatch(provider.GetRequiredService<ILogger<ClockWatch>>()) { IsSynchronised = parts.Clock == TimeProvider.System ? KernelClock.IsSynchronised : () => null });
         services.AddSingleton<CertificateCare>().AddHostedService(provider => provider.GetRequiredService<CertificateCare>());
         services.Replace(ServiceDescriptor.Singleton<DistributedContextPropagator, NoPropagation>());
         AddOutboxAndSweeping(services, parts);

@@ -62,6 +62,9 @@ public sealed record ServerSettings
     /// <summary>Key material is encrypted for every client.</summary>
     public bool KmEncryptionRequired { get; init; }
 
+    /// <summary>Every VAL server shows its certificate with its token at the SEAL APIs.</summary>
+    public bool SealCertificatesRequired { get; init; }
+
     /// <summary>How often failed key requests are told.</summary>
     public TimeSpan KeyFailurePeriod { get; init; } = TimeSpan.FromSeconds(60);
 

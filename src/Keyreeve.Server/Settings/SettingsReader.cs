@@ -6,6 +6,7 @@ using Keyreeve.Core.Limits;
 using Keyreeve.Core.Policy;
 using Keyreeve.Storage;
 using Keyreeve.Web.Limits;
+using Keyreeve.Wire.Seal;
 using Microsoft.Extensions.Logging;
 
 namespace Keyreeve.Server.Settings;
@@ -59,10 +60,11 @@ public sealed class SettingsReader
         ("Branding:Color", "", "#rrggbb"),
         ("Branding:SupportUrl", "", "an https: or mailto: address"),
         ("Seal:SKmsUris", "ISSUER/seal/km", "URIs of this SKM-S, separated by spaces"),
-        ("Seal:SKmsId", "skms-1", "ID of this SKM-S, 1 to 255 characters"),
+        ("Seal:SKmsId", "skms-1", "ID of this SKM-S, 1 to 255 octets of UTF-8"),
         ("Seal:WindowSeconds", "5", "1 to 30"),
         ("Seal:RequestSignature", "client", "client: key requests are signed where the client is registered so; required: every client signs"),
         ("Seal:PayloadEncryption", "client", "client: key material is encrypted where the client is registered so; required: for every client"),
+        ("Seal:RequireCertificate", "false", "true or false: every VAL server shows its certificate with its token at the SEAL APIs; false: where it is registered so"),
         ("Seal:KeyFile", "", "file with the key that opens the key store when it is sealed by one; the environment variable KEYREEVE_SEAL_KEY goes before it"),
         ("Seal:RecoveryDays", "30", "1 to 365: how long a removed key record can be recovered"),
         ("Outbound:AllowedNetworks", "", "networks that may be connected to although they are not public, as 10.1.0.0/16 fd12::/64"),
@@ -224,12 +226,13 @@ public sealed class SettingsReader
             PasswordMinLength = (int)Number("Passwords:MinLength", 8, 64),
             Branding = BrandingSettings.Read(Text, Wrong),
             SKmsUris = Uris("Seal:SKmsUris"),
-            SKmsId = Text("Seal:SKmsId") is not { } id ? "skms-1" : id.Length <= 255 ? id : throw Wrong("Seal:SKmsId"),
+            SKmsId = Text("Seal:SKmsId") is not { } id ? "skms-1" : KmRequest.IsIdentity(id) ? id : throw Wrong("Seal:SKmsId"),
             KmWindow = Seconds("Seal:WindowSeconds", 1, 30),
             ScopeNames = ScopeReader.Names(Pairs()),
             ScopeAudiences = ScopeReader.Audiences(Pairs()),
             KmSignaturesRequired = IsRequired("Seal:RequestSignature"),
             KmEncryptionRequired = IsRequired("Seal:PayloadEncryption"),
+            SealCertificatesRequired = Flag("Seal:RequireCertificate"),
             KeyFailurePeriod = Seconds("Events:KeyFailureSeconds", 1, 3600),
             SealKeyFile = Text("Seal:KeyFile"),
             KeyRecovery = TimeSpan.FromDays(Number("Seal:RecoveryDays", 1, 365)),
@@ -266,6 +269,8 @@ public sealed class SettingsReader
             throw new SettingsException("SigningKeys:PublishAheadHours is shorter than SigningKeys:PeriodHours");
         if (settings.Listeners["https"].IsOff)
             throw new SettingsException("Listeners:https:Address cannot be off: the issuer lives there");
+        if (settings.SealCertificatesRequired && settings.Listeners["mtls"].IsOff)
+            throw new SettingsException("Seal:RequireCertificate=true needs listener mtls, where certificates are shown");
         if (settings.Certificates.ServerCertificate is null != settings.Certificates.ServerKey is null)
             throw new SettingsException("Certificates:ServerCertificate and Certificates:ServerKey go together");
         if (settings.Clients is { BelievesBuiltIn: false, TrustAnchorsFile: null })

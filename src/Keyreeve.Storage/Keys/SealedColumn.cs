@@ -2,6 +2,7 @@ using System.Globalization;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
 using Keyreeve.Core.Outbox;
+using Keyreeve.Core.Snapshots;
 using Keyreeve.Seal;
 using Keyreeve.Wire.Seal;
 
@@ -24,6 +25,12 @@ public sealed record SealedColumn(string Table, string Column, IReadOnlyList<str
     public string Only { get; init; } = "1 = 1";
 
     /// <summary>
+    /// The snapshot that holds the values as they are sealed, or null. It is told of values that were sealed anew, because nodes would still need
+    /// the former KEK for theirs; whoever opens what it loads and keeps that needs none.
+    /// </summary>
+    public Topic? HeldBy { get; init; }
+
+    /// <summary>
     /// Every one there is: what is not here is lost when the KEK changes. A test holds the list against the schema, so that a new column of octets
     /// either stands here or in <see cref="NotByKek"/>.
     /// </summary>
@@ -36,7 +43,7 @@ public sealed record SealedColumn(string Table, string Column, IReadOnlyList<str
         new("seal_roots", "wrapped_root", ["version"], key => SealRoot.PurposeOf(Convert.ToInt64(key[0], CultureInfo.InvariantCulture))) { Since = 13, Only = $"method = {(int)SealMethod.Kek}" },
         new("val_profiles", "sealed_document", ["service_id", "identity_kind", "identity_value"], key => ValProfile.Purpose((string)key[0], IdentityOf(key))) { Since = 12 },
         new("totp_secrets", "sealed_secret", ["subject"], key => TotpSecret.Purpose((string)key[0])) { Since = 6 },
-        new("trusted_issuers", "sealed_origin_secret", ["issuer"], key => OriginCheck.PurposeOf((string)key[0])) { Since = 16, Only = "sealed_origin_secret IS NOT NULL" },
+        new("trusted_issuers", "sealed_origin_secret", ["issuer"], key => OriginCheck.PurposeOf((string)key[0])) { Since = 16, Only = "sealed_origin_secret IS NOT NULL", HeldBy = Topic.Issuers },
         new("outbox", "body", ["receiver", "seq"], values => OutboxMessage.PurposeOf((string)values[2])) { Since = 3, Beside = ["message_id"], Only = $"form = {(int)OutboxForm.Sealed}" },
     ];
 

@@ -126,6 +126,8 @@ public sealed class SealedRows(IDatabase database)
                 keyValues[i].Value = key[i];
             changed += await update.ExecuteNonQueryAsync(cancel);
         }
+        if (changed > 0 && column.HeldBy is { } topic)
+            unit.Bump(topic);
         return changed;
     }, cancel);
 

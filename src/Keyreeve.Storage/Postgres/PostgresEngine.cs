@@ -134,6 +134,9 @@ public sealed class PostgresEngine : IDatabase
     public async ValueTask<bool> LeadsAsync(string job, CancellationToken cancel) => await _locks.LeadsAsync(job, cancel);
 
     /// <inheritdoc />
+    public async ValueTask ResignAsync(string job, CancellationToken cancel) => await _locks.ResignAsync(job, cancel);
+
+    /// <inheritdoc />
     public Task<IAsyncDisposable> AloneAsync(string what, CancellationToken cancel) => HoldAsync(_connections, _schema, PostgresLock.Alone(what), cancel);
 
     /// <inheritdoc />

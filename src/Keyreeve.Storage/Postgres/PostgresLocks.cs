@@ -53,6 +53,20 @@ internal sealed class PostgresLocks(PostgresConnections connections, string sche
         }, cancel);
     }
 
+    /// <summary>Lets go of a job that this node leads.</summary>
+    public Task ResignAsync(string job, CancellationToken cancel)
+    {
+        var name = PostgresLock.Job(job);
+        return TryAsync(async connection =>
+        {
+            if (!_held.Remove(name))
+                return false;
+            await using var unlock = new NpgsqlCommand("SELECT pg_advisory_unlock(@Key)", connection);
+            unlock.Parameters.AddWithValue("@Key", PostgresLock.Key(schema, name));
+            return (bool)(await unlock.ExecuteScalarAsync(cancel))!;
+        }, cancel);
+    }
+
     /// <summary>Makes sure that the connection lives, and takes the name again after a loss.</summary>
     public Task TendAsync(CancellationToken cancel) => TryAsync(async connection =>
     {

@@ -54,6 +54,9 @@ public sealed class PostgresReadOnly : IDatabase
     public ValueTask<bool> LeadsAsync(string job, CancellationToken cancel) => ValueTask.FromResult(false);
 
     /// <inheritdoc />
+    public ValueTask ResignAsync(string job, CancellationToken cancel) => ValueTask.CompletedTask;
+
+    /// <inheritdoc />
     /// <exception cref="NotSupportedException">Always.</exception>
     public Task<IAsyncDisposable> AloneAsync(string what, CancellationToken cancel) => throw SqliteReadOnly.OnlyReads();
 

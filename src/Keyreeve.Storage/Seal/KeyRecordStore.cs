@@ -14,13 +14,13 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     private const string Columns = "service_id, identity_kind, identity_value, updated_at, latest, removed_at, version";
     private const string ByKey = "service_id = @ServiceId AND identity_kind = @IdentityKind AND identity_value = @IdentityValue";
 
-    // The wrapped key of the service comes along: whether it is still the one that this node has unwrapped is seen without another look-up. The record's
-    // own row is asked through an index that hardly any record is in (migration 0017).
+    // The wrapped key of the service comes along: whether it is still the one that this node has unwrapped is seen without another look-up. Versions
+    // alone are nobody's: the record's own row must be there, not removed and with all its versions moved.
     private const string FindActive = $"""
         SELECT {ActiveColumns} FROM key_versions v
         LEFT JOIN service_keks k ON k.service_id = v.service_id AND k.version = v.kek_version
         WHERE v.service_id = @ServiceId AND v.identity_kind = @IdentityKind AND v.identity_value = @IdentityValue AND v.activates_at <= @Now
-        AND NOT EXISTS (SELECT 1 FROM key_records WHERE {ByKey} AND (removed_at > 0 OR length(sealed_payload) > 0))
+        AND EXISTS (SELECT 1 FROM key_records WHERE {ByKey} AND removed_at = 0 AND length(sealed_payload) = 0)
         """;
 
     // What the first finds nothing for: no record, a removed one, none that is active, or one whose payload was not moved yet.

@@ -3,6 +3,7 @@ using Dapper;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Keys;
 using Keyreeve.Seal;
+using Npgsql;
 
 namespace Keyreeve.Storage;
 
@@ -50,6 +51,15 @@ public sealed class SealStore(IDatabase database) : ISealStore
     /// <inheritdoc />
     public Task<ServiceKek?> FindKekAsync(string serviceId, long version, CancellationToken cancel) => OneAsync(
         $"SELECT {KekColumns} FROM service_keks WHERE service_id = @ServiceId AND version = @Version", new { ServiceId = serviceId, Version = version }, serviceId, cancel);
+
+    /// <inheritdoc />
+    public Task<IReadOnlyList<ServiceKek>> KeksOfAsync(IReadOnlyCollection<string> serviceIds, CancellationToken cancel) => serviceIds.Count == 0
+        ? Task.FromResult<IReadOnlyList<ServiceKek>>([])
+        : database.ReadAsync<IReadOnlyList<ServiceKek>>(async connection =>
+        {
+            var among = connection is NpgsqlConnection ? "= ANY(@ServiceIds)" : "IN @ServiceIds";
+            return [.. (await connection.QueryAsync<KekRow>($"SELECT {KekColumns} FROM service_keks WHERE service_id {among} AND destroyed_at = 0", new { ServiceIds = serviceIds.ToArray() })).Select(row => row.ToKek())];
+        }, cancel);
 
     /// <inheritdoc />
     public Task<IReadOnlyList<ServiceKek>> KeksAsync((string ServiceId, long Version)? after, int limit, CancellationToken cancel) => ManyAsync(

@@ -83,6 +83,9 @@ public sealed class SqliteEngine : IDatabase
     public ValueTask<bool> LeadsAsync(string job, CancellationToken cancel) => new(true);
 
     /// <summary>There is no other node.</summary>
+    public ValueTask ResignAsync(string job, CancellationToken cancel) => ValueTask.CompletedTask;
+
+    /// <summary>There is no other node.</summary>
     public Task<IAsyncDisposable> AloneAsync(string what, CancellationToken cancel) => Task.FromResult<IAsyncDisposable>(new Nobody());
 
     /// <inheritdoc />

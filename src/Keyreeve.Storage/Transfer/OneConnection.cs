@@ -37,6 +37,9 @@ public sealed class OneConnection(DbConnection connection, TimeProvider clock, s
     /// <summary>There is no other node.</summary>
     public ValueTask<bool> LeadsAsync(string job, CancellationToken cancel) => new(true);
 
+    /// <summary>There is no other node.</summary>
+    public ValueTask ResignAsync(string job, CancellationToken cancel) => ValueTask.CompletedTask;
+
     /// <summary>There is no other node, and so nothing to dispose but this.</summary>
     public Task<IAsyncDisposable> AloneAsync(string what, CancellationToken cancel) => Task.FromResult<IAsyncDisposable>(this);
 

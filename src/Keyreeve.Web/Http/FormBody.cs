@@ -9,6 +9,7 @@ namespace Keyreeve.Web.Http;
 /// Reads bodies with a limit and forms strictly. The framework's form reader would also take multipart, and would join repeated
 /// parameters so that nobody sees the repetition.
 /// </summary>
+[Spec("TS 33.434", "4.2")]
 public static class FormBody
 {
     /// <summary>The parameters of a form body, or of nothing when the body is empty.</summary>

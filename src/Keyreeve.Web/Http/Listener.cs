@@ -24,6 +24,7 @@ public sealed record Listener(string Name)
 public sealed record OnListeners(params string[] Names);
 
 /// <summary>Keeps endpoints to their listeners.</summary>
+[Spec("TS 33.434", "4.2")]
 public static class ListenerRouting
 {
     /// <summary>The endpoint answers on these listeners and is 404 on every other.</summary>

@@ -141,7 +141,7 @@ public sealed record KmRequest
             json.WriteString("requestId"u8, RequestId);
     }
 
-    /// <summary>True for a text that a ClientID, DeviceID or UserID may be.</summary>
+    /// <summary>True for a text that a ClientID, DeviceID, UserID or SKmsID may be: 1 to 255 octets of UTF-8 without control characters.</summary>
     public static bool IsIdentity(string text) => WhyNot("", text, 255) is null;
 
     /// <summary>The JSON member that carries an identity of this kind; null for a standalone ServiceID and for a kind that does not exist.</summary>

@@ -113,6 +113,23 @@ public sealed class CertificateTests(AdminFixture admin) : IClassFixture<AdminFi
     }
 
     [Fact]
+    public async Task Nobody_renews_a_certificate_whose_name_is_another_clients_by_now()
+    {
+        const string Name = "san_uri:urn:val:inherited";
+        var former = await AddClientAsync(Name);
+        var first = await IssueAsync(new JsonObject { ["clientId"] = former });
+        Assert.Equal(HttpStatusCode.NoContent, (await admin.DeleteAsync("/clients/" + former)).Status);
+        var next = await AddClientAsync(Name);
+        var refused = await admin.PostAsync($"/certificates/{first["serial"]}/renew", "{}");
+        Assert.Equal((HttpStatusCode.Conflict, "clientId"), (refused.Status, refused.Param));
+        Assert.Contains(next, refused.Detail, StringComparison.Ordinal);
+        // Nothing was issued in its place, and a certificate of its own it gets as before.
+        Assert.Null((await admin.GetAsync("/certificates/" + first["serial"])).Body["replacedBy"]);
+        var own = await IssueAsync(new JsonObject { ["clientId"] = next });
+        Assert.Equal(HttpStatusCode.Created, (await admin.PostAsync($"/certificates/{own["serial"]}/renew", "{}")).Status);
+    }
+
+    [Fact]
     public async Task A_renewal_has_the_same_names_and_another_key_and_the_one_before_goes_on_until_it_is_revoked()
     {
         var id = await AddClientAsync("san_uri:urn:val:renewed");

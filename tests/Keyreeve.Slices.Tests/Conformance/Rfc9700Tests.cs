@@ -47,6 +47,7 @@ public sealed class Rfc9700Tests(OpenIdServer server) : IClassFixture<OpenIdServ
     }
 
     [Fact]
+    [Proves("TS 33.434", "A.4.1")]
     public async Task Item_04_PKCE_is_demanded_by_default_S256_alone_and_not_to_be_downgraded()
     {
         await AddAsync("downgrade", c => c);
@@ -61,6 +62,7 @@ public sealed class Rfc9700Tests(OpenIdServer server) : IClassFixture<OpenIdServ
     [InlineData("token")]
     [InlineData("id_token token")]
     [InlineData("code token")]
+    [Proves("TS 33.434", "A.4.1")]
     public async Task Item_05_there_is_no_implicit_grant(string type) =>
         Assert.Equal("unsupported_response_type", (await server.NewUser().GoAsync(Seal(("response_type", type)).AuthorizeAddress))["error"]);
 
@@ -92,8 +94,12 @@ public sealed class Rfc9700Tests(OpenIdServer server) : IClassFixture<OpenIdServ
     }
 
     [Fact]
-    public async Task Item_09_there_is_no_password_grant() =>
-        (await server.PostAsync("/token", server.Server.Basic("openid-client"), ("grant_type", "password"), ("username", "alice"), ("password", "x"))).AssertError(HttpStatusCode.BadRequest, "unsupported_grant_type");
+    [Proves("TS 33.434", "A.4.1")]
+    public async Task Item_09_there_is_no_password_grant()
+    {
+        foreach (var client in (string[])["openid-client", "seal-client"])
+            (await server.PostAsync("/token", server.Server.Basic(client), ("grant_type", "password"), ("username", "alice"), ("password", "x"))).AssertError(HttpStatusCode.BadRequest, "unsupported_grant_type");
+    }
 
     [Fact]
     public async Task Item_10_asymmetric_client_authentication_is_offered() =>

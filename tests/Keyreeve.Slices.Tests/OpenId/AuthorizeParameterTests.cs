@@ -9,6 +9,7 @@ namespace Keyreeve.Slices.Tests.OpenId;
 /// Every required parameter of table A.4.2.2-1 spoilt in every way. The person has logged in and consented: a request that passed
 /// by mistake would come back with a code.
 /// </summary>
+[Proves("TS 33.434", "A.4.1")]
 [Proves("TS 33.434", "A.4.2.2")]
 [Proves("TS 33.434", "A.4.2.3")]
 [Proves("RFC 6749", "3.1")]

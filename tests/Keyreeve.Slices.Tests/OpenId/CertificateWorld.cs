@@ -88,6 +88,9 @@ public sealed class CertificateWorld : IAsyncLifetime
 {
     private readonly DirectoryInfo _files = Directory.CreateTempSubdirectory("keyreeve-test-");
 
+    /// <summary>Settings beside those of the certificates.</summary>
+    public IReadOnlyList<string> Settings { get; init; } = [];
+
     public OpenIdServer Server { get; private set; } = null!;
 
     public OutsideAuthority Pinned { get; } = new("CN=Pinned, O=Outside");
@@ -105,7 +108,7 @@ public sealed class CertificateWorld : IAsyncLifetime
         Revoked = Pinned.Issue("CN=val", n => n.AddDnsName("val.example"));
         await File.WriteAllTextAsync(AnchorsFile, Pinned.Certificate.ExportCertificatePem());
         await File.WriteAllTextAsync(CrlFile, Pinned.Crl(Revoked));
-        Server = await OpenIdServer.StartAsync("Clients:TrustAnchors=" + AnchorsFile, "Clients:RevocationLists=" + CrlFile);
+        Server = await OpenIdServer.StartAsync([.. Settings, "Clients:TrustAnchors=" + AnchorsFile, "Clients:RevocationLists=" + CrlFile]);
     }
 
     public async ValueTask DisposeAsync()

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
+using Keyreeve.Server.Hosting;
 using Keyreeve.Testing;
 using Keyreeve.Wire.OAuth;
 using Xunit;
@@ -139,11 +140,28 @@ public sealed class OriginCheckAttackTests : IAsyncLifetime
         Assert.Equal(0, _primary.Accepted);
     }
 
+    [Fact]
+    public async Task The_primary_is_asked_on_after_the_KEK_that_sealed_the_secret_has_been_retired()
+    {
+        _primary.Always("200 OK", "", "{\"active\":true}");
+        ExchangeWorld.Granted(await ExchangeAsync(Token()));
+        var (keeper, old) = (_server.Service<KekKeeper>(), _server.Service<Kek>().Id);
+        Assert.True((await keeper.RotateAsync(null, alone: true, Entry("kek.rotated"))).Succeeded(out _, out var refusal), refusal?.Operator);
+        await _server.Server.WaitForAsync(async () => (await keeper.CountAsync(CancellationToken.None)).All(c => c.KekId != old));
+        _server.Server.Time.Advance(TimeSpan.FromSeconds(31));
+        Assert.True((await keeper.RetireAsync(old, Entry("kek.retired"))).Succeeded(out _, out refusal), refusal?.Operator);
+        // What this node does twice a second: it rereads what it is told of, and nothing else.
+        await _server.Service<Core.Snapshots.SnapshotState>().RefreshAsync(CancellationToken.None);
+        ExchangeWorld.Granted(await ExchangeAsync(Token()));
+    }
+
+    private static Core.Audit.AuditEntry Entry(string kind) => new() { Kind = kind, Outcome = Core.Audit.AuditOutcome.Changed, At = 1 };
+
     private async Task TrustAsync(Partner partner, ScriptedPeer asked)
     {
         var origin = new OriginCheck(asked.Address("/introspect"), "serving:system", _server.Service<Kek>().Seal(OriginCheck.PurposeOf(partner.Issuer), Encoding.UTF8.GetBytes("se cret%")));
         Assert.True((await _server.Service<IDirectory>().SaveIssuerAsync(partner.Registration(["gate"]) with { Origin = origin }, create: true, null,
-            new Core.Audit.AuditEntry { Kind = "issuer.saved", Outcome = Core.Audit.AuditOutcome.Changed, At = 1 }, CancellationToken.None)).Succeeded(out _, out _));
+            Entry("issuer.saved"), CancellationToken.None)).Succeeded(out _, out _));
         await _server.Service<Core.Snapshots.SnapshotState>().RefreshAsync(CancellationToken.None);
     }
 

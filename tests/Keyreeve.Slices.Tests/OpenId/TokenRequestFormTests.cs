@@ -45,6 +45,7 @@ public sealed class TokenRequestFormTests(OpenIdServer server) : IClassFixture<O
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    [Proves("TS 33.434", "4.2")]
     public async Task A_body_over_64_KiB_is_413_with_and_without_a_length(bool chunked)
     {
         foreach (var path in (string[])["/token", "/introspect", "/revoke"])

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json.Nodes;
 using Keyreeve.Testing;
 using Xunit;
@@ -138,6 +139,21 @@ public sealed class KmAnswerTests(KmDoor door) : IClassFixture<KmDoor>
     public async Task The_subject_of_the_token_is_a_name_of_the_user_too_but_has_no_record_in_the_demo() =>
         (await door.AskAsync(door.Request(KmDoor.Pump, "userId", (string)door.Server.User("alice")["sub"]!), door.AliceToken)).Refused("02", 404);
 
+    [Fact]
+    [Proves("TS 33.434", "5.3.3")]
+    public async Task A_VAL_user_whose_ID_is_no_URI_has_a_UserUri_below_the_issuer()
+    {
+        await using var owner = await KeyOwner.StartAsync();
+        const string name = "ue 7/é";
+        var user = await owner.Caller.Host.AddUserAsync("seven");
+        await owner.Caller.Host.ChangeUserAsync("seven", u => u with { ValUserId = name });
+        (await owner.PutAsync(name, "the key of seven")).Is(HttpStatusCode.Created);
+        var token = (string)(await owner.Caller.SignInAsync(user, "openid seal:key_management"))["access_token"]!;
+        var answer = (await owner.Caller.SendAsync(HttpMethod.Post, "/seal/km/v1/requests", token, owner.Request(name, payload: null).ToJsonString())).Is(HttpStatusCode.OK);
+        Assert.Equal(("the key of seven", name), ((string?)answer.Json["payload"], (string?)answer.Json["userId"]));
+        Assert.Equal(owner.Caller.Server.Issuer + "/users/ue%207%2F%C3%A9", (string?)answer.Json["userUri"]);
+    }
+
     [Theory]
     [InlineData("GET")]
     [InlineData("PUT")]
@@ -152,6 +168,7 @@ public sealed class KmAnswerTests(KmDoor door) : IClassFixture<KmDoor>
     }
 
     [Fact]
+    [Proves("TS 33.434", "4.2")]
     public async Task The_door_stands_on_https_and_mtls_and_not_on_health()
     {
         foreach (var (listener, status) in new[] { ("mtls", 200), ("health", 404) })

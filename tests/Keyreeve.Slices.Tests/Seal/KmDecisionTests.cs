@@ -207,6 +207,19 @@ public sealed class KmDecisionTests : IDisposable
         Assert.All(all, p => Assert.Equal(p, Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(p))));
     }
 
+    [Theory]
+    [InlineData("sip:alice@val.example", "sip:alice@val.example")]
+    [InlineData("urn:uuid:00000000-0000-4000-8000-000000000007", "urn:uuid:00000000-0000-4000-8000-000000000007")]
+    [InlineData("sip:%C3%A9@val.example", "sip:%C3%A9@val.example")]
+    [InlineData("ue 7/é", Issuer + "/users/ue%207%2F%C3%A9")]
+    [InlineData("/rooted:path", Issuer + "/users/%2Frooted%3Apath")]
+    [InlineData("sip:alice and bob@val.example", Issuer + "/users/sip%3Aalice%20and%20bob%40val.example")]
+    [InlineData("sip:é@val.example", Issuer + "/users/sip%3A%C3%A9%40val.example")]
+    [InlineData(":", Issuer + "/users/%3A")]
+    [InlineData("sip", Issuer + "/users/sip")]
+    public void The_UserUri_is_an_absolute_URI_whatever_the_VAL_user_ID_is(string valUserId, string userUri) =>
+        Assert.Equal(userUri, RequestKeyMaterial.UserUriOf(Issuer, Token("u-alice", new ValClaims { ValUserId = valUserId })));
+
     private static KmRequest Request(string uri = Issuer + "/seal/km", string service = "s1", KmIdentityKind kind = KmIdentityKind.User, string value = "alice", int off = 0)
     {
         Assert.True(KmRequest.TryCreate(uri, service, new(kind, value), Now.ToUnixTimeSeconds() + off, "r", out var request, out var error), error?.Reason);

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Keyreeve.Engines.Tls;
 using Keyreeve.Slices.Tests.OpenId;
 using Keyreeve.Testing;
+using Keyreeve.Wire.OAuth;
 using Xunit;
 
 namespace Keyreeve.Slices.Tests.Seal;
@@ -13,6 +14,11 @@ namespace Keyreeve.Slices.Tests.Seal;
 [Proves("TS 33.434", "4.1")]
 public sealed class KmLimitTests
 {
+    /// <summary>One that both doors to which messages are posted read and echo, as far as they look at it.</summary>
+    private const string Body =
+        $$"""{"version":"1.0.0","sKmsUri":"https://localhost/seal/km","serviceId":"{{KmDoor.Pump}}","userId":"{{KmDoor.Alice}}","dateTime":1767225600,"payload":"material"}""";
+    private const string Records = "/seal/km/v1/services/pump-control/records";
+
     [Fact]
     public async Task A_client_that_asks_too_often_gets_429_and_others_go_on()
     {
@@ -55,7 +61,34 @@ public sealed class KmLimitTests
     }
 
     [Theory]
+    [InlineData("POST", KeyOwner.Door, "seal:key_provisioning")]
+    [InlineData("GET", Records, "seal:key_provisioning")]
+    [InlineData("GET", SealCaller.Profiles + "?val-service-id=pump-control&valUserId=x", "seal:user_profile")]
+    [InlineData("GET", SealCaller.Configurations + "?val-server-id=val-server", "seal:identity_provisioning")]
+    public async Task A_VAL_server_that_asks_too_often_gets_429_at_each_of_its_doors_and_others_go_on(string method, string path, string scope)
+    {
+        await using var caller = await SealCaller.StartAsync("Limits:PerClient=1/min burst 6");
+        await caller.Host.AddClientAsync(SealCaller.ValServer("other-server", SealCaller.Fleet) with { Scopes = ScopeList.Of([scope]) });
+        var (token, others) = (await caller.TokenAsync(scope), await caller.TokenAsync(scope, "other-server"));
+        HttpResponseMessage answer;
+        var asked = 0;
+        do
+        {
+            answer = await AskAsync(caller.Host.Http, method, path, token);
+            Assert.False(answer.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.NotFound, $"{answer.StatusCode}");
+        }
+        while (answer.StatusCode != HttpStatusCode.TooManyRequests && ++asked < 100);
+        Assert.NotEqual(0, asked);
+        await IsTooManyAsync(answer, method);
+        // Same source, another client: whatever it may do there, it need not wait.
+        answer = await AskAsync(caller.Host.Http, method, path, others);
+        Assert.False(answer.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.TooManyRequests, $"{answer.StatusCode}");
+    }
+
+    [Theory]
     [InlineData("POST", "/seal/km/v1/requests")]
+    [InlineData("POST", KeyOwner.Door)]
+    [InlineData("GET", Records)]
     [InlineData("GET", "/ss-kir/v1/key-records?val-service-id=pump-control")]
     [InlineData("GET", "/ss-upr/v1/val-services?valUserId=x")]
     [InlineData("GET", "/ss-ipp/v1/configurations?val-server-id=val-server")]
@@ -68,18 +101,9 @@ public sealed class KmLimitTests
         do
             answer = await AskAsync(server.Http, method, path);
         while (answer.StatusCode == HttpStatusCode.Unauthorized && ++asked < 100);
-        Assert.Equal(HttpStatusCode.TooManyRequests, answer.StatusCode);
-        Assert.InRange(answer.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(6));
-        var body = JsonNode.Parse(await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!.AsObject();
-        if (path.Contains("/km/", StringComparison.Ordinal))
-        {
-            Assert.Equal("01", (string?)body["errorCode"]);
-            Assert.True(body.ContainsKey("dateTime") && !body.ContainsKey("serviceId") && !body.ContainsKey("payload"));
-        }
-        else
-        {
-            Assert.Equal("application/problem+json", answer.Content.Headers.ContentType!.MediaType);
-        }
+        var body = await IsTooManyAsync(answer, method);
+        // What was not read, or not understood, is not echoed.
+        Assert.False(body.ContainsKey("serviceId"));
         Assert.Equal(HttpStatusCode.Unauthorized, (await AskAsync(elsewhere, method, path)).StatusCode);
     }
 
@@ -107,11 +131,27 @@ public sealed class KmLimitTests
         Assert.DoesNotContain("payload", answer.Text, StringComparison.Ordinal);
     }
 
-    private static async Task<HttpResponseMessage> AskAsync(HttpClient http, string method, string path)
+    /// <summary>429, in the words of the door: the messages have their error code, the resources a problem document.</summary>
+    private static async Task<JsonObject> IsTooManyAsync(HttpResponseMessage answer, string method)
+    {
+        Assert.Equal(HttpStatusCode.TooManyRequests, answer.StatusCode);
+        Assert.InRange(answer.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(6));
+        var body = JsonNode.Parse(await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!.AsObject();
+        Assert.Equal(method == "POST" ? "application/json" : "application/problem+json", answer.Content.Headers.ContentType!.MediaType);
+        if (method == "POST")
+        {
+            Assert.Equal("01", (string?)body["errorCode"]);
+            Assert.True(body.ContainsKey("dateTime") && !body.ContainsKey("payload") && !body.ContainsKey("result"));
+        }
+        return body;
+    }
+
+    private static async Task<HttpResponseMessage> AskAsync(HttpClient http, string method, string path, string? token = null)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        request.Headers.Authorization = token is null ? null : new("Bearer", token);
         if (method == "POST")
-            request.Content = new StringContent("""{"version":"1.0.0","serviceId":"pump-control"}""", Encoding.UTF8, "application/json");
+            request.Content = new StringContent(Body, Encoding.UTF8, "application/json");
         return await http.SendAsync(request, TestContext.Current.CancellationToken);
     }
 

@@ -6,6 +6,7 @@ using Keyreeve.Core.Identity;
 using Keyreeve.Slices.Tests.OpenId;
 using Keyreeve.Testing;
 using Keyreeve.Wire.Jose;
+using Keyreeve.Wire.OAuth;
 using Xunit;
 
 namespace Keyreeve.Slices.Tests.Seal;
@@ -209,6 +210,47 @@ public sealed class KmSignatureTests(SigningCaller caller) : IClassFixture<Signi
         Assert.Equal((HttpStatusCode.Forbidden, "04", "REQUEST_NOT_VALIDATED"), (unbound.Status, (string?)unbound.Json["errorCode"], (string?)unbound.Json["cause"]));
         var pretending = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Authorization", "Bearer " + caller.Token }, { "X-JWS-Signature", caller.Sign("") } } };
         Assert.Equal(HttpStatusCode.Forbidden, (await caller.Host.SendAsync(pretending)).Status);
+    }
+
+    /// <summary>A stolen secret and a certificate that the thief has made: the token is bound to it, and that proves nothing of the client.</summary>
+    [Theory]
+    [InlineData("by a secret alone", HttpStatusCode.Forbidden)]
+    [InlineData("by a secret beside its certificate", HttpStatusCode.Forbidden)]
+    [InlineData("by its certificate", HttpStatusCode.OK)]
+    [InlineData("by a key", HttpStatusCode.OK)]
+    [Proves("TS 29.549", "SS_KeyInfoRetrieval")]
+    public async Task A_token_that_is_bound_to_any_certificate_does_not_stand_for_a_signature(string how, HttpStatusCode status)
+    {
+        using var certificate = OutsideAuthority.SelfSigned("CN=shown");
+        using var registered = OutsideAuthority.SelfSigned("CN=registered");
+        var id = "signer-" + how.Replace(' ', '-');
+        var client = SigningCaller.ValServer(id) with { Scopes = ScopeList.Of(["seal:key_management", "seal:key_provisioning"]), Keys = caller.Keys, SignedKeyRequests = true, BoundTokens = true };
+        await caller.Host.AddClientAsync(how switch
+        {
+            "by a secret alone" => client,
+            "by a secret beside its certificate" => client with { AuthMethods = [ClientAuthMethod.SelfSignedTls, ClientAuthMethod.SecretBasic], CertificateThumbprints = [CertificateWorld.ThumbprintOf(registered)] },
+            "by its certificate" => client with { AuthMethods = [ClientAuthMethod.SelfSignedTls], CertificateThumbprints = [CertificateWorld.ThumbprintOf(certificate)] },
+            _ => client with { AuthMethods = [ClientAuthMethod.PrivateKeyJwt] },
+        });
+        using var mtls = caller.Host.Server.NewClient("mtls", certificate);
+        foreach (var (scope, path) in new[] { ("seal:key_management", $"{SealCaller.KeyRecords}?val-service-id=pump-control"), ("seal:key_provisioning", "/seal/km/v1/services/pump-control/records") })
+        {
+            using var ask = new HttpRequestMessage(HttpMethod.Post, "/token");
+            var form = new Dictionary<string, string> { ["grant_type"] = "client_credentials", ["scope"] = scope };
+            if (how.Contains("secret", StringComparison.Ordinal))
+                ask.Headers.Authorization = caller.Host.Server.Basic(id);
+            else if (how == "by its certificate")
+                form["client_id"] = id;
+            else
+                (form["client_assertion_type"], form["client_assertion"]) = ("urn:ietf:params:oauth:client-assertion-type:jwt-bearer", caller.Assertion(id, scope));
+            ask.Content = new FormUrlEncodedContent(form);
+            using var asked = await mtls.SendAsync(ask, TestContext.Current.CancellationToken);
+            var token = (string)JsonNode.Parse(await asked.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!["access_token"]!;
+            Assert.Equal(CertificateWorld.ConfirmationOf(certificate), (string)OpenIdServer.ClaimsOf(token)["cnf"]!["x5t#S256"]!);
+            using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Authorization", "Bearer " + token } } };
+            using var answer = await mtls.SendAsync(request, TestContext.Current.CancellationToken);
+            Assert.Equal((path, status), (path, answer.StatusCode));
+        }
     }
 
     /// <summary>Token, signature, message, SKmsUri, Date/Time, replay, ownership, look-up: the earliest fault decides, and all say the same.</summary>

@@ -1,16 +1,12 @@
-using System.Globalization;
 using System.Net;
-using System.Net.Http.Headers;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
-using System.Text.Json.Nodes;
 using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Identity;
 using Keyreeve.Server.Hosting;
 using Keyreeve.Slices.Tests.OpenId;
 using Keyreeve.Testing;
-using Keyreeve.Wire.OAuth;
 using Xunit;
+using static Keyreeve.Slices.Tests.Seal.SealSDoors;
 
 namespace Keyreeve.Slices.Tests.Seal;
 
@@ -18,9 +14,9 @@ namespace Keyreeve.Slices.Tests.Seal;
 [Proves("TS 33.434", "5.1.1.8")]
 public sealed class SealSTests(CertificateWorld world) : IClassFixture<CertificateWorld>
 {
-    private const string Pump = "pump-control";
+    private readonly SealSDoors _doors = new(world);
 
-    public static TheoryData<string> Doors => [.. (string[])["km", "kir", "upr", "ipp", "kp", "own"]];
+    public static TheoryData<string> Doors => [.. SealSDoors.All];
 
     public static TheoryData<string, string, string> Wrong => new()
     {
@@ -42,9 +38,9 @@ public sealed class SealSTests(CertificateWorld world) : IClassFixture<Certifica
     [MemberData(nameof(Doors))]
     public async Task With_its_certificate_and_its_token_a_VAL_server_comes_in(string door)
     {
-        var (id, name) = await NewServerAsync();
+        var (id, name) = await _doors.NewServerAsync();
         using var certificate = world.Pinned.Issue("CN=val", n => n.AddUri(new Uri(name)));
-        var answer = await AskAsync(door, "mtls", certificate, await TokenAsync(id, door), id);
+        var answer = await _doors.AskAsync(door, "mtls", certificate, await _doors.TokenAsync(id, door), id);
         // It owns nothing here: past the certificate the keys are refused for that.
         Assert.Equal(door switch { "upr" or "ipp" => HttpStatusCode.OK, "kp" => HttpStatusCode.BadRequest, _ => HttpStatusCode.Forbidden }, answer.Status);
     }
@@ -53,17 +49,17 @@ public sealed class SealSTests(CertificateWorld world) : IClassFixture<Certifica
     [MemberData(nameof(Doors))]
     public async Task Without_a_token_the_certificate_alone_is_refused(string door)
     {
-        var (id, name) = await NewServerAsync();
+        var (id, name) = await _doors.NewServerAsync();
         using var certificate = world.Pinned.Issue("CN=val", n => n.AddUri(new Uri(name)));
-        Assert.Equal(HttpStatusCode.Unauthorized, (await AskAsync(door, "mtls", certificate, null, id)).Status);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await _doors.AskAsync(door, "mtls", certificate, null, id)).Status);
     }
 
     [Theory]
     [MemberData(nameof(Doors))]
     public async Task On_listener_https_the_token_is_refused_with_the_reason(string door)
     {
-        var (id, _) = await NewServerAsync();
-        var answer = await AskAsync(door, "https", null, await TokenAsync(id, door), id);
+        var (id, _) = await _doors.NewServerAsync();
+        var answer = await _doors.AskAsync(door, "https", null, await _doors.TokenAsync(id, door), id);
         AssertRefused(door, answer, "this client calls with its certificate and the token, on listener mtls");
     }
 
@@ -71,16 +67,16 @@ public sealed class SealSTests(CertificateWorld world) : IClassFixture<Certifica
     [MemberData(nameof(Wrong))]
     public async Task Every_other_certificate_is_a_readable_401_with_its_reason_in_the_audit(string variant, string code, string text)
     {
-        var (id, name) = await NewServerAsync();
-        var (other, othersName) = await NewServerAsync();
+        var (id, name) = await _doors.NewServerAsync();
+        var (other, othersName) = await _doors.NewServerAsync();
         using var certificate = Certificate(variant, name, othersName);
-        foreach (var door in Doors.Select(d => d.Data))
+        foreach (var door in SealSDoors.All)
         {
-            var answer = await AskAsync(door, "mtls", certificate, await TokenAsync(id, door), id);
+            var answer = await _doors.AskAsync(door, "mtls", certificate, await _doors.TokenAsync(id, door), id);
             AssertRefused(door, answer, text);
         }
         await world.Server.Server.WaitForAsync(async () =>
-            (await AuditText.OfAsync(world.Server)).Split('\n').Count(l => l.Contains("\"seal_s\"", StringComparison.Ordinal) && l.Contains($"\"{id}\"", StringComparison.Ordinal) && l.Contains(code + ": ", StringComparison.Ordinal)) == Doors.Count);
+            (await AuditText.OfAsync(world.Server)).Split('\n').Count(l => l.Contains("\"seal_s\"", StringComparison.Ordinal) && l.Contains($"\"{id}\"", StringComparison.Ordinal) && l.Contains(code + ": ", StringComparison.Ordinal)) == SealSDoors.All.Length);
         if (variant == "another VAL server's")
             Assert.Contains($"the token is of client {id}, the certificate of {other}", await AuditText.OfAsync(world.Server), StringComparison.Ordinal);
     }
@@ -88,45 +84,45 @@ public sealed class SealSTests(CertificateWorld world) : IClassFixture<Certifica
     [Fact]
     public async Task A_URI_says_whose_a_certificate_is_and_a_DNS_name_only_when_no_URI_does()
     {
-        var (byUri, name) = await NewServerAsync();
-        var (byDns, host) = await NewServerAsync("san_dns:");
+        var (byUri, name) = await _doors.NewServerAsync();
+        var (byDns, host) = await _doors.NewServerAsync("san_dns:");
         using var both = world.Pinned.Issue("CN=val", n =>
         {
             n.AddUri(new Uri(name));
             n.AddDnsName(host);
         });
-        Assert.Equal(HttpStatusCode.OK, (await AskAsync("ipp", "mtls", both, await TokenAsync(byUri, "ipp"), byUri)).Status);
-        AssertRefused("ipp", await AskAsync("ipp", "mtls", both, await TokenAsync(byDns, "ipp"), byDns), "certificate and token are of different VAL servers");
+        Assert.Equal(HttpStatusCode.OK, (await _doors.AskAsync("ipp", "mtls", both, await _doors.TokenAsync(byUri, "ipp"), byUri)).Status);
+        AssertRefused("ipp", await _doors.AskAsync("ipp", "mtls", both, await _doors.TokenAsync(byDns, "ipp"), byDns), "certificate and token are of different VAL servers");
         // A URI that nobody registered identifies nobody; the DNS name does, in whatever case it is written.
         using var dns = world.Pinned.Issue("CN=val", n =>
         {
             n.AddUri(new Uri("urn:somebody"));
             n.AddDnsName(host.ToUpperInvariant());
         });
-        Assert.Equal(HttpStatusCode.OK, (await AskAsync("ipp", "mtls", dns, await TokenAsync(byDns, "ipp"), byDns)).Status);
+        Assert.Equal(HttpStatusCode.OK, (await _doors.AskAsync("ipp", "mtls", dns, await _doors.TokenAsync(byDns, "ipp"), byDns)).Status);
     }
 
     [Fact]
     public async Task Also_of_a_client_that_need_not_show_one_another_VAL_servers_certificate_is_refused()
     {
-        var (_, name) = await NewServerAsync();
+        var (_, name) = await _doors.NewServerAsync();
         using var theirs = world.Pinned.Issue("CN=val", n => n.AddUri(new Uri(name)));
         using var nobodys = world.Pinned.Issue("CN=val", n => n.AddUri(new Uri("urn:nobody")));
         var free = "free-" + TestContext.Current.Test!.UniqueID;
         await world.Server.AddClientAsync(SealCaller.ValServer(free));
-        var token = await TokenAsync(free, "ipp");
-        Assert.Equal(HttpStatusCode.OK, (await AskAsync("ipp", "https", null, token, free)).Status);
-        Assert.Equal(HttpStatusCode.OK, (await AskAsync("ipp", "mtls", null, token, free)).Status);
-        Assert.Equal(HttpStatusCode.OK, (await AskAsync("ipp", "mtls", nobodys, token, free)).Status);
-        AssertRefused("ipp", await AskAsync("ipp", "mtls", theirs, token, free), "certificate and token are of different VAL servers");
+        var token = await _doors.TokenAsync(free, "ipp");
+        Assert.Equal(HttpStatusCode.OK, (await _doors.AskAsync("ipp", "https", null, token, free)).Status);
+        Assert.Equal(HttpStatusCode.OK, (await _doors.AskAsync("ipp", "mtls", null, token, free)).Status);
+        Assert.Equal(HttpStatusCode.OK, (await _doors.AskAsync("ipp", "mtls", nobodys, token, free)).Status);
+        AssertRefused("ipp", await _doors.AskAsync("ipp", "mtls", theirs, token, free), "certificate and token are of different VAL servers");
     }
 
     [Fact]
     public async Task A_name_in_another_spelling_is_another_name()
     {
-        var (id, name) = await NewServerAsync();
+        var (id, name) = await _doors.NewServerAsync();
         using var certificate = world.Pinned.Issue("CN=val", n => n.AddUri(new Uri(name + "/")));
-        AssertRefused("ipp", await AskAsync("ipp", "mtls", certificate, await TokenAsync(id, "ipp"), id), "the certificate holds no name of a VAL server that is known here");
+        AssertRefused("ipp", await _doors.AskAsync("ipp", "mtls", certificate, await _doors.TokenAsync(id, "ipp"), id), "the certificate holds no name of a VAL server that is known here");
     }
 
     [Fact]
@@ -134,31 +130,31 @@ public sealed class SealSTests(CertificateWorld world) : IClassFixture<Certifica
     {
         var id = "later-" + TestContext.Current.Test!.UniqueID;
         await world.Server.AddClientAsync(SealCaller.ValServer(id));
-        var token = await TokenAsync(id, "ipp");
-        Assert.Equal(HttpStatusCode.OK, (await AskAsync("ipp", "https", null, token, id)).Status);
+        var token = await _doors.TokenAsync(id, "ipp");
+        Assert.Equal(HttpStatusCode.OK, (await _doors.AskAsync("ipp", "https", null, token, id)).Status);
         await world.Server.ChangeClientAsync(id, c => c with { RequireCertificate = true, TlsName = CertificateWorld.Named("san_uri:urn:val:" + id) });
-        Assert.Equal(HttpStatusCode.Unauthorized, (await AskAsync("ipp", "https", null, token, id)).Status);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await _doors.AskAsync("ipp", "https", null, token, id)).Status);
     }
 
     [Fact]
     public async Task A_token_that_is_bound_needs_its_own_certificate_and_the_registered_name()
     {
-        var (id, name) = await NewServerAsync();
+        var (id, name) = await _doors.NewServerAsync();
         await world.Server.ChangeClientAsync(id, c => c with { AuthMethods = [ClientAuthMethod.TlsClientAuth] });
         using var first = world.Pinned.Issue("CN=val", n => n.AddUri(new Uri(name)));
         using var second = world.Pinned.Issue("CN=val", n => n.AddUri(new Uri(name)));
         var token = (string)(await world.TokenAsync(first, id, ("scope", "seal:identity_provisioning"))).Json["access_token"]!;
-        Assert.Equal(HttpStatusCode.OK, (await AskAsync("ipp", "mtls", first, token, id)).Status);
-        AssertRefused("ipp", await AskAsync("ipp", "mtls", second, token, id), "the access token is not valid");
-        AssertRefused("ipp", await AskAsync("ipp", "https", null, token, id), "the access token is bound to a certificate: show it on listener mtls");
+        Assert.Equal(HttpStatusCode.OK, (await _doors.AskAsync("ipp", "mtls", first, token, id)).Status);
+        AssertRefused("ipp", await _doors.AskAsync("ipp", "mtls", second, token, id), "the access token is not valid");
+        AssertRefused("ipp", await _doors.AskAsync("ipp", "https", null, token, id), "the access token is bound to a certificate: show it on listener mtls");
     }
 
     [Fact]
     public async Task A_certificate_in_a_header_is_none()
     {
-        var (id, name) = await NewServerAsync();
+        var (id, name) = await _doors.NewServerAsync();
         using var certificate = world.Pinned.Issue("CN=val", n => n.AddUri(new Uri(name)));
-        var answer = await AskAsync("ipp", "mtls", null, await TokenAsync(id, "ipp"), id, ("X-Forwarded-Client-Cert", Uri.EscapeDataString(certificate.ExportCertificatePem())));
+        var answer = await _doors.AskAsync("ipp", "mtls", null, await _doors.TokenAsync(id, "ipp"), id, ("X-Forwarded-Client-Cert", Uri.EscapeDataString(certificate.ExportCertificatePem())));
         AssertRefused("ipp", answer, "this client calls with its certificate and the token, on listener mtls");
     }
 
@@ -167,8 +163,8 @@ public sealed class SealSTests(CertificateWorld world) : IClassFixture<Certifica
     [Proves("TS 33.434", "5.1.1.2")]
     public async Task A_group_and_a_location_management_server_are_clients_with_an_identity_each_and_the_groups_keys_are_records_of_its_ID()
     {
-        var (group, groupName) = await NewServerAsync();
-        var (location, locationName) = await NewServerAsync();
+        var (group, groupName) = await _doors.NewServerAsync();
+        var (location, locationName) = await _doors.NewServerAsync();
         await world.Server.ChangeClientAsync(group, c => c with { OwnedServices = [Pump], AuthMethods = [ClientAuthMethod.TlsClientAuth] });
         await world.Server.ChangeClientAsync(location, c => c with { AuthMethods = [ClientAuthMethod.TlsClientAuth] });
         using var groupCertificate = world.Pinned.Issue("CN=group management server", n => n.AddUri(new Uri(groupName)));
@@ -177,12 +173,12 @@ public sealed class SealSTests(CertificateWorld world) : IClassFixture<Certifica
         Assert.Equal(HttpStatusCode.Created, (await admin.PostAsync("/key-records", $$"""{"serviceId":"{{Pump}}","clientId":"group-7","payload":"key of group 7"}""")).StatusCode);
 
         var token = (string)(await world.TokenAsync(groupCertificate, group, ("scope", "seal:key_management"))).Json["access_token"]!;
-        var answer = await AskAsync("km", "mtls", groupCertificate, token, group, clientIdOfRecord: "group-7");
+        var answer = await _doors.AskAsync("km", "mtls", groupCertificate, token, group, clientIdOfRecord: "group-7");
         Assert.Equal((HttpStatusCode.OK, "key of group 7", "group-7"), (answer.Status, (string?)answer.Json["payload"], (string?)answer.Json["clientId"]));
         // The location management server has credentials of its own, and nothing of the groups.
         var others = (string)(await world.TokenAsync(locationCertificate, location, ("scope", "seal:key_management"))).Json["access_token"]!;
-        Assert.Equal(HttpStatusCode.Forbidden, (await AskAsync("km", "mtls", locationCertificate, others, location, clientIdOfRecord: "group-7")).Status);
-        Assert.Equal(HttpStatusCode.Unauthorized, (await AskAsync("km", "mtls", locationCertificate, token, location, clientIdOfRecord: "group-7")).Status);
+        Assert.Equal(HttpStatusCode.Forbidden, (await _doors.AskAsync("km", "mtls", locationCertificate, others, location, clientIdOfRecord: "group-7")).Status);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await _doors.AskAsync("km", "mtls", locationCertificate, token, location, clientIdOfRecord: "group-7")).Status);
         Assert.Equal(HttpStatusCode.Unauthorized, (await world.TokenAsync(locationCertificate, group)).Status);
     }
 
@@ -212,73 +208,5 @@ public sealed class SealSTests(CertificateWorld world) : IClassFixture<Certifica
         var parts = world.Server.Service<ServerParts>();
         var (_, pem, key) = parts.Pki.IssueClient(CaRole.Operators, new EntityRequest { CommonName = "val", Use = EntityUse.Client, Uris = [new(name)] }, parts.Clock.GetUtcNow());
         return X509Certificate2.CreateFromPem(pem, key);
-    }
-
-    /// <summary>A VAL server with a secret, so that its tokens are not bound, and a registered name.</summary>
-    private async Task<(string Id, string Name)> NewServerAsync(string kind = "san_uri:")
-    {
-        var id = "val-" + Guid.NewGuid().ToString("N", CultureInfo.InvariantCulture);
-        var name = kind == "san_uri:" ? "urn:val:" + id : id[..20] + ".example";
-        await world.Server.AddClientAsync(SealCaller.ValServer(id) with
-        {
-            RequireCertificate = true,
-            TlsName = CertificateWorld.Named(kind + name),
-            Scopes = ScopeList.Of(["seal:identity_provisioning", "seal:user_profile", "seal:key_management", "seal:key_provisioning"]),
-        });
-        return (id, name);
-    }
-
-    private async Task<string> TokenAsync(string id, string door)
-    {
-        var scope = door switch { "km" or "kir" => "seal:key_management", "kp" or "own" => "seal:key_provisioning", "upr" => "seal:user_profile", _ => "seal:identity_provisioning" };
-        var answer = await world.Server.PostAsync("/token", world.Server.Server.Basic(id), ("grant_type", "client_credentials"), ("scope", scope));
-        Assert.Equal(HttpStatusCode.OK, answer.Status);
-        return (string)answer.Json["access_token"]!;
-    }
-
-    private async Task<Answer> AskAsync(string door, string listener, X509Certificate2? certificate, string? token, string id, (string Name, string Value) header = default, string? clientIdOfRecord = null)
-    {
-        using var http = world.Server.Server.NewClient(listener, certificate);
-        using var request = door switch
-        {
-            "km" => new HttpRequestMessage(HttpMethod.Post, "/seal/km/v1/requests") { Content = new StringContent(KmRequest(clientIdOfRecord), Encoding.UTF8, "application/json") },
-            "kir" => new HttpRequestMessage(HttpMethod.Get, "/ss-kir/v1/key-records?val-service-id=" + Pump),
-            "kp" => new HttpRequestMessage(HttpMethod.Post, "/seal/km/v1/provisioning") { Content = new StringContent("{}", Encoding.UTF8, "application/json") },
-            "own" => new HttpRequestMessage(HttpMethod.Get, $"/seal/km/v1/services/{Pump}/records"),
-            "upr" => new HttpRequestMessage(HttpMethod.Get, "/ss-upr/v1/val-services?val-tgt-ue=" + Uri.EscapeDataString("""{"valUserId":"sip:alice@val.example"}""")),
-            _ => new HttpRequestMessage(HttpMethod.Get, "/ss-ipp/v1/configurations?val-server-id=" + id),
-        };
-        if (token is not null)
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
-        if (header.Name is not null)
-            request.Headers.TryAddWithoutValidation(header.Name, header.Value);
-        using var response = await http.SendAsync(request, TestContext.Current.CancellationToken);
-        return new Answer(response, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
-    }
-
-    private string KmRequest(string? clientId)
-    {
-        var request = new JsonObject
-        {
-            ["version"] = "1.0.0",
-            ["sKmsUri"] = (string)world.Server.Server.Demo["skmsUri"]!,
-            ["serviceId"] = Pump,
-            ["dateTime"] = world.Server.Server.Time.GetUtcNow().ToUnixTimeSeconds(),
-            ["requestId"] = Guid.NewGuid().ToString("N", CultureInfo.InvariantCulture),
-        };
-        if (clientId is not null)
-            request["clientId"] = clientId;
-        return request.ToJsonString();
-    }
-
-    private static void AssertRefused(string door, Answer answer, string text)
-    {
-        Assert.True(answer.Status == HttpStatusCode.Unauthorized, answer.Text);
-        // The message of TS 33.434 has an error code and no words; the reason stands in the challenge for all.
-        Assert.Contains(text, answer.Response.Headers.WwwAuthenticate.ToString(), StringComparison.Ordinal);
-        if (door is "km" or "kp")
-            Assert.Equal("03", (string)answer.Json["errorCode"]!);
-        else
-            Assert.Equal(text, (string)answer.Json["detail"]!);
     }
 }

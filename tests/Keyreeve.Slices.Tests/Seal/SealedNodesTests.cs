@@ -38,10 +38,33 @@ public sealed class SealedNodesTests
         await PostAsync(operatorOfTwo, "seal/unseal", new JsonObject { ["passphrase"] = "correct horse battery staple" });
         await IsGrantedAsync(two);
         // By now every key is wrapped by the newest root, on whichever node that was done.
-        await one.Server.WaitForAsync(async () => (long)JsonNode.Parse(await operatorOfOne.GetStringAsync("seal"))!["serviceKeys"]!["left"]! == 0);
+        await one.Server.WaitForAsync(async () => (long)(await StatusAsync(operatorOfOne))["serviceKeys"]!["left"]! == 0);
         await IsGrantedAsync(one);
         await IsGrantedAsync(two);
     }
+
+    [Fact]
+    public async Task A_node_that_led_and_was_sealed_does_not_hold_up_a_rotation_on_another()
+    {
+        var database = "Storage:Connection=" + await (await TestPostgres.SharedAsync()).NewDatabaseAsync();
+        await using var one = await KmDoor.OfAsync(await TestServer.StartAsync(database, "Node=one"));
+        await using var two = await KmDoor.OfAsync(await TestServer.StartBesideAsync(one.Server, database, "Node=two"));
+        using var operatorOfOne = OperatorOf(one.Server);
+        using var operatorOfTwo = OperatorOf(one.Server, two.Server);
+        // The first one was there first: it leads.
+        await two.Server.WaitForAsync(async () => (string)(await StatusAsync(operatorOfTwo))["rewrap"]!["state"]! == "elsewhere");
+        await PostAsync(operatorOfOne, "seal/lock", null);
+        await PostAsync(operatorOfTwo, "seal/rotate", null);
+        await two.Server.WaitForAsync(async () => (long)(await StatusAsync(operatorOfTwo))["serviceKeys"]!["left"]! == 0);
+        await IsGrantedAsync(two);
+        // The others had their time to follow.
+        two.Server.Time.Advance(TimeSpan.FromMinutes(2));
+        await two.Server.WaitForAsync(async () => (await StatusAsync(operatorOfTwo))["roots"]!.AsArray().Count == 1);
+        await PostAsync(operatorOfOne, "seal/unseal", null);
+        await IsGrantedAsync(one);
+    }
+
+    private static async Task<JsonNode> StatusAsync(HttpClient admin) => JsonNode.Parse(await admin.GetStringAsync("seal"))!;
 
     private static async Task IsGrantedAsync(KmDoor door)
     {

@@ -56,7 +56,7 @@ public sealed class SealedStoreTests
         Assert.Equal(HttpStatusCode.OK, (await sealing.RetrieveAsync("val-service-id=pump-control")).Status);
 
         var lines = await door.StopAndReadAuditAsync();
-        Assert.Equal(["Refused", "Changed"], lines.Where(l => (string?)l["kind"] == "seal.unsealed").Select(l => (string)l["outcome"]!));
+        Assert.Equal(["Refused", "Refused", "Refused", "Changed"], lines.Where(l => (string?)l["kind"] == "seal.unsealed").Select(l => (string)l["outcome"]!));
         Assert.All(lines.Select(l => l.ToJsonString()).Concat(door.Log.All), text => Assert.DoesNotContain(Passphrase, text, StringComparison.Ordinal));
     }
 
@@ -112,7 +112,11 @@ public sealed class SealedStoreTests
         Assert.Equal(3, (long)(await sealing.DoneAsync("/rotate", Of(("key", Base64Url.EncodeToString(key.Span))))).Body["root"]!);
         await sealing.WrappedAsync();
         await sealing.IsGrantedAsync();
-        var audit = string.Join('\n', (await sealing.Door.StopAndReadAuditAsync()).Select(l => l.ToJsonString()).Concat(sealing.Door.Log.All));
+        var lines = await sealing.Door.StopAndReadAuditAsync();
+        // Of another set, mistyped, made up; and a key that is not the seal's.
+        Assert.Equal(3, lines.Count(l => ((string?)l["kind"], (string?)l["outcome"]) == ("seal.unsealed", "Refused")));
+        Assert.Equal(["Refused", "Changed"], lines.Where(l => (string?)l["kind"] == "seal.rotated").Select(l => (string)l["outcome"]!));
+        var audit = string.Join('\n', lines.Select(l => l.ToJsonString()).Concat(sealing.Door.Log.All));
         Assert.DoesNotContain(Base64Url.EncodeToString(key.Span), audit, StringComparison.Ordinal);
         Assert.All(shares, share => Assert.DoesNotContain(Base64Url.EncodeToString(share.Y)[..20], audit, StringComparison.Ordinal));
 
@@ -177,6 +181,42 @@ public sealed class SealedStoreTests
             answers.Add((await sealing.PostAsync("/unseal", Of(("key", UnsealKey.NewFile())))).Status);
         Assert.Equal(HttpStatusCode.Forbidden, answers[0]);
         Assert.Equal(HttpStatusCode.TooManyRequests, answers[^1]);
+    }
+
+    [Fact]
+    public async Task A_rotation_by_a_wrong_passphrase_leaves_its_line_in_the_audit()
+    {
+        await using var sealing = await SealedDoor.StartAsync();
+        await sealing.DoneAsync("/init", Of(("method", "passphrase"), ("passphrase", Passphrase)));
+        Assert.Equal(HttpStatusCode.Forbidden, (await sealing.PostAsync("/rotate", Of(("passphrase", "wrong horse battery staple")))).Status);
+        Assert.Equal(2, (long)(await sealing.StatusAsync())["root"]!);
+        var lines = await sealing.Door.StopAndReadAuditAsync();
+        Assert.Equal("Refused", (string?)Assert.Single(lines, l => (string?)l["kind"] == "seal.rotated")["outcome"]);
+        Assert.All(lines, l => Assert.DoesNotContain("horse", l.ToJsonString(), StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Locking_does_not_wait_for_the_audit()
+    {
+        await using var sealing = await SealedDoor.StartAsync();
+        await ExecuteAsync("CREATE TRIGGER no_audit BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no audit today'); END");
+        Assert.InRange((int)(await sealing.PostAsync("/lock")).Status, 500, 599);
+        Assert.True((bool)(await sealing.StatusAsync())["sealed"]!);
+        await ExecuteAsync("DROP TRIGGER no_audit");
+        (await sealing.Door.AskAsync(sealing.Door.Request(), sealing.Door.AliceToken)).Refused("01", 500);
+        Assert.Contains(sealing.Door.Log.All, text => text.Contains("no line of it is in the audit", StringComparison.Ordinal));
+        // Who locks once more has it audited.
+        await sealing.DoneAsync("/lock");
+        Assert.Single(await sealing.Door.StopAndReadAuditAsync(), l => (string?)l["kind"] == "seal.locked");
+
+        async Task ExecuteAsync(string sql)
+        {
+            await using var connection = new SqliteConnection($"Data Source={sealing.Server.Folder.Database};Pooling=False");
+            await connection.OpenAsync(TestContext.Current.CancellationToken);
+            await using var command = connection.CreateCommand();
+            command.CommandText = sql;
+            await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        }
     }
 
     [Fact]

@@ -117,6 +117,14 @@ public sealed class SigningCaller : IAsyncLifetime
         return header + ".." + Text(sign([.. Encoding.ASCII.GetBytes(header + "."), .. Encoding.UTF8.GetBytes(body)]));
     }
 
+    /// <summary>By which a client with these keys authenticates (private_key_jwt).</summary>
+    public string Assertion(string clientId, string jwtId)
+    {
+        using var key = ClientSigningKey.FromEcdsa(ECDsa.Create(P256.ExportParameters(includePrivateParameters: true)), "p256");
+        var claims = new JsonObject { ["iss"] = clientId, ["sub"] = clientId, ["aud"] = Host.Issuer, ["iat"] = Door.Now, ["exp"] = Door.Now + 60, ["jti"] = jwtId };
+        return JwsWriter.Write(JwsWriter.Header(key, null), Encoding.UTF8.GetBytes(claims.ToJsonString()), key);
+    }
+
     public static string Text(byte[] octets) => Base64Url.EncodeToString(octets);
 
     public async Task RefusedAsync(string body, params string[] signatures)

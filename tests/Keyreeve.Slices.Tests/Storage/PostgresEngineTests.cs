@@ -297,6 +297,21 @@ public sealed class PostgresEngineTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_node_that_resigns_leaves_that_job_to_another_and_only_that()
+    {
+        Assert.True(await _one.LeadsAsync("sweep", None));
+        Assert.True(await _one.LeadsAsync("another", None));
+        await _two.ResignAsync("sweep", None);
+        Assert.False(await _two.LeadsAsync("sweep", None));
+        await _one.ResignAsync("sweep", None);
+        await _one.ResignAsync("sweep", None);
+        Assert.True(await _two.LeadsAsync("sweep", None));
+        Assert.False(await _one.LeadsAsync("sweep", None));
+        Assert.False(await _two.LeadsAsync("another", None));
+        await Assert.ThrowsAsync<StoreRefusedException>(() => OpenAsync("one"));
+    }
+
+    [Fact]
     public async Task A_change_on_one_node_wakes_the_other()
     {
         // The first thing heard is that it listens.

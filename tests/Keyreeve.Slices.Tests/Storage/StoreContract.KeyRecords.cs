@@ -76,6 +76,17 @@ public abstract partial class StoreContract
     }
 
     [Fact]
+    public async Task Versions_whose_record_is_gone_are_given_to_nobody()
+    {
+        var record = await AddRecordAsync(Samples.Record("service", KmIdentityKind.User, "user"));
+        Assert.NotNull((await ActiveAsync(record))!.Version);
+        // As a node that knows of no versions leaves them.
+        await Database.WriteAsync(unit => unit.ExecuteAsync("DELETE FROM key_records WHERE identity_value = 'user'", new { }), None);
+        Assert.Null(await ActiveAsync(record));
+        Assert.Equal((null, 0), ((await ReadAsync(record)).Record, (await ReadAsync(record)).Versions.Count));
+    }
+
+    [Fact]
     [Proves("TS 33.434", "5.3.2")]
     public async Task No_split_of_a_key_meets_another_record()
     {

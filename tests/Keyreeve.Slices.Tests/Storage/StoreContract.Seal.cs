@@ -146,6 +146,62 @@ public abstract partial class StoreContract
     }
 
     [Fact]
+    public async Task Keys_that_another_node_destroyed_rotated_or_wrapped_anew_are_not_kept_unwrapped()
+    {
+        using var kek = Kek.FromBytes(KekOctets(1));
+        var (roots, vault, provisioning) = await OpenSealAsync(kek);
+        using var open = roots;
+        foreach (var service in (string[])["destroyed", "wrapped anew", "rotated", "same"])
+            Value(await provisioning.SaveAsync(new(service, KmIdentity.ServiceOnly, Encoding.UTF8.GetBytes(service), null, 0), null, Now, Entry(), None));
+        await vault.DropStaleAsync(Stores.Seal, None);
+        Assert.Equal(4, vault.KeptKeys);
+        // As another node does it: nobody tells this vault.
+        Assert.Equal(1, await Stores.Seal.DestroyAsync("destroyed", Now, Entry(), None));
+        var former = (await Stores.Seal.FindKekAsync("wrapped anew", None))!;
+        Assert.Equal(1, await Stores.Seal.RewrapKeksAsync([(former, vault.Rewrap(former)!)], None));
+        Assert.True(await Stores.Seal.AddKekAsync(vault.NewKek("rotated", 2, Now)!, null, None));
+        await Stores.KeyRecords.RewrapAsync([.. (await Stores.KeyRecords.BelowAsync("rotated", 2, null, 10, None)).Select(b => (b, b.Version with { KekVersion = 2 }))], None);
+        Assert.True(await Stores.Seal.RetireKekAsync("rotated", 1, Entry(), None));
+        await vault.DropStaleAsync(Stores.Seal, None);
+        Assert.Equal(1, vault.KeptKeys);
+        Assert.Equal("wrapped anew", await OpenAsync("wrapped anew"));
+        Assert.Equal("same", await OpenAsync("same"));
+        Assert.Equal(2, vault.KeptKeys);
+        roots.Lock();
+        await vault.DropStaleAsync(Stores.Seal, None);
+        Assert.Equal(0, vault.KeptKeys);
+
+        async Task<string> OpenAsync(string service) => (await Stores.KeyRecords.FindActiveAsync(service, KmIdentity.ServiceOnly, Now, None)) is { Version: { } version } found
+            ? Encoding.UTF8.GetString(Value(vault.Open(KeyRecord.Purpose(service, KmIdentity.ServiceOnly), version, found.Kek)))
+            : "none";
+    }
+
+    [Fact]
+    public async Task Dropping_a_key_disturbs_nobody_who_uses_it()
+    {
+        using var kek = Kek.FromBytes(KekOctets(1));
+        var (roots, vault, provisioning) = await OpenSealAsync(kek);
+        using var open = roots;
+        Value(await provisioning.SaveAsync(new("service", KmIdentity.ServiceOnly, [1, 2, 3], null, 0), null, Now, Entry(), None));
+        var found = (await Stores.KeyRecords.FindActiveAsync("service", KmIdentity.ServiceOnly, Now, None))!;
+        // The same key wrapped three times: each user finds another's in its place, and the store knows two of them not.
+        ServiceKek[] wrapped = [found.Kek!, vault.Rewrap(found.Kek!)!, vault.Rewrap(found.Kek!)!];
+        var name = KeyRecord.Purpose("service", KmIdentity.ServiceOnly);
+        var users = wrapped.Select(k => Task.Run(() =>
+        {
+            for (var i = 0; i < 3000; i++)
+            {
+                Assert.Equal([1, 2, 3], Value(vault.Open(name, found.Version!, k)));
+                Value(vault.Rewrap(name, found.Version!, k, k));
+            }
+        })).ToArray();
+        var all = Task.WhenAll(users);
+        while (!all.IsCompleted)
+            await vault.DropStaleAsync(Stores.Seal, None);
+        await all;
+    }
+
+    [Fact]
     public async Task A_record_keeps_a_number_of_versions_and_those_that_are_past_make_room()
     {
         using var kek = Kek.FromBytes(KekOctets(1));

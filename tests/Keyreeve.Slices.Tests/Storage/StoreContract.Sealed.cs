@@ -1,5 +1,7 @@
 using System.Text;
+using Keyreeve.Core.Identity;
 using Keyreeve.Core.Keys;
+using Keyreeve.Core.Snapshots;
 using Keyreeve.Seal;
 using Keyreeve.Storage;
 using Keyreeve.Wire.Seal;
@@ -53,6 +55,26 @@ public abstract partial class StoreContract
             Assert.Equal(1, profile.Version); // nobody's ETag is void by it
         }
         Assert.Equal(0, (await RewrapAsync(both)).Rewrapped);
+    }
+
+    [Fact]
+    public async Task Nodes_are_told_when_a_value_that_they_hold_sealed_was_sealed_anew()
+    {
+        using var before = Kek.FromBytes(KekOctets(1));
+        await SealSomeAsync(before, 1);
+        using var both = new Kek(SealingKey.FromBytes(KekOctets(2)), [SealingKey.FromBytes(KekOctets(1))]);
+        // Private keys and profiles are not held sealed: nobody reads them again for it.
+        var told = await Stores.Changes.ReadAsync(None);
+        Assert.Equal(3, (await RewrapAsync(both)).Rewrapped);
+        Assert.Equal(told, await Stores.Changes.ReadAsync(None));
+
+        var issuer = Samples.FullIssuer();
+        Value(await Stores.Directory.SaveIssuerAsync(issuer with { Origin = issuer.Origin! with { SealedSecret = before.Seal(OriginCheck.PurposeOf(issuer.Issuer), "secret"u8) } }, create: true, null, Entry(), None));
+        var version = (await Stores.Changes.ReadAsync(None))[Topic.Issuers];
+        Assert.Equal(1, (await RewrapAsync(both)).Rewrapped);
+        Assert.Equal(version + 1, (await Stores.Changes.ReadAsync(None))[Topic.Issuers]);
+        Assert.Equal(0, (await RewrapAsync(both)).Rewrapped);
+        Assert.Equal(version + 1, (await Stores.Changes.ReadAsync(None))[Topic.Issuers]);
     }
 
     [Fact]

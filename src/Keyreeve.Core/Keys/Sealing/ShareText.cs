@@ -46,16 +46,23 @@ public static class ShareText
             || parts[3].Length != Base64Url.GetEncodedLength(SealingKey.KeySize + CheckSize) || !Base64Url.IsValid(parts[3]))
             return false;
         var octets = Base64Url.DecodeFromChars(parts[3]);
-        var y = octets[..^CheckSize];
-        if (!CryptographicOperations.FixedTimeEquals(CheckOf(HeadOf(parts[1], x), y), octets.AsSpan(y.Length)))
-            return false;
-        (set, share) = (parts[1], new Share(x, y));
-        return true;
+        try
+        {
+            var y = octets.AsSpan(..^CheckSize);
+            if (!CryptographicOperations.FixedTimeEquals(CheckOf(HeadOf(parts[1], x), y), octets.AsSpan(y.Length)))
+                return false;
+            (set, share) = (parts[1], new Share(x, y.ToArray()));
+            return true;
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(octets);
+        }
     }
 
     private static string HeadOf(string set, byte x) => string.Create(CultureInfo.InvariantCulture, $"{Prefix}{set}-{x:00}-");
 
-    private static byte[] CheckOf(string head, byte[] y)
+    private static byte[] CheckOf(string head, ReadOnlySpan<byte> y)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.ASCII.GetBytes(head));

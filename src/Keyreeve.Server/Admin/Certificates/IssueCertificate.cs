@@ -23,8 +23,6 @@ internal static class IssueCertificate
             return wrong;
         if (!CertificateJson.ReadKey(body).Succeeded(out var key, out refusal))
             return refusal;
-        if (await WhyNotTheirsAsync(request, asked, client?.ClientId) is { } taken)
-            return taken;
         return await RunAsync(request, authority, asked, key, client?.ClientId, replaces: null);
     }
 
@@ -32,6 +30,9 @@ internal static class IssueCertificate
     public static async Task<AdminAnswer> RunAsync(AdminRequest request, CaRole authority, EntityRequest asked, AskedKey key, string? clientId, string? replaces)
     {
         var (parts, now) = (request.Admin.Parts, request.Admin.Now);
+        // A renewal too: since the certificate before was issued its client may have gone, and the name to another one.
+        if (await WhyNotTheirsAsync(request, asked, clientId) is { } taken)
+            return taken;
         if (!parts.Pki.Issue(authority, asked, key.Public, now).Succeeded(out var certificate, out var refusal))
             return refusal;
         using (certificate)
@@ -55,7 +56,7 @@ internal static class IssueCertificate
             if (RegisteredName.TryRead(kind, text, out var name, out _)
                 && (await request.Admin.Parts.Stores.Directory.FindClientsByTlsNameAsync(name, request.Cancel)) is { Count: > 0 } owners
                 && owners.All(owner => owner.ClientId != clientId))
-                return Refusal.About(RefusalCode.Conflict, "clientId", $"{JsonBody.Shown(text)} is the name of client {owners[0].ClientId}: say that clientId");
+                return Refusal.About(RefusalCode.Conflict, "clientId", $"{JsonBody.Shown(text)} is the name of client {owners[0].ClientId}: issue one with that clientId");
         return null;
     }
 }

@@ -10,6 +10,8 @@ namespace Keyreeve.Interop.Engines.Tls;
 /// </summary>
 [Collection(SharedWorld.Name)]
 [Proves("TS 33.210", "6.2")]
+[Proves("TS 33.434", "5.1.1.5")]
+[Proves("TS 33.434", "5.1.2.1")]
 public sealed class PeerTests(InteropWorld world) : IDisposable
 {
     private const string Request = "GET /.well-known/openid-configuration HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";

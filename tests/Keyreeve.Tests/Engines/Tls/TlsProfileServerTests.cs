@@ -11,6 +11,8 @@ namespace Keyreeve.Tests.Engines.Tls;
 
 /// <summary>What openssl s_client can and cannot agree on with a listener of ours.</summary>
 [Proves("TS 33.210", "6.2")]
+[Proves("TS 33.434", "5.1.1.5")]
+[Proves("TS 33.434", "5.1.2.1")]
 public sealed class TlsProfileServerTests : IDisposable
 {
     private readonly TestAuthorities _authorities = new(TimeProvider.System.GetUtcNow());
