@@ -53,12 +53,11 @@ public sealed class CrashTests
     private static async Task RunFolderAsync(string engine, Func<Task<FaultServer>> make, int first, int lives, Func<FaultServer, Task> killAsync)
     {
         var random = new Random(FaultSettings.Seed + first);
-        var provision = new ProvisionWork(new Random(random.Next()), "one-");
-        var second = new ProvisionWork(new Random(random.Next()), "two-");
         Work[] works =
         [
             new RefreshWork(new Random(random.Next())), new RefreshWork(new Random(random.Next())), new CodeWork(new Random(random.Next())),
-            new KeyWork(), new RevokeWork(), provision, second,
+            new KeyWork(), new RevokeWork(), new ProvisionWork(new Random(random.Next()), "one-"), new ProvisionWork(new Random(random.Next()), "two-"),
+            new OwnedKeyWork(new Random(random.Next()), byMessage: true), new OwnedKeyWork(new Random(random.Next()), byMessage: false), new ConfigurationWork(new Random(random.Next())),
         ];
         var kinds = works.Select(w => w.Kind).Distinct().ToList();
         var linesOf = new Dictionary<string, int>(StringComparer.Ordinal);
@@ -72,7 +71,7 @@ public sealed class CrashTests
                 await FireAndKillAsync(server, works, moment, isLast: life + 1 == first + lives, killAsync);
                 await CheckAsync(server, works);
                 await server.ReadAuditAsync(linesOf);
-                foreach (var (name, lines) in provision.ExpectedLines.Concat(second.ExpectedLines))
+                foreach (var (name, lines) in works.SelectMany(w => w.ExpectedLines))
                     Assert.True(lines == linesOf.GetValueOrDefault(name), $"{name}: {linesOf.GetValueOrDefault(name)} lines of the audit for {lines} changes");
             }
             catch (Exception e)

@@ -84,10 +84,13 @@ internal abstract class FaultServer : IAsyncDisposable
     private static void Count(AuditLine line, Dictionary<string, int> linesOf)
     {
         using var json = JsonDocument.Parse(line.Json);
-        var kind = json.RootElement.GetProperty("kind").GetString()!.Split('.');
-        if (kind is not [("user" or "client" or "key_record") and var thing, "created" or "changed" or "removed"])
+        var kind = json.RootElement.GetProperty("kind").GetString()!;
+        // The VAL servers' doors write a line for a refusal too.
+        var isChange = json.RootElement.GetProperty("outcome").GetString() == nameof(AuditOutcome.Changed);
+        var isCounted = kind.Split('.') is ["user" or "client" or "key_record", "created" or "changed" or "removed"] || (isChange && kind is "km.provision" or "km.record" or "idm.configuration");
+        if (!isCounted)
             return;
-        var name = json.RootElement.GetProperty(thing == "client" ? "clientId" : "subject").GetString()!;
+        var name = json.RootElement.GetProperty(kind.StartsWith("client.", StringComparison.Ordinal) ? "clientId" : "subject").GetString()!;
         linesOf[name] = linesOf.GetValueOrDefault(name) + 1;
     }
 }

@@ -18,8 +18,7 @@ internal sealed class ProvisionWork(Random random, string prefix) : Work
 
     public override string Kind => "admin";
 
-    /// <summary>By the audit's name of each thing: how many lines it must have.</summary>
-    public IReadOnlyDictionary<string, int> ExpectedLines => _things.Where(t => t.AuditName is not null).ToDictionary(t => t.AuditName!, t => (int)t.Version + (t.Removed ? 1 : 0));
+    public override IReadOnlyDictionary<string, int> ExpectedLines => _things.Where(t => t.AuditName is not null).ToDictionary(t => t.AuditName!, t => (int)t.Version + (t.Removed ? 1 : 0));
 
     public override Task PrepareAsync(Peer peer) => Task.CompletedTask;
 

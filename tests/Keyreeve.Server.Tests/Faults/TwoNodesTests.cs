@@ -98,13 +98,26 @@ public sealed class TwoNodesTests(TwoNodes nodes) : IClassFixture<TwoNodes>, IDi
         }
     }
 
+    /// <summary>The one promise of time that is held everywhere. Best of three: a machine that is busy may be late, one that never hears in time may not.</summary>
     [Fact]
-    public async Task A_token_that_is_revoked_on_one_is_refused_on_the_other()
+    public async Task A_token_that_is_revoked_on_one_is_refused_on_the_other_within_a_second()
     {
-        var token = (string)(await _a.Client.SignInAsync())["access_token"]!;
-        Assert.True(await _b.Client.IsActiveAsync(token));
-        await _a.Client.RevokeAsync(token);
-        await SoonAsync("a revocation is known", async () => !await _b.Client.IsActiveAsync(token));
+        var best = TimeSpan.MaxValue;
+        for (var round = 0; round < 3; round++)
+        {
+            var token = (string)(await _a.Client.SignInAsync())["access_token"]!;
+            foreach (var node in (Peer[])[_a, _b])
+            {
+                Assert.True(await node.Client.IsActiveAsync(token));
+                await node.Client.GetKeysAsync(token);
+            }
+            await _a.Client.RevokeAsync(token);
+            var took = await UntilAsync("a revocation is known", async () => !await _b.Client.IsActiveAsync(token));
+            var (status, body) = await _b.Client.AskForKeysAsync(token);
+            Assert.True(status == HttpStatusCode.Unauthorized, $"{status}: {body}");
+            best = took < best ? took : best;
+        }
+        Assert.True(best < TimeSpan.FromSeconds(1), $"a revocation is known after {best.TotalMilliseconds:0} ms, at best");
     }
 
     [Fact]
@@ -151,14 +164,21 @@ public sealed class TwoNodesTests(TwoNodes nodes) : IClassFixture<TwoNodes>, IDi
 
     private static long Now() => TimeProvider.System.GetUtcNow().ToUnixTimeSeconds();
 
-    /// <summary>Within a generous deadline; how long it took is said, and held to what is promised where nothing else uses the machine.</summary>
+    /// <summary>Within a generous deadline; how long it took is held to what is promised where nothing else uses the machine.</summary>
     private static async Task SoonAsync(string what, Func<Task<bool>> holds)
+    {
+        var took = await UntilAsync(what, holds);
+        Assert.True(!FaultSettings.IsLong || took < TimeSpan.FromSeconds(1), $"{what} after {took.TotalMilliseconds:0} ms");
+    }
+
+    /// <summary>How long it took, which is said too.</summary>
+    private static async Task<TimeSpan> UntilAsync(string what, Func<Task<bool>> holds)
     {
         var since = TimeProvider.System.GetTimestamp();
         while (!await holds())
             Assert.True(TimeProvider.System.GetElapsedTime(since) < TimeSpan.FromSeconds(60), what + ": not within a minute");
         var took = TimeProvider.System.GetElapsedTime(since);
         FaultSettings.Say($"{what} on the other node after {took.TotalMilliseconds:0} ms");
-        Assert.True(!FaultSettings.IsLong || took < TimeSpan.FromSeconds(1), $"{what} after {took.TotalMilliseconds:0} ms");
+        return took;
     }
 }

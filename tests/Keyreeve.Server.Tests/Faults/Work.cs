@@ -14,6 +14,9 @@ internal abstract class Work
     /// <summary>What its requests are called where the moment of the kill is chosen.</summary>
     public abstract string Kind { get; }
 
+    /// <summary>By the audit's name of each thing that it changes: how many lines of changes it must have.</summary>
+    public virtual IReadOnlyDictionary<string, int> ExpectedLines => new Dictionary<string, int>();
+
     /// <summary>Steps that the server answered.</summary>
     public int Acknowledged { get; private set; }
 
@@ -52,6 +55,7 @@ internal sealed class Peer : IDisposable
 
     public Peer(TempFolder folder)
     {
+        Folder = folder;
         Client = new ProgramClient(folder);
         var roots = new X509Certificate2Collection();
         roots.ImportFromPemFile(folder.File("ca.pem"));
@@ -59,6 +63,8 @@ internal sealed class Peer : IDisposable
         var port = ((string)folder.Listeners["listeners"]!["mtls"]!).Split(':')[^1];
         _admin = new HttpClient(TlsProfile.CreateHandler(roots, _certificate)) { BaseAddress = new Uri("https://localhost:" + port), Timeout = TimeSpan.FromSeconds(60) };
     }
+
+    public TempFolder Folder { get; }
 
     public ProgramClient Client { get; }
 
