@@ -17,6 +17,9 @@ public sealed class KmLimitTests
     /// <summary>One that both doors to which messages are posted read and echo, as far as they look at it.</summary>
     private const string Body =
         $$"""{"version":"1.0.0","sKmsUri":"https://localhost/seal/km","serviceId":"{{KmDoor.Pump}}","userId":"{{KmDoor.Alice}}","dateTime":1767225600,"payload":"material"}""";
+    /// <summary>No whole message: who may send one hears 400.</summary>
+    private const string Short = """{"version":"1.0.0","serviceId":"pump-control"}""";
+
     private const string Records = "/seal/km/v1/services/pump-control/records";
 
     [Fact]
@@ -151,7 +154,7 @@ public sealed class KmLimitTests
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
         request.Headers.Authorization = token is null ? null : new("Bearer", token);
         if (method == "POST")
-            request.Content = new StringContent(Body, Encoding.UTF8, "application/json");
+            request.Content = new StringContent(token is null ? Body : Short, Encoding.UTF8, "application/json");
         return await http.SendAsync(request, TestContext.Current.CancellationToken);
     }
 
