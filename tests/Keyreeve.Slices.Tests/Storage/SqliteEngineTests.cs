@@ -65,12 +65,12 @@ public sealed class SqliteEngineTests : IAsyncLifetime
     public async Task The_log_is_moved_while_writes_go_on_and_never_gets_long()
     {
         var log = new FileInfo(FilePath + "-wal");
-        // 400 MB in all; it may be 64 MB long when the writer moves it itself, and one more write.
+        // 400 MB in all. At 64 MB the writer moves it itself, unless the other connection is just at it: then some writes later.
         for (var i = 0; i < 400; i++)
         {
             await PutAsync($"name {i}", 1_000_000);
             log.Refresh();
-            Assert.InRange(log.Length, 1, 80_000_000);
+            Assert.InRange(log.Length, 1, 130_000_000);
         }
         Assert.Equal(400, (await _sealed.ListAsync("name", None)).Count);
     }
