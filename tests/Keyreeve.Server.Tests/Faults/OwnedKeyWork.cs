@@ -72,7 +72,7 @@ internal sealed class OwnedKeyWork(Random random, bool byMessage) : Work
     /// <summary>The SEAL KP Request. For a moment after a restart one is refused that the life before may have accepted: nothing was done then, and the next is another request.</summary>
     private async Task SendMessageAsync(Peer peer, Entry record, Change change, Action sent)
     {
-        while (true)
+        for (var since = TimeProvider.System.GetTimestamp(); ; await Task.Delay(100))
         {
             var request = new JsonObject
             {
@@ -95,7 +95,7 @@ internal sealed class OwnedKeyWork(Random random, bool byMessage) : Work
                 Assert.Equal(change switch { Change.Set => record.Keys == 0 ? "added" : "changed", Change.Remove => "removed", Change.Recover => "recovered" }, (string?)answer.Body!["result"]);
                 return;
             }
-            await Task.Delay(100);
+            Assert.True(TimeProvider.System.GetElapsedTime(since) < TimeSpan.FromMinutes(1), $"refused for a minute: {answer.Body}");
         }
     }
 
