@@ -18,8 +18,10 @@ public sealed class KmDoor : IAsyncLifetime
     public const string Alice = "sip:alice@val.example";
     public const string Bob = "sip:bob@val.example";
 
+    // Of all doors: two nodes of one store share the memory of what was asked, and their clocks may stand at the same second.
+    private static int _requests;
+
     private HttpClient _http = null!;
-    private int _requests;
 
     public TestServer Server { get; private set; } = null!;
 
