@@ -39,11 +39,14 @@ public sealed class AuditQueue(TimeProvider clock)
     /// <summary>Queues an entry. False when the queue is full or the store does not take entries, or not in time: then the caller refuses the request, because what is not audited is not done.</summary>
     public bool TryAdd(AuditEntry entry)
     {
-        if (!_failing && !IsLate && _waiting.Writer.TryWrite(entry))
+        if (IsWritten && _waiting.Writer.TryWrite(entry))
             return true;
         CoreTelemetry.AuditRefused();
         return false;
     }
+
+    /// <summary>The store takes entries, and in time. While it does not, nothing is granted that would have to be audited.</summary>
+    public bool IsWritten => !_failing && !IsLate;
 
     /// <summary>Entries that wait to be written.</summary>
     public int Waiting => _waiting.Reader.Count;

@@ -1,3 +1,4 @@
+using Keyreeve.Core.Audit;
 using Keyreeve.Seal;
 using Keyreeve.Web.Http;
 
@@ -13,6 +14,8 @@ internal static class Health
         {
             { IsUp: false } => WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "starting"),
             { IsReady: false } => WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "the store is away"),
+            // On a full disk the store can still be read.
+            _ when !context.RequestServices.GetRequiredService<AuditQueue>().IsWritten => WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "the audit cannot be written"),
             // The rest of the server serves on; what cannot be had here is key material.
             _ when context.RequestServices.GetRequiredService<RecordVault>().IsSealed => WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "sealed"),
             // Ready all the same: what is behind the first line is for people.

@@ -79,9 +79,10 @@ public sealed class StoreAwayTests
                 var filler = Path.Combine(server.Folder.Root, "filler");
                 Fill(filler);
                 await surfaces.AllRefuseAsync(Patience);
-                Assert.Equal(200, await server.HealthAsync("healthz"));
+                await NotReadyAsync(server);
                 File.Delete(filler);
                 await surfaces.WorkAgainAsync(Patience);
+                await server.ReadyAsync();
             }
             await server.ReadAuditAsync([]);
         }
