@@ -45,15 +45,15 @@ internal static class DoctorCommand
         {
             findings.Add((Verdict.Bad, "settings are wrong", e.Message));
         }
+        var served = ServedBy(data);
         if (settings is not null)
-        {
-            var served = ServedBy(data);
             findings.AddRange(settings.Listeners.Where(l => !l.Value.IsOff).Select(l => Port(l.Key, l.Value, served)));
-        }
         findings.AddRange(Folder(data));
         findings.AddRange(CertificateFindings.Of(data, settings, TimeProvider.System.GetUtcNow()).Select(Of));
-        if (settings is not null)
-            findings.AddRange(await SealAsync(settings, ServedBy(data).Addresses, cancel));
+        if (settings?.SealKeyFile is { } keyFile)
+            findings.Add(Of(ServerFindings.KeyFile(keyFile)));
+        if (served.Listeners.TryGetValue("health", out var health))
+            findings.AddRange((await ServerFindings.ReadinessAsync(health, cancel)).Select(Of));
         if (settings?.Postgres is { } address)
             findings.AddRange((await DatabaseFindings.OfAsync(address, cancel)).Select(Of));
         if (settings is { NdsIpPeers.Count: > 0 })
@@ -88,7 +88,7 @@ internal static class DoctorCommand
     };
 
     /// <summary>The process that serves this folder, and what it bound; none when it does not run.</summary>
-    private static (int Process, HashSet<string> Addresses) ServedBy(string data)
+    private static (int Process, Dictionary<string, string> Listeners) ServedBy(string data)
     {
         var file = Path.Combine(data, "listeners.json");
         if (!File.Exists(file))
@@ -98,7 +98,7 @@ internal static class DoctorCommand
             using var json = JsonDocument.Parse(File.ReadAllBytes(file));
             var process = json.RootElement.GetProperty("pid").GetInt32();
             return Directory.Exists($"/proc/{process}")
-                ? (process, [.. json.RootElement.GetProperty("listeners").EnumerateObject().Select(l => l.Value.GetString()!)])
+                ? (process, json.RootElement.GetProperty("listeners").EnumerateObject().ToDictionary(l => l.Name, l => l.Value.GetString()!))
                 : (0, []);
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
@@ -107,9 +107,9 @@ internal static class DoctorCommand
         }
     }
 
-    private static (Verdict, string, string) Port(string name, ListenerAddress address, (int Process, HashSet<string> Addresses) served)
+    private static (Verdict, string, string) Port(string name, ListenerAddress address, (int Process, Dictionary<string, string> Listeners) served)
     {
-        if (served.Addresses.Contains(address.ToString()))
+        if (served.Listeners.ContainsValue(address.ToString()))
             return (Verdict.Good, $"listener {name}: {address} is served by this folder's server (process {served.Process})", "");
         if (address.Port == 0)
             return (Verdict.Good, $"listener {name} takes a free port", "");
@@ -145,32 +145,5 @@ internal static class DoctorCommand
             yield return (Verdict.Bad, "the KEK is missing, the database is sealed by it", "put the file 'kek' back, or set KEYREEVE_KEK");
         var free = new DriveInfo(Path.GetFullPath(data)).AvailableFreeSpace / (1024 * 1024);
         yield return free > 512 ? (Verdict.Good, $"{free} MB are free", "") : (Verdict.Note, $"only {free} MB are free", "the audit grows with use: make room");
-    }
-
-    /// <summary>The key that opens the key store, and whether the server that runs is open.</summary>
-    private static async Task<IReadOnlyList<(Verdict, string, string)>> SealAsync(ServerSettings settings, HashSet<string> served, CancellationToken cancel)
-    {
-        var findings = new List<(Verdict, string, string)>();
-        if (settings.SealKeyFile is { } file)
-            findings.Add(!File.Exists(file) ? (Verdict.Note, $"Seal:KeyFile: there is no file {file}", "a store that is sealed by it starts sealed: put it there, or open by keyreeve seal unseal")
-                : (File.GetUnixFileMode(file) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite)) != UnixFileMode.None ? (Verdict.Bad, $"{file} can be read by others", $"chmod 600 {file}")
-                : (Verdict.Good, $"{file} is readable by its owner only", ""));
-        var health = settings.Listeners["health"];
-        if (health.IsOff || !served.Contains(health.ToString()))
-            return findings;
-        try
-        {
-            using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
-            using var answer = await http.GetAsync($"http://{health}/readyz", cancel);
-            if ((await answer.Content.ReadAsStringAsync(cancel)).Trim() == "sealed")
-                findings.Add((Verdict.Note, "the key store is sealed: no key material is given out", "keyreeve seal unseal"));
-            else if (answer.IsSuccessStatusCode)
-                findings.Add((Verdict.Good, "the key store is open", ""));
-        }
-        catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
-        {
-            findings.Add((Verdict.Note, "the server does not answer on its health listener", "look at its log"));
-        }
-        return findings;
     }
 }

@@ -71,10 +71,16 @@ public sealed class SealCommandTests : IDisposable
             await IsGrantedAsync();
         await using (await _folder.StartDemoAsync())
         {
+            Assert.Contains("note the key store is sealed: no key material is given out", await DoctorAsync(), StringComparison.Ordinal);
             await RunAsync(1, null, "unseal");
             await RunAsync(0, null, "unseal", "--key-file", file);
             await IsGrantedAsync();
+            Assert.Contains("ok   the server is ready, the key store is open", await DoctorAsync(), StringComparison.Ordinal);
         }
+        Assert.Contains($"ok   {file} is readable by its owner only", await DoctorAsync(file), StringComparison.Ordinal);
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+        Assert.Contains($"BAD  {file} can be read by others", await DoctorAsync(file), StringComparison.Ordinal);
+        Assert.Contains("note Seal:KeyFile: there is no file", await DoctorAsync(file + "-elsewhere"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -86,6 +92,9 @@ public sealed class SealCommandTests : IDisposable
         var limits = await File.ReadAllTextAsync($"/proc/{(int)_folder.Listeners["pid"]!}/limits", TestContext.Current.CancellationToken);
         Assert.Matches(@"Max core file size\s+0\s+0", limits);
     }
+
+    private async Task<string> DoctorAsync(string? keyFile = null) =>
+        (await KeyreeveProcess.RunAsync(["doctor", "--data", _folder.Data], keyFile is null ? null : new Dictionary<string, string> { ["KEYREEVE__Seal__KeyFile"] = keyFile })).Output;
 
     private async Task IsGrantedAsync()
     {

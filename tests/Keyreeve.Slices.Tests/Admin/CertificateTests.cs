@@ -118,7 +118,10 @@ public sealed class CertificateTests(AdminFixture admin) : IClassFixture<AdminFi
         const string Name = "san_uri:urn:val:inherited";
         var former = await AddClientAsync(Name);
         var first = await IssueAsync(new JsonObject { ["clientId"] = former });
-        Assert.Equal(HttpStatusCode.NoContent, (await admin.DeleteAsync("/clients/" + former)).Status);
+        var read = await admin.GetAsync("/clients/" + former);
+        read.Body["tlsName"] = "san_uri:urn:val:moved-on";
+        var put = await admin.PutAsync("/clients/" + former, read.Body.ToJsonString(), read.ETag);
+        Assert.True(put.Status == HttpStatusCode.OK, put.Text);
         var next = await AddClientAsync(Name);
         var refused = await admin.PostAsync($"/certificates/{first["serial"]}/renew", "{}");
         Assert.Equal((HttpStatusCode.Conflict, "clientId"), (refused.Status, refused.Param));
@@ -219,6 +222,21 @@ public sealed class CertificateTests(AdminFixture admin) : IClassFixture<AdminFi
         using var basic = new HttpRequestMessage(HttpMethod.Post, "/token") { Content = new FormUrlEncodedContent(new Dictionary<string, string> { ["grant_type"] = "client_credentials" }) };
         basic.Headers.Authorization = admin.Server.Basic("machine-client");
         Assert.Equal(HttpStatusCode.Unauthorized, (await http.SendAsync(basic)).StatusCode);
+    }
+
+    [Fact]
+    public async Task The_certificates_of_a_client_that_was_removed_do_not_stand_in_for_who_gets_its_name_next()
+    {
+        var first = await AddClientAsync("san_uri:urn:val:heir");
+        var made = await IssueAsync(new JsonObject { ["clientId"] = first });
+        var other = await IssueAsync(new JsonObject { ["clientId"] = await AddClientAsync("san_uri:urn:val:bystander") });
+        using var certificate = X509Certificate2.CreateFromPem((string)made["certificate"]!, (string)made["key"]!);
+        Assert.Equal(HttpStatusCode.OK, await TokenAsync(first, certificate));
+        Assert.Equal(HttpStatusCode.NoContent, (await admin.DeleteAsync("/clients/" + first)).Status);
+        var heir = await AddClientAsync("san_uri:urn:val:heir");
+        Assert.Equal(HttpStatusCode.Unauthorized, await TokenAsync(heir, certificate));
+        Assert.Equal("cessationOfOperation", (string?)(await admin.GetAsync("/certificates/" + made["serial"])).Body["reason"]);
+        Assert.Null((await admin.GetAsync("/certificates/" + other["serial"])).Body["reason"]);
     }
 
     [Theory]

@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Keyreeve.Core.Certificates;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Server.Hosting;
@@ -14,19 +15,39 @@ internal static class RevokeCertificate
         var reason = CertificateJson.ReadReason(body);
         if (body.Wrong is { } wrong)
             return wrong;
-        var (parts, now) = (request.Admin.Parts, request.Admin.Now);
+        var parts = request.Admin.Parts;
         if (await parts.Stores.Certificates.FindAsync(request.Id, request.Cancel) is not { } found)
             return AdminAnswer.NotFound("certificate");
         // An operator's registration goes first: so the last operator cannot be shut out here either.
         if (found.Authority == CaRole.Operators && await OperatorCertificates.IsRegisteredAsync(parts.Stores.Sealed, parts.Kek, found.Thumbprint, request.Cancel)
             && !await OperatorCertificates.RemoveUnlessLastAsync(parts.Stores.Sealed, found.Thumbprint, request.Entry("operator.removed", null, found.Thumbprint, "its certificate is revoked"), CancellationToken.None))
             return Refusal.Of(RefusalCode.Conflict, "the last operator cannot be removed: register another one first");
-        var entry = request.Entry("certificate.revoked", found.ClientId, found.Serial, $"{CertificateJson.NameOf(reason)}: {found.Name}");
-        var revoked = await parts.Stores.Certificates.RevokeAsync(
-            found.Serial, reason, now, (authority, all, number) => parts.Pki.BuildList(authority, all, number, now), entry, CancellationToken.None);
-        if (!revoked.Succeeded(out var certificate, out refusal))
+        if (!(await RevokeAsync(request, found, reason)).Succeeded(out var certificate, out refusal))
             return refusal;
         await request.RefreshAsync();
         return AdminAnswer.Ok(CertificateJson.Write(certificate));
+    }
+
+    /// <summary>All certificates of a client that is removed: whoever is registered under its name later is somebody else.</summary>
+    public static async Task AllOfClientAsync(AdminRequest request, string clientId)
+    {
+        for (string? after = null; ;)
+        {
+            var page = await request.Admin.Parts.Stores.Certificates.ListAsync(clientId, after, 100, CancellationToken.None);
+            // One that somebody else has revoked meanwhile is refused, and revoked.
+            foreach (var certificate in page.Where(c => c.RevokedAt is null && c.NotAfter > request.Admin.Now.ToUnixTimeSeconds()))
+                await RevokeAsync(request, certificate, X509RevocationReason.CessationOfOperation);
+            if (page.Count < 100)
+                return;
+            after = page[^1].Serial;
+        }
+    }
+
+    private static Task<Outcome<IssuedCertificate>> RevokeAsync(AdminRequest request, IssuedCertificate certificate, X509RevocationReason reason)
+    {
+        var (parts, now) = (request.Admin.Parts, request.Admin.Now);
+        var entry = request.Entry("certificate.revoked", certificate.ClientId, certificate.Serial, $"{CertificateJson.NameOf(reason)}: {certificate.Name}");
+        return parts.Stores.Certificates.RevokeAsync(
+            certificate.Serial, reason, now, (authority, all, number) => parts.Pki.BuildList(authority, all, number, now), entry, CancellationToken.None);
     }
 }

@@ -1,8 +1,10 @@
+using Keyreeve.Server.Admin.Certificates;
+
 namespace Keyreeve.Server.Admin.Clients;
 
 /// <summary>
-/// DELETE /clients/{clientId}. Tokens are revoked before the removal, because after a crash in between nobody could repeat it, and
-/// once more after it, for what was issued meanwhile.
+/// DELETE /clients/{clientId}. Its tokens and the certificates that were issued for it are revoked before the removal, because after a
+/// crash in between nobody could repeat it, and once more after it, for what was issued meanwhile.
 /// </summary>
 internal static class RemoveClient
 {
@@ -14,8 +16,10 @@ internal static class RemoveClient
         if (request.IfMatch is { } version && version != client.Version)
             return AdminAnswer.Changed;
         await EndTokens.OfClientAsync(request, client.ClientId, "the client is removed");
+        await RevokeCertificate.AllOfClientAsync(request, client.ClientId);
         if (!await directory.RemoveClientAsync(client.ClientId, request.Entry("client.removed", client.ClientId, null, null), CancellationToken.None))
             return AdminAnswer.NotFound("client");
+        await RevokeCertificate.AllOfClientAsync(request, client.ClientId);
         await request.RefreshAsync();
         await EndTokens.OfClientAsync(request, client.ClientId, "the client was removed");
         return AdminAnswer.Nothing;
