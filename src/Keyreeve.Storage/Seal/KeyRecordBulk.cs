@@ -52,7 +52,69 @@ internal static class KeyRecordBulk
     }
 
     /// <summary>Inserts records that were not there with their first versions; returns the places of those that still were not.</summary>
-    public static async Task<IReadOnlyList<int>> InsertAsync(UnitOfWork unit, IReadOnlyList<KeySave> saves)
+    public static async Task<IReadOnlyList<int>> InsertAsync(UnitOfWork unit, IReadOnlyList<KeySave> saves) =>
+        await TryCopyAsync(unit, saves) ? [.. Enumerable.Range(0, saves.Count)] : await InsertMissingAsync(unit, saves);
+
+    /// <summary>
+    /// A fifth of what the INSERT costs, and all or nothing: false, and nothing is written, when one of them is there by now. They were looked for a moment
+    /// ago, so that is rare.
+    /// </summary>
+    private static async Task<bool> TryCopyAsync(UnitOfWork unit, IReadOnlyList<KeySave> saves)
+    {
+        const string Savepoint = "copied_keys";
+        var connection = (NpgsqlConnection)unit.Connection;
+        await unit.Transaction.SaveAsync(Savepoint);
+        try
+        {
+            await using (var records = await connection.BeginBinaryImportAsync(
+                "COPY key_records (service_id, identity_kind, identity_value, sealed_payload, updated_at, version, latest, removed_at) FROM STDIN (FORMAT BINARY)"))
+            {
+                foreach (var (record, _, _) in saves)
+                {
+                    await StartAsync(records, record);
+                    await records.WriteAsync(Array.Empty<byte>());
+                    await records.WriteAsync(record.UpdatedAt);
+                    await records.WriteAsync(1L);
+                    await records.WriteAsync(record.Latest);
+                    await records.WriteAsync(0L);
+                }
+                await records.CompleteAsync();
+            }
+            await using (var versions = await connection.BeginBinaryImportAsync(
+                $"COPY key_versions (service_id, identity_kind, identity_value, {KeyVersionTable.Columns}) FROM STDIN (FORMAT BINARY)"))
+            {
+                foreach (var (record, version, _) in saves)
+                {
+                    await StartAsync(versions, record);
+                    await versions.WriteAsync(version.Number);
+                    await versions.WriteAsync(version.ActivatesAt);
+                    await versions.WriteAsync(version.ExpiresAt);
+                    await versions.WriteAsync(version.CreatedAt);
+                    await versions.WriteAsync(version.KekVersion);
+                    await versions.WriteAsync(version.WrappedKey);
+                    await versions.WriteAsync(version.Ciphertext);
+                }
+                await versions.CompleteAsync();
+            }
+            await unit.Transaction.ReleaseAsync(Savepoint);
+            return true;
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
+        {
+            await unit.Transaction.RollbackAsync(Savepoint);
+            return false;
+        }
+    }
+
+    private static async Task StartAsync(NpgsqlBinaryImporter to, KeyRecord record)
+    {
+        await to.StartRowAsync();
+        await to.WriteAsync(record.ServiceId);
+        await to.WriteAsync((long)record.Identity.Kind);
+        await to.WriteAsync(record.Identity.Value);
+    }
+
+    private static async Task<IReadOnlyList<int>> InsertMissingAsync(UnitOfWork unit, IReadOnlyList<KeySave> saves)
     {
         var made = await unit.QueryAsync<Key>(InsertRecords, new
         {
