@@ -27,6 +27,26 @@ public sealed class FolderTests : IDisposable
         Assert.False(File.Exists(real.File("demo.folder")));
     }
 
+    [Fact]
+    public async Task A_folder_that_cannot_be_made_or_written_to_is_told_as_that_and_not_as_another_servers()
+    {
+        string[] Serve(string data) => ["serve", "--data", data, "--set", "Listeners:https:Address=127.0.0.1:0", "--set", "Listeners:mtls:Address=off", "--set", "Listeners:health:Address=off"];
+        var file = Path.GetTempFileName();
+        try
+        {
+            Assert.Contains("--data DIR", await RefusedAsync(Serve(file), $"the data folder {file} cannot be made: "), StringComparison.Ordinal);
+            await RefusedAsync(Serve(Path.Combine(file, "data")), "cannot be made: ");
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+        // Root may write everywhere but there.
+        await RefusedAsync(Serve("/proc"), "the data folder /proc cannot be written to: ");
+        await using var running = await _folder.StartDemoAsync();
+        await RefusedAsync(_folder.Serve("--demo"), $"another server uses {_folder.Data}");
+    }
+
     [Theory]
     [InlineData("Listeners:https:Address=0.0.0.0:0")]
     [InlineData("Listeners:mtls:Address=0.0.0.0:0")]

@@ -1,4 +1,5 @@
 using System.Text;
+using Keyreeve.Core.Refusals;
 using Keyreeve.Server.Admin.Audit;
 using Keyreeve.Server.Admin.Certificates;
 using Keyreeve.Server.Admin.Clients;
@@ -178,8 +179,8 @@ public static class AdminRoutes
         if (!check.Succeeded(out var who, out var refusal))
         {
             admin.RefusedPeer(context, refusal);
-            if (hasToken)
-                BearerToken.Challenge(context.Response, refusal, parts.State.Scopes.Administration);
+            // A 401 always names a scheme (RFC 9110 15.5.2); certificates have none, and a token would be heard as well.
+            BearerToken.Challenge(context.Response, hasToken ? refusal : refusal with { Code = RefusalCode.TokenMissing }, parts.State.Scopes.Administration);
             await ProblemDocument.WriteAsync(context, refusal);
             return;
         }
@@ -192,11 +193,11 @@ public static class AdminRoutes
     }
 
     /// <summary>A mistyped filter must not mean "everything".</summary>
-    private static Core.Refusals.Refusal? UnknownQuery(IQueryCollection query, AdminRoute route)
+    private static Refusal? UnknownQuery(IQueryCollection query, AdminRoute route)
     {
         string[] known = route.IsPage && route.Method == "GET" ? ["limit", "after", .. route.Query] : [.. route.Query];
         return query.Keys.FirstOrDefault(k => !known.Contains(k, StringComparer.Ordinal)) is { } wrong
-            ? Core.Refusals.Refusal.About(Core.Refusals.RefusalCode.InvalidParameter, JsonBody.Shown(wrong),
+            ? Refusal.About(RefusalCode.InvalidParameter, JsonBody.Shown(wrong),
                 $"there is no parameter {JsonBody.Shown(wrong)} here" + (Settings.SettingNames.Nearest(JsonBody.Shown(wrong), known) is { } near ? $"; did you mean {near}?" : ""))
             : null;
     }

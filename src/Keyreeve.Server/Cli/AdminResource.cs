@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -185,7 +186,7 @@ internal sealed class AdminFlagSet
     /// <summary>The object of --json-in, or the given one, with the flags applied.</summary>
     public JsonObject Apply(ParseResult parse, JsonObject document)
     {
-        var body = parse.GetValue(_jsonIn) is { } file ? ReadObject(file) : document.DeepClone().AsObject();
+        var body = parse.GetValue(_jsonIn) is { } file ? ReadObject("--json-in", file) : document.DeepClone().AsObject();
         foreach (var (flag, option) in _flags)
         {
             if (parse.GetResult(option) is not { Implicit: false })
@@ -209,23 +210,23 @@ internal sealed class AdminFlagSet
             return int.TryParse(typed, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var number)
                 ? number : throw AdminFailure.Usage($"{flag.Name} {typed}: write a whole number");
         if (flag.Type == typeof(JsonObject))
-            return ReadObject(typed);
+            return ReadObject(flag.Name, typed);
         return ValueOf(flag, typed);
     }
 
     private static string ValueOf(AdminFlag flag, string typed) =>
         flag.IsFile || flag.MayBeFile && File.Exists(typed) ? AdminFiles.ReadText(flag.Name, typed).TrimEnd('\r', '\n') : typed;
 
-    private static JsonObject ReadObject(string file)
+    private static JsonObject ReadObject(string flag, string file)
     {
         try
         {
-            return JsonNode.Parse(AdminFiles.ReadText("--json-in", file), documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject
-                ?? throw AdminFailure.Usage($"{file} is not one JSON object");
+            return JsonNode.Parse(AdminFiles.ReadText(flag, file), documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject
+                ?? throw AdminFailure.Usage($"{flag} {file}: this is not one JSON object");
         }
         catch (JsonException e)
         {
-            throw AdminFailure.Usage($"{file} is not JSON: {e.Message}");
+            throw AdminFailure.Usage($"{flag} {file}: this is not JSON: {e.Message}");
         }
     }
 }
@@ -235,6 +236,8 @@ internal static class AdminFiles
 {
     /// <summary>More is no key, certificate or registration.</summary>
     private const int MaxLength = 1024 * 1024;
+
+    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>A new file, readable by its owner only.</summary>
     public static FileStream Create(string flag, string file)
@@ -255,7 +258,7 @@ internal static class AdminFiles
         try
         {
             using var stream = new FileStream(file, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
-            stream.Write(System.Text.Encoding.ASCII.GetBytes(text));
+            stream.Write(Encoding.ASCII.GetBytes(text));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -263,14 +266,27 @@ internal static class AdminFiles
         }
     }
 
-    /// <summary>The text of a file, or of standard input for "-".</summary>
+    /// <summary>
+    /// The text of a file, or of standard input for "-": UTF-8 and nothing else. What a lenient decoder makes of other octets is another key,
+    /// and nobody would be told.
+    /// </summary>
     public static string ReadText(string flag, string file)
     {
         try
         {
-            if (file == "-")
-                return Console.In.ReadToEnd();
-            return new FileInfo(file).Length <= MaxLength ? File.ReadAllText(file) : throw AdminFailure.Usage($"{flag} {file}: the file is longer than 1 MiB");
+            using var stream = file == "-" ? Console.OpenStandardInput() : File.OpenRead(file);
+            var buffer = new byte[MaxLength + 1];
+            var length = stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
+            if (length > MaxLength)
+                throw AdminFailure.Usage($"{flag} {file}: the file is longer than 1 MiB");
+            var text = Strict.GetString(buffer, 0, length);
+            Array.Clear(buffer);
+            // The mark of an editor, as its line end.
+            return text.StartsWith('\uFEFF') ? text[1..] : text;
+        }
+        catch (DecoderFallbackException)
+        {
+            throw AdminFailure.Usage($"{flag} {file}: this is not text in UTF-8; binary key material is written as base64url or hexadecimal digits");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

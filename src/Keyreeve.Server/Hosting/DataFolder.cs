@@ -13,6 +13,9 @@ public sealed class DataFolder : IDisposable
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private const UnixFileMode OwnerFolder = OwnerOnly | UnixFileMode.UserExecute;
 
+    // EWOULDBLOCK, as .NET passes it on when a file is locked.
+    private const int HeldByAnother = 11;
+
     private FileStream? _lock;
 
     private DataFolder(string path) => Root = path;
@@ -52,8 +55,7 @@ public sealed class DataFolder : IDisposable
             throw new DataFolderException($"{folder.Root} was not created with --demo: demo users and secrets are never added to a real store. Use another folder: --data DIR");
         if (!demo && File.Exists(folder.DemoMark))
             throw new DataFolderException($"{folder.Root} was created with --demo and is not for real use. Use another folder: --data DIR");
-        if (!Directory.Exists(folder.Root))
-            Directory.CreateDirectory(folder.Root, OwnerFolder);
+        folder.Make();
         folder.Lock();
         folder.Begin();
         if (demo)
@@ -67,8 +69,7 @@ public sealed class DataFolder : IDisposable
     public static DataFolder Hold(string path, bool make)
     {
         var folder = make ? new DataFolder(System.IO.Path.GetFullPath(path)) : Existing(path);
-        if (!Directory.Exists(folder.Root))
-            Directory.CreateDirectory(folder.Root, OwnerFolder);
+        folder.Make();
         folder.Lock();
         return folder;
     }
@@ -135,6 +136,19 @@ public sealed class DataFolder : IDisposable
         FolderSync.Flush(Root);
     }
 
+    private void Make()
+    {
+        try
+        {
+            if (!Directory.Exists(Root))
+                Directory.CreateDirectory(Root, OwnerFolder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DataFolderException($"the data folder {Root} cannot be made: {e.Message} Give another folder: --data DIR");
+        }
+    }
+
     /// <summary>
     /// One server a folder: a second one would not know which key requests the first has seen. The kernel forgets the lock with the
     /// process; the word in the file stays when the process did not end in order.
@@ -145,9 +159,13 @@ public sealed class DataFolder : IDisposable
         {
             _lock = new FileStream(Path("lock"), new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, UnixCreateMode = OwnerOnly });
         }
-        catch (IOException)
+        catch (IOException e) when (e.HResult == HeldByAnother)
         {
             throw new DataFolderException($"another server uses {Root} (its process id stands in listeners.json). Stop it, or give another folder: --data DIR");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DataFolderException($"the data folder {Root} cannot be written to: {e.Message} The server's user must own it, on a file system that can be written to");
         }
     }
 

@@ -49,6 +49,39 @@ public sealed class AdminCommandTests
     }
 
     [Fact]
+    public async Task What_is_no_text_in_UTF_8_becomes_no_key_material_and_no_secret()
+    {
+        await using var server = await TestServer.StartAsync();
+        var (data, file) = (server.Folder.Root, Path.GetTempFileName());
+        string[] key = ["admin", "key", "add", "--service", "fleet-tracking", "--user", "binary", "--payload-file", file, "--data", data];
+        try
+        {
+            foreach (var octets in (byte[][])[[0x6B, 0xFF, 0x6B], [0xFF, 0xFE, 0x6B, 0x00], [0xC0, 0xAF], [0xED, 0xA0, 0x80]])
+            {
+                await File.WriteAllBytesAsync(file, octets, TestContext.Current.CancellationToken);
+                var (code, output, error) = await RunAsync(null, key);
+                Assert.Equal((2, ""), (code, output));
+                Assert.Equal($"keyreeve: --payload-file {file}: this is not text in UTF-8; binary key material is written as base64url or hexadecimal digits\n", error);
+            }
+            Assert.DoesNotContain("binary", (await RunAsync(null, "admin", "key", "list", "--json", "--data", data)).Output, StringComparison.Ordinal);
+            await File.WriteAllBytesAsync(file, [0xEF, 0xBB, 0xBF, .. "kéy\r\n"u8], TestContext.Current.CancellationToken);
+            Assert.Equal(0, (await RunAsync(null, key)).Code);
+            // The same without the editor's mark and line end is the same key.
+            await RunAsync("kéy", ["admin", "key", "edit", "--service", "fleet-tracking", "--user", "binary", "--payload-file", "-", "--data", data]);
+            Assert.Single(JsonNode.Parse((await RunAsync(null, "admin", "key", "versions", "--service", "fleet-tracking", "--user", "binary", "--json", "--data", data)).Output)!.AsArray());
+
+            var wrong = await RunAsync(null, "admin", "client", "add", "app", "--name", "App", "--jwks", file, "--data", data);
+            Assert.Equal(2, wrong.Code);
+            Assert.StartsWith($"keyreeve: --jwks {file}: this is not JSON: ", wrong.Error, StringComparison.Ordinal);
+            Assert.StartsWith($"keyreeve: --jwks {file}x: ", (await RunAsync(null, "admin", "client", "add", "app", "--name", "App", "--jwks", file + "x", "--data", data)).Error, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
     public async Task Certificates_are_issued_renewed_and_revoked_from_the_command_line_and_their_keys_stay_there()
     {
         await using var server = await TestServer.StartAsync();

@@ -175,6 +175,8 @@ public sealed class OperatorDoorTests(AdminFixture admin) : IClassFixture<AdminF
     private static async Task AssertRefusedAsync(HttpResponseMessage response)
     {
         Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
+        // A 401 names a scheme that would be heard (RFC 9110 15.5.2), and no error: no token was sent (RFC 6750 3.1).
+        Assert.Equal("Bearer realm=\"keyreeve\"", response.Headers.WwwAuthenticate.ToString());
         Assert.Equal("application/problem+json", response.Content.Headers.ContentType!.MediaType);
         var problem = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
         Assert.Equal("CertificateNotAccepted", (string)problem["cause"]!);
