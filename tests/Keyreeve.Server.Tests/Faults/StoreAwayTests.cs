@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Keyreeve.Storage;
+using Keyreeve.Testing;
 using Microsoft.Data.Sqlite;
 using Xunit;
 
@@ -73,13 +74,34 @@ public sealed class StoreAwayTests
             Assert.Skip("a small file system cannot be mounted here: " + why);
         try
         {
-            await server.StartAsync();
+            // It has taken an event and answers when the disk is full: then it cannot be written down that it has it.
+            await using var receiver = new ScriptedPeer();
+            var full = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var sent = 0;
+            receiver.Script = async (_, stream, cancel) =>
+            {
+                Interlocked.Increment(ref sent);
+                await full.Task.WaitAsync(cancel);
+                await ScriptedPeer.AnswerAsync(stream, "202 Accepted", "", "", cancel);
+            };
+            var anchors = Path.Combine(server.Folder.Root, "anchors.pem");
+            await File.WriteAllTextAsync(anchors, receiver.Certificate.ExportCertificatePem(), TestContext.Current.CancellationToken);
+            await server.StartAsync("--set", "Outbound:AllowedNetworks=127.0.0.0/8 ::1/128", "--set", "Outbound:TrustAnchors=" + anchors, "--set", "Events:Receivers:fleet:Url=" + receiver.Address());
             await using (var surfaces = await Surfaces.OpenAsync(server.Folder))
             {
+                using (var client = new ProgramClient(server.Folder))
+                    await client.RevokeAsync((string)(await client.SignInAsync())["access_token"]!);
+                await receiver.NextAsync();
                 var filler = Path.Combine(server.Folder.Root, "filler");
                 Fill(filler);
                 await surfaces.AllRefuseAsync(Patience);
+                full.SetResult();
                 await NotReadyAsync(server);
+                for (var since = Stopwatch.StartNew(); Volatile.Read(ref sent) < 2 && since.Elapsed < Patience;)
+                    await Task.Delay(50, TestContext.Current.CancellationToken);
+                await Task.Delay(TimeSpan.FromSeconds(2), TestContext.Current.CancellationToken);
+                // Again, because nobody knows that it has it, but not as fast as it answers.
+                Assert.InRange(Volatile.Read(ref sent), 2, 20);
                 File.Delete(filler);
                 await surfaces.WorkAgainAsync(Patience);
                 await server.ReadyAsync();
