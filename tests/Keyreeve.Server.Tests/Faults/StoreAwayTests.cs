@@ -12,11 +12,14 @@ public sealed class StoreAwayTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
+    /// <summary>A request that waits for a store which is away must not be too old by then: it is refused for the store, or not at all.</summary>
+    private static readonly string[] Wide = ["--set", "Seal:WindowSeconds=30"];
+
     [Fact]
     public async Task SQLite_locked_by_another_program_is_503_and_then_everything_goes_on()
     {
         await using var server = new SqliteFaultServer();
-        await server.StartAsync();
+        await server.StartAsync(Wide);
         await using var surfaces = await Surfaces.OpenAsync(server.Folder);
         NativeSqlite.Bind();
         await using (var other = new SqliteConnection($"Data Source={server.Folder.File("keyreeve.db")};Pooling=False"))
@@ -35,7 +38,7 @@ public sealed class StoreAwayTests
     public async Task PostgreSQL_that_stands_still_is_503_and_not_ready_and_then_everything_goes_on()
     {
         await using var server = await PostgresFaultServer.MakeAsync();
-        await server.StartAsync();
+        await server.StartAsync(Wide);
         await using var surfaces = await Surfaces.OpenAsync(server.Folder);
         var memory = server.Process!.Memory;
         await server.Postgres.FreezeAsync();
@@ -52,7 +55,7 @@ public sealed class StoreAwayTests
     public async Task PostgreSQL_that_is_stopped_is_503_and_not_ready_and_after_its_start_everything_goes_on()
     {
         await using var server = await PostgresFaultServer.MakeAsync();
-        await server.StartAsync();
+        await server.StartAsync(Wide);
         await using var surfaces = await Surfaces.OpenAsync(server.Folder);
         await server.Postgres.StopAsync();
         await surfaces.AllRefuseAsync(Patience);
@@ -86,7 +89,7 @@ public sealed class StoreAwayTests
             };
             var anchors = Path.Combine(server.Folder.Root, "anchors.pem");
             await File.WriteAllTextAsync(anchors, receiver.Certificate.ExportCertificatePem(), TestContext.Current.CancellationToken);
-            await server.StartAsync("--set", "Outbound:AllowedNetworks=127.0.0.0/8 ::1/128", "--set", "Outbound:TrustAnchors=" + anchors, "--set", "Events:Receivers:fleet:Url=" + receiver.Address());
+            await server.StartAsync([.. Wide, "--set", "Outbound:AllowedNetworks=127.0.0.0/8 ::1/128", "--set", "Outbound:TrustAnchors=" + anchors, "--set", "Events:Receivers:fleet:Url=" + receiver.Address()]);
             await using (var surfaces = await Surfaces.OpenAsync(server.Folder))
             {
                 using (var client = new ProgramClient(server.Folder))

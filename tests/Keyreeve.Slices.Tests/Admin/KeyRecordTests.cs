@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using Keyreeve.Engines.Tls;
 using Keyreeve.Server.Sweeping;
 using Keyreeve.Testing;
 using Microsoft.Extensions.DependencyInjection;
@@ -179,7 +181,13 @@ public sealed class KeyRecordTests(AdminFixture admin) : IClassFixture<AdminFixt
         // More is not read: who waits for 100 Continue hears so before it sends anything.
         using var request = new HttpRequestMessage(HttpMethod.Post, "/admin/v1/key-records") { Content = new StringContent(text + "x", Encoding.UTF8, "application/json") };
         request.Headers.ExpectContinue = true;
-        using var closed = await admin.Http.SendAsync(request, TestContext.Current.CancellationToken);
+        // As long as it takes: after the one second of the default the client would begin to send, and run into the end of the connection.
+        var roots = new X509Certificate2Collection();
+        roots.ImportFromPemFile(admin.Server.Folder.CaPem);
+        using var handler = TlsProfile.CreateHandler(roots, admin.OperatorCertificate);
+        handler.Expect100ContinueTimeout = TimeSpan.FromSeconds(60);
+        using var patient = new HttpClient(handler) { BaseAddress = admin.Http.BaseAddress };
+        using var closed = await patient.SendAsync(request, TestContext.Current.CancellationToken);
         Assert.Equal((HttpStatusCode.RequestEntityTooLarge, true), (closed.StatusCode, closed.Headers.ConnectionClose));
     }
 
