@@ -141,7 +141,7 @@ internal static class Report
         {
             var met = import.Ratio >= ImportResult.Budget;
             if (!met)
-                causes.Add($"{ImportRun.Name}, {import.Engine}: the server and the database work in turns on two cores that the command uses too: each record is parsed, looked up and sealed by a key of its own, in batches of 1,000, each committed");
+                causes.Add($"{ImportRun.Name}, {import.Engine}: the server and the database work in turns on two cores that the command uses too: each record is parsed, looked up and sealed by a key of its own, in batches that are committed each");
             to.WriteLine(string.Format(CultureInfo.InvariantCulture, columns, ImportRun.Name, import.Engine, Text(import.Records, "#,0"), Text(import.Ratio, "0.00"), Text(ImportResult.Budget, "0.00"), Verdict(met),
                 Text(Median(import.Samples.Select(s => s.ServerCpuMicroseconds)), "0.0"), Text(Median(import.Samples.Select(s => import.Records / s.Seconds)), "#,0"),
                 Text(Median(import.Samples.Select(s => import.Records / s.BareSeconds)), "#,0")));

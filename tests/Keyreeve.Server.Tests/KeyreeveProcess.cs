@@ -67,11 +67,8 @@ public sealed class KeyreeveProcess : IAsyncDisposable
     {
         await using var process = Start(arguments, environment, input is not null);
         if (input is not null)
-        {
-            await process._process.StandardInput.WriteAsync(input);
-            process._process.StandardInput.Close();
-        }
-        return (await process.ExitAsync(Patience), process.Output);
+            await process.SayAsync(input);
+        return (await process.ExitAsync(), process.Output);
     }
 
     /// <summary>Waits for the first screen's last line.</summary>
@@ -79,6 +76,16 @@ public sealed class KeyreeveProcess : IAsyncDisposable
     {
         await _ready.Task.WaitAsync(Patience, TestContext.Current.CancellationToken);
         Assert.False(_process.HasExited, "the server ended: " + Output);
+    }
+
+    /// <summary>
+    /// Waits until it has said so. What it reports goes to the error stream, which is read apart from the first screen: it may come
+    /// to us after the screen's last line although it was written before.
+    /// </summary>
+    public async Task SaysAsync(string text)
+    {
+        for (var since = TimeProvider.System.GetTimestamp(); !Output.Contains(text, StringComparison.Ordinal); await Task.Delay(20, TestContext.Current.CancellationToken))
+            Assert.True(TimeProvider.System.GetElapsedTime(since) < Patience, $"it does not say '{text}': {Output}");
     }
 
     /// <summary>kill -SIGNAL</summary>
@@ -102,6 +109,9 @@ public sealed class KeyreeveProcess : IAsyncDisposable
     /// <summary>kill -9, at once: no other program is started for it first.</summary>
     public void KillNow() => _process.Kill();
 
+    /// <summary>The exit code; a process that does not end fails the test.</summary>
+    public Task<int> ExitAsync() => ExitAsync(Patience);
+
     /// <summary>The exit code; a process that does not end within the limit fails the test.</summary>
     public async Task<int> ExitAsync(TimeSpan limit)
     {
@@ -115,6 +125,19 @@ public sealed class KeyreeveProcess : IAsyncDisposable
             _process.Kill(entireProcessTree: true);
         await _process.WaitForExitAsync(CancellationToken.None);
         _process.Dispose();
+    }
+
+    private async Task SayAsync(string input)
+    {
+        try
+        {
+            await _process.StandardInput.WriteAsync(input);
+            _process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It ended without reading: its exit code and what it printed are the result.
+        }
     }
 
     private void Take(string? line)
@@ -172,7 +195,7 @@ public sealed class TempFolder : IDisposable
     {
         await using var process = await StartAsync(null, more);
         await process.SignalAsync("TERM");
-        Assert.Equal(0, await process.ExitAsync(TimeSpan.FromSeconds(20)));
+        Assert.Equal(0, await process.ExitAsync());
     }
 
     /// <summary>The admin API as the first operator.</summary>

@@ -34,7 +34,7 @@ public sealed class OutboxCrashTests : IDisposable
             first = IdOf(await peer.NextAsync());
             await client.RevokeAsync(two);
             await process.SignalAsync("KILL");
-            await process.ExitAsync(TimeSpan.FromSeconds(20));
+            await process.ExitAsync();
         }
         peer.Always("202 Accepted");
         while (peer.Requests.Reader.TryRead(out _))
@@ -46,7 +46,7 @@ public sealed class OutboxCrashTests : IDisposable
             Assert.Equal(first, IdOf(await peer.NextAsync()));
             Assert.NotEqual(first, IdOf(await peer.NextAsync()));
             await again.SignalAsync("TERM");
-            Assert.Equal(0, await again.ExitAsync(TimeSpan.FromSeconds(20)));
+            Assert.Equal(0, await again.ExitAsync());
         }
         Assert.False(peer.Requests.Reader.TryRead(out _));
     }

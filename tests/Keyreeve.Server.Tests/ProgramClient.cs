@@ -92,7 +92,7 @@ public sealed partial class ProgramClient : IDisposable
             // A page may offer several ways in, each a form; _charset_ would say that a browser was there and every unticked box was meant.
             var forms = html.Split("<form", StringSplitOptions.None)[1..].Select(f => f.Split("</form>")[0]).ToList();
             if (forms.Count == 0)
-                throw new InvalidOperationException($"{(int)response.StatusCode}: a page without a form");
+                throw new UnexpectedPageException(response, html);
             var ours = forms.Find(f => f.Contains("name=\"password\"", StringComparison.Ordinal)) ?? forms[0];
             var form = HiddenInput().Matches(ours).Where(m => Attribute(m.Value, "name") != "_charset_").ToDictionary(m => Attribute(m.Value, "name"), m => Attribute(m.Value, "value"), StringComparer.Ordinal);
             var login = html.Contains("name=\"password\"", StringComparison.Ordinal);
@@ -149,10 +149,16 @@ public sealed partial class ProgramClient : IDisposable
     /// <summary>Posts a key request as it is.</summary>
     public async Task<(HttpStatusCode Status, string Body)> SendKeyRequestAsync(string token, string request)
     {
+        using var response = await AnswerKeyRequestAsync(token, request);
+        return (response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+    }
+
+    /// <summary>Posts a key request; the whole answer.</summary>
+    public async Task<HttpResponseMessage> AnswerKeyRequestAsync(string token, string request)
+    {
         using var message = new HttpRequestMessage(HttpMethod.Post, "/seal/km/v1/requests") { Content = new StringContent(request, null, "application/json") };
         message.Headers.Authorization = new("Bearer", token);
-        using var response = await Http.SendAsync(message, TestContext.Current.CancellationToken);
-        return (response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        return await Http.SendAsync(message, TestContext.Current.CancellationToken);
     }
 
     /// <summary>Posts a form as seal-client.</summary>
@@ -176,6 +182,8 @@ public sealed partial class ProgramClient : IDisposable
         var address = new Uri(Http.BaseAddress!, request.RequestUri!);
         if (_cookies.GetCookieHeader(address) is { Length: > 0 } cookie)
             request.Headers.Add("Cookie", cookie);
+        // As browsers do: an error is a page then.
+        request.Headers.Accept.ParseAdd("text/html");
         var response = await Http.SendAsync(request, TestContext.Current.CancellationToken);
         if (response.Headers.TryGetValues("Set-Cookie", out var set))
             foreach (var one in set)
@@ -187,4 +195,14 @@ public sealed partial class ProgramClient : IDisposable
 
     [GeneratedRegex("<input[^>]*type=\"hidden\"[^>]*>")]
     private static partial Regex HiddenInput();
+}
+
+/// <summary>A page without a form came where the sign-in should have gone on.</summary>
+public sealed class UnexpectedPageException(HttpResponseMessage page, string html) : InvalidOperationException($"{(int)page.StatusCode}: a page without a form")
+{
+    public int Status { get; } = (int)page.StatusCode;
+
+    public bool HasRetryAfter { get; } = page.Headers.RetryAfter is not null;
+
+    public string Html { get; } = html;
 }

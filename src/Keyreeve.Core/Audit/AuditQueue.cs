@@ -6,7 +6,7 @@ using Keyreeve.Core.Telemetry;
 namespace Keyreeve.Core.Audit;
 
 /// <summary>
-/// What is audited without a state change of its own: grants and refusals wait here at most a second and are written in batches.
+/// What is audited without a state change of its own: grants and refusals wait here, a quarter of a second while the store keeps up, and are written in batches.
 /// Refusals of peers who proved nothing are counted per source and minute, so that junk cannot fill the disk.
 /// </summary>
 public sealed class AuditQueue(TimeProvider clock)

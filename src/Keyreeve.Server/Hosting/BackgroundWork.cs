@@ -17,11 +17,11 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
     /// <summary>Rows deleted in one transaction: short enough that no request waits for it.</summary>
     private const int ForgetBatch = 500;
 
-    private readonly StrongBox<long> _auditFailedAt = new();
+    private readonly Outage _auditFailure = new(parts.Clock);
 
     /// <inheritdoc />
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
-        audit.RunAsync(parts.Stores.Audit, e => LogOnce(_auditFailedAt, e, "writing the audit"), stoppingToken),
+        audit.RunAsync(parts.Stores.Audit, e => LogOnce(_auditFailure, e, "writing the audit"), stoppingToken),
         FollowAsync(stoppingToken),
         // Each apart: one that fails does not keep the others from their work.
         EveryAsync(TendEvery, "key rotation", () => RotateAsync(stoppingToken), stoppingToken),
@@ -93,12 +93,9 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
         }
     }
 
-    /// <summary>For work that is tried again many times a minute: it fails on until half a minute passed without a failure.</summary>
-    private void LogOnce(StrongBox<long> failedAt, Exception e, string what)
+    private void LogOnce(Outage outage, Exception e, string what)
     {
-        var now = parts.Clock.GetTimestamp();
-        var before = Interlocked.Exchange(ref failedAt.Value, now);
-        if (before == 0 || parts.Clock.GetElapsedTime(before, now) > TimeSpan.FromSeconds(30))
+        if (outage.Begins())
             LogFailed(log, e, what);
     }
 

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Outbox;
+using Keyreeve.Server.Hosting;
 using Keyreeve.Storage;
 using Microsoft.Extensions.Logging;
 
@@ -29,6 +30,11 @@ public sealed partial class OutboxDelivery(Stores stores, DeliverMessage deliver
     /// <summary>How soon messages of other nodes and postponed ones are seen; own new ones are seen at once.</summary>
     private static readonly TimeSpan PollEvery = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>Receivers whose last turn ended because the store failed: what was delivered could not be written down, so at once it would be sent again.</summary>
+    private readonly ConcurrentDictionary<string, (int Failures, long At, TimeSpan Wait)> _held = new(StringComparer.Ordinal);
+
+    private readonly Outage _outage = new(clock);
+
     private readonly ConcurrentDictionary<string, (Task Work, bool Failing)> _running = new(StringComparer.Ordinal);
 
     /// <inheritdoc />
@@ -44,7 +50,8 @@ public sealed partial class OutboxDelivery(Stores stores, DeliverMessage deliver
                 }
                 catch (Exception e) when (e is not OperationCanceledException)
                 {
-                    LogFailed(log, e);
+                    if (_outage.Begins())
+                        LogFailed(log, e);
                 }
                 await stores.Outbox.WaitAsync(PollEvery, stoppingToken);
             }
@@ -66,7 +73,7 @@ public sealed partial class OutboxDelivery(Stores stores, DeliverMessage deliver
             if (_running.Count >= MaxAtOnce)
                 return;
             var isFailing = due.Attempts > 0;
-            if (_running.ContainsKey(due.Receiver) || isFailing && failing >= MaxFailingAtOnce)
+            if (_running.ContainsKey(due.Receiver) || IsHeld(due.Receiver) || isFailing && failing >= MaxFailingAtOnce)
                 continue;
             failing += isFailing ? 1 : 0;
             // Known as running before it begins: it takes itself out when it ends.
@@ -79,6 +86,7 @@ public sealed partial class OutboxDelivery(Stores stores, DeliverMessage deliver
     private async Task TurnAsync(DueReceiver due, Task begin, CancellationToken cancel)
     {
         await begin;
+        var isDone = false;
         try
         {
             var attempts = due.Attempts;
@@ -86,9 +94,11 @@ public sealed partial class OutboxDelivery(Stores stores, DeliverMessage deliver
             {
                 if (await stores.Outbox.OldestAsync(due.Receiver, clock.GetUtcNow().ToUnixTimeMilliseconds(), 1, cancel) is not [var oldest])
                     return;
-                if (!await DeliverAsync(oldest, attempts, cancel))
+                var isReady = await DeliverAsync(oldest, attempts, cancel);
+                (isDone, attempts) = (true, 0);
+                _held.TryRemove(due.Receiver, out _);
+                if (!isReady)
                     return;
-                attempts = 0;
             }
         }
         catch (OperationCanceledException)
@@ -97,15 +107,28 @@ public sealed partial class OutboxDelivery(Stores stores, DeliverMessage deliver
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            // The store is away, or the row is not ours to read; the next look tries again.
-            LogFailed(log, e);
+            // The store is away, or full, or the row is not ours to read: it is tried again, later each time.
+            isDone = false;
+            Hold(due.Receiver);
+            if (_outage.Begins())
+                LogFailed(log, e);
         }
         finally
         {
             _running.TryRemove(due.Receiver, out _);
-            stores.Outbox.Wake();
+            // Nothing was done when all that waits has expired, until the sweeper takes it away: looking at once would find the same.
+            if (isDone)
+                stores.Outbox.Wake();
         }
     }
+
+    private void Hold(string receiver)
+    {
+        var failures = _held.TryGetValue(receiver, out var held) ? held.Failures + 1 : 1;
+        _held[receiver] = (failures, clock.GetTimestamp(), DeliverySchedule.WaitAfter(failures, null, RandomNumberGenerator.GetInt32(1 << 20) / (double)(1 << 20)));
+    }
+
+    private bool IsHeld(string receiver) => _held.TryGetValue(receiver, out var held) && clock.GetElapsedTime(held.At) < held.Wait;
 
     /// <summary>True when the receiver is ready for its next message.</summary>
     private async Task<bool> DeliverAsync(WaitingMessage waiting, int attempts, CancellationToken cancel)

@@ -72,7 +72,7 @@ public sealed class AdminStoreCommandTests : IDisposable
             var (code, output) = await KeyreeveProcess.RunAsync(["admin", "db", "copy", "--data", _folder.Data, "--to", _again.Data], environment);
             Assert.True(code == 2 && output.Contains("another server uses", StringComparison.Ordinal), output);
             await process.SignalAsync("TERM");
-            Assert.Equal(0, await process.ExitAsync(TimeSpan.FromSeconds(20)));
+            Assert.Equal(0, await process.ExitAsync());
         }
         var copied = await KeyreeveProcess.RunAsync(["admin", "db", "copy", "--data", _folder.Data, "--to", _again.Data], environment);
         Assert.True(copied.Code == 0, copied.Output);
@@ -96,7 +96,7 @@ public sealed class AdminStoreCommandTests : IDisposable
         await using (var killed = KeyreeveProcess.Start(copy))
         {
             await UntilAsync(() => IsMarkedAsync(connection));
-            await killed.SignalAsync("KILL");
+            killed.KillNow();
             await killed.ExitAsync(Patience);
         }
         Assert.True(await IsMarkedAsync(connection));
@@ -111,7 +111,7 @@ public sealed class AdminStoreCommandTests : IDisposable
         await using (var killed = KeyreeveProcess.Start(toFolder))
         {
             await UntilAsync(() => Task.FromResult(File.Exists(_again.File("keyreeve.db.unfinished")) && new FileInfo(_again.File("keyreeve.db.unfinished")).Length > 100_000));
-            await killed.SignalAsync("KILL");
+            killed.KillNow();
             await killed.ExitAsync(Patience);
         }
         Assert.False(File.Exists(_again.File("keyreeve.db")));
@@ -130,7 +130,7 @@ public sealed class AdminStoreCommandTests : IDisposable
         await using (var killed = KeyreeveProcess.Start(["admin", "db", "migrate", "--again", "--data", _folder.Data]))
         {
             await UntilAsync(async () => await ProgressAsync() is { IsFinished: false, RowsDone: > 0 });
-            await killed.SignalAsync("KILL");
+            killed.KillNow();
             await killed.ExitAsync(Patience);
         }
         var before = await ProgressAsync();

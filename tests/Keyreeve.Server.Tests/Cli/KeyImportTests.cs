@@ -51,14 +51,14 @@ public sealed class KeyImportTests : IDisposable
     public async Task Of_a_record_in_several_batches_the_last_line_is_what_is_given_out()
     {
         // The record stands at the end of one batch and at the beginning of the next, several times.
-        string Line(int i) => i % 1000 is 999 or 0
+        string Line(int i) => i % 4000 is 3999 or 0
             ? $$"""{"serviceId":"s","userId":"often","payload":"P{{i}}"}"""
             : $$"""{"userId":"u{{i}}","payload":"P","serviceId":"s"}""";
-        await File.WriteAllLinesAsync(Lines, Enumerable.Range(0, 6001).Select(Line), None);
+        await File.WriteAllLinesAsync(Lines, Enumerable.Range(0, 24_001).Select(Line), None);
         await using var server = await _folder.StartDemoAsync();
         var (code, output) = await KeyreeveProcess.RunAsync(["admin", "key", "import", Lines, "--data", _folder.Data]);
-        Assert.True(code == 0 && output.Contains("6001 lines imported: 5989 added, 12 changed, 0 there already", StringComparison.Ordinal), output);
-        await File.WriteAllTextAsync(Lines, Line(6000), None);
+        Assert.True(code == 0 && output.Contains("24001 lines imported: 23989 added, 12 changed, 0 there already", StringComparison.Ordinal), output);
+        await File.WriteAllTextAsync(Lines, Line(24_000), None);
         (code, output) = await KeyreeveProcess.RunAsync(["admin", "key", "import", Lines, "--data", _folder.Data]);
         Assert.True(code == 0 && output.Contains("0 changed, 1 there already", StringComparison.Ordinal), output);
     }

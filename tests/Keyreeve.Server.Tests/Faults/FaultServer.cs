@@ -47,7 +47,7 @@ internal abstract class FaultServer : IAsyncDisposable
     public async Task KillAsync()
     {
         Process!.KillNow();
-        await Process.ExitAsync(TimeSpan.FromSeconds(30));
+        await Process.ExitAsync();
         await Process.DisposeAsync();
         Process = null;
     }

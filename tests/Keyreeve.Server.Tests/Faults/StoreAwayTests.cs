@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Keyreeve.Storage;
+using Keyreeve.Testing;
 using Microsoft.Data.Sqlite;
 using Xunit;
 
@@ -11,11 +12,14 @@ public sealed class StoreAwayTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
+    /// <summary>A request that waits for a store which is away must not be too old by then: it is refused for the store, or not at all.</summary>
+    private static readonly string[] Wide = ["--set", "Seal:WindowSeconds=30"];
+
     [Fact]
     public async Task SQLite_locked_by_another_program_is_503_and_then_everything_goes_on()
     {
         await using var server = new SqliteFaultServer();
-        await server.StartAsync();
+        await server.StartAsync(Wide);
         await using var surfaces = await Surfaces.OpenAsync(server.Folder);
         NativeSqlite.Bind();
         await using (var other = new SqliteConnection($"Data Source={server.Folder.File("keyreeve.db")};Pooling=False"))
@@ -34,7 +38,7 @@ public sealed class StoreAwayTests
     public async Task PostgreSQL_that_stands_still_is_503_and_not_ready_and_then_everything_goes_on()
     {
         await using var server = await PostgresFaultServer.MakeAsync();
-        await server.StartAsync();
+        await server.StartAsync(Wide);
         await using var surfaces = await Surfaces.OpenAsync(server.Folder);
         var memory = server.Process!.Memory;
         await server.Postgres.FreezeAsync();
@@ -51,7 +55,7 @@ public sealed class StoreAwayTests
     public async Task PostgreSQL_that_is_stopped_is_503_and_not_ready_and_after_its_start_everything_goes_on()
     {
         await using var server = await PostgresFaultServer.MakeAsync();
-        await server.StartAsync();
+        await server.StartAsync(Wide);
         await using var surfaces = await Surfaces.OpenAsync(server.Folder);
         await server.Postgres.StopAsync();
         await surfaces.AllRefuseAsync(Patience);
@@ -73,13 +77,34 @@ public sealed class StoreAwayTests
             Assert.Skip("a small file system cannot be mounted here: " + why);
         try
         {
-            await server.StartAsync();
+            // It has taken an event and answers when the disk is full: then it cannot be written down that it has it.
+            await using var receiver = new ScriptedPeer();
+            var full = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var sent = 0;
+            receiver.Script = async (_, stream, cancel) =>
+            {
+                Interlocked.Increment(ref sent);
+                await full.Task.WaitAsync(cancel);
+                await ScriptedPeer.AnswerAsync(stream, "202 Accepted", "", "", cancel);
+            };
+            var anchors = Path.Combine(server.Folder.Root, "anchors.pem");
+            await File.WriteAllTextAsync(anchors, receiver.Certificate.ExportCertificatePem(), TestContext.Current.CancellationToken);
+            await server.StartAsync([.. Wide, "--set", "Outbound:AllowedNetworks=127.0.0.0/8 ::1/128", "--set", "Outbound:TrustAnchors=" + anchors, "--set", "Events:Receivers:fleet:Url=" + receiver.Address()]);
             await using (var surfaces = await Surfaces.OpenAsync(server.Folder))
             {
+                using (var client = new ProgramClient(server.Folder))
+                    await client.RevokeAsync((string)(await client.SignInAsync())["access_token"]!);
+                await receiver.NextAsync();
                 var filler = Path.Combine(server.Folder.Root, "filler");
                 Fill(filler);
                 await surfaces.AllRefuseAsync(Patience);
+                full.SetResult();
                 await NotReadyAsync(server);
+                for (var since = Stopwatch.StartNew(); Volatile.Read(ref sent) < 2 && since.Elapsed < Patience;)
+                    await Task.Delay(50, TestContext.Current.CancellationToken);
+                await Task.Delay(TimeSpan.FromSeconds(2), TestContext.Current.CancellationToken);
+                // Again, because nobody knows that it has it, but not as fast as it answers.
+                Assert.InRange(Volatile.Read(ref sent), 2, 20);
                 File.Delete(filler);
                 await surfaces.WorkAgainAsync(Patience);
                 await server.ReadyAsync();

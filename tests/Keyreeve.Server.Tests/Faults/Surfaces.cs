@@ -1,4 +1,3 @@
-using System.Net;
 using System.Text.Json.Nodes;
 using Xunit;
 
@@ -46,7 +45,7 @@ internal sealed class Surfaces : IAsyncDisposable
             UntilRefusedAsync("revoke", RevokeAsync, within, OAuth),
             UntilRefusedAsync("keys", AskForKeysAsync, within, KeyResponse),
             UntilRefusedAsync("admin", CreateUserAsync, within, Problem),
-            UntilRefusedAsync("sign-in", SignInAsync, within, Anything));
+            UntilRefusedAsync("sign-in", SignInAsync, within, Page));
         FaultSettings.Say($"the slowest answer came after {longest.Max().TotalSeconds:0.0} s");
     }
 
@@ -74,23 +73,12 @@ internal sealed class Surfaces : IAsyncDisposable
     /// <summary>An access token that is good each time, so that each time there is something to write.</summary>
     private Task<Answered> RevokeAsync() => PostAsync("/revoke", new() { ["token"] = _access.Count > 1 ? _access.Dequeue() : _access.Peek() });
 
-    private async Task<Answered> AskForKeysAsync()
-    {
-        var (status, body) = await _peer.Client.AskForKeysAsync(_keys);
-        return new((int)status, body, status == HttpStatusCode.ServiceUnavailable);
-    }
+    private async Task<Answered> AskForKeysAsync() => await ReadAsync(_peer.Client.AnswerKeyRequestAsync(_keys, _peer.Client.KeyRequest()));
 
-    private async Task<Answered> PostAsync(string path, Dictionary<string, string> form)
-    {
-        using var response = await _peer.Client.SendFormAsync(path, form);
-        return new((int)response.StatusCode, await response.Content.ReadAsStringAsync(), response.Headers.RetryAfter is not null);
-    }
+    private async Task<Answered> PostAsync(string path, Dictionary<string, string> form) => await ReadAsync(_peer.Client.SendFormAsync(path, form));
 
-    private async Task<Answered> CreateUserAsync()
-    {
-        var (status, body, _) = await _peer.AdminAsync(HttpMethod.Post, "/users", new() { ["username"] = "u" + Guid.NewGuid().ToString("N") });
-        return new(status, body.ToJsonString(), status == 503);
-    }
+    private async Task<Answered> CreateUserAsync() =>
+        await ReadAsync(_peer.AnswerAdminAsync(HttpMethod.Post, "/users", new() { ["username"] = "u" + Guid.NewGuid().ToString("N") }));
 
     private async Task<Answered> SignInAsync()
     {
@@ -99,11 +87,16 @@ internal sealed class Surfaces : IAsyncDisposable
             await _peer.Client.CodeAsync();
             return new(200, "", false);
         }
-        catch (Exception e) when (e is InvalidOperationException or KeyNotFoundException)
+        catch (UnexpectedPageException page)
         {
-            // An error page where a form was expected.
-            return new(503, "", true);
+            return new(page.Status, page.Html, page.HasRetryAfter);
         }
+    }
+
+    private static async Task<Answered> ReadAsync(Task<HttpResponseMessage> asked)
+    {
+        using var response = await asked;
+        return new((int)response.StatusCode, await response.Content.ReadAsStringAsync(), response.Headers.RetryAfter is not null);
     }
 
     private static async Task<TimeSpan> UntilRefusedAsync(string what, Func<Task<Answered>> ask, TimeSpan within, Action<Answered> check)
@@ -119,6 +112,7 @@ internal sealed class Surfaces : IAsyncDisposable
             if (answer.Status == 503)
             {
                 refused++;
+                Assert.True(answer.RetryAfter, $"{what}: 503 without Retry-After {answer.Body}");
                 check(answer);
                 continue;
             }
@@ -128,19 +122,13 @@ internal sealed class Surfaces : IAsyncDisposable
         return longest;
     }
 
-    private static void OAuth(Answered answer)
-    {
-        Assert.True(answer.RetryAfter, answer.Body);
-        Assert.Equal("temporarily_unavailable", (string?)JsonNode.Parse(answer.Body)!["error"]);
-    }
+    private static void OAuth(Answered answer) => Assert.Equal("temporarily_unavailable", (string?)JsonNode.Parse(answer.Body)!["error"]);
 
     private static void KeyResponse(Answered answer) => Assert.Equal("01", (string?)JsonNode.Parse(answer.Body)!["errorCode"]);
 
     private static void Problem(Answered answer) => Assert.Equal(503, (int)JsonNode.Parse(answer.Body)!["status"]!);
 
-    private static void Anything(Answered answer)
-    {
-    }
+    private static void Page(Answered answer) => Assert.Contains("<html", answer.Body, StringComparison.Ordinal);
 
     internal sealed record Answered(int Status, string Body, bool RetryAfter);
 }

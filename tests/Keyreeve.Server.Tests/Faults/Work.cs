@@ -71,14 +71,20 @@ internal sealed class Peer : IDisposable
     /// <summary>One admin request: status, document, ETag.</summary>
     public async Task<(int Status, JsonObject Body, string? ETag)> AdminAsync(HttpMethod method, string path, JsonObject? body = null, string? etag = null)
     {
+        using var response = await AnswerAdminAsync(method, path, body, etag);
+        var text = await response.Content.ReadAsStringAsync();
+        return ((int)response.StatusCode, text.Length == 0 ? [] : JsonNode.Parse(text)!.AsObject(), response.Headers.ETag?.Tag);
+    }
+
+    /// <summary>The whole answer.</summary>
+    public async Task<HttpResponseMessage> AnswerAdminAsync(HttpMethod method, string path, JsonObject? body = null, string? etag = null)
+    {
         using var request = new HttpRequestMessage(method, path.StartsWith("/admin/", StringComparison.Ordinal) ? path : "/admin/v1" + path);
         if (body is not null)
             request.Content = new StringContent(body.ToJsonString(), null, "application/json");
         if (etag is not null)
             request.Headers.IfMatch.Add(EntityTagHeaderValue.Parse(etag));
-        using var response = await _admin.SendAsync(request);
-        var text = await response.Content.ReadAsStringAsync();
-        return ((int)response.StatusCode, text.Length == 0 ? [] : JsonNode.Parse(text)!.AsObject(), response.Headers.ETag?.Tag);
+        return await _admin.SendAsync(request);
     }
 
     public void Dispose()

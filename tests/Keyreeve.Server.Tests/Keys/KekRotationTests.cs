@@ -34,7 +34,7 @@ public sealed class KekRotationTests : IDisposable
                 // Somewhere in it: before the first file is written, between two of them, while rows are sealed anew, or in the next rotation.
                 await Task.Delay(RandomNumberGenerator.GetInt32(0, 1500), TestContext.Current.CancellationToken);
                 await process.SignalAsync("KILL");
-                await process.ExitAsync(TimeSpan.FromSeconds(30));
+                await process.ExitAsync();
                 refresh = await load;
                 await rotations;
             }

@@ -71,8 +71,9 @@ public sealed class OtlpReceiver : IAsyncDisposable
         await context.Request.Body.CopyToAsync(body);
         var octets = body.ToArray();
         var isGrpc = context.Request.ContentType == "application/grpc";
-        _posts.Enqueue((context.Request.Path, context.Request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase), isGrpc ? octets[5..] : octets));
+        // Before anybody can see the post: a test that sees it and changes the status means the next one.
         context.Response.StatusCode = Status;
+        _posts.Enqueue((context.Request.Path, context.Request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase), isGrpc ? octets[5..] : octets));
         context.Response.ContentType = isGrpc ? "application/grpc" : "application/x-protobuf";
         if (isGrpc)
         {

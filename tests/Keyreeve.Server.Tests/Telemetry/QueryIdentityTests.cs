@@ -40,7 +40,7 @@ public sealed class QueryIdentityTests : IDisposable
                         foreach (var method in (HttpMethod[])[HttpMethod.Get, HttpMethod.Delete])
                             statuses.Add(await SendAsync(user.Http, method, path + "?" + query, token));
             await process.SignalAsync("TERM");
-            Assert.Equal(0, await process.ExitAsync(TimeSpan.FromSeconds(20)));
+            Assert.Equal(0, await process.ExitAsync());
             log = process.Output;
         }
         // Found, not there, refused for the token, for the caller, for the form, for the method, and no such path.

@@ -7,6 +7,7 @@ using Keyreeve.Server.Telemetry;
 using Keyreeve.Storage;
 using Keyreeve.Testing;
 using Keyreeve.Web.Telemetry;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace Keyreeve.Server.Tests.Telemetry;
@@ -31,6 +32,15 @@ public sealed class TelemetryTableTests
     public void Every_tag_of_ours_has_its_values_in_the_document() => Assert.Equal(
         ExportedMetric.All.SelectMany(m => m.Tags).Where(t => t.StartsWith("keyreeve.", StringComparison.Ordinal)).Distinct().Order(StringComparer.Ordinal),
         new TelemetryDocument().TagValues.Keys.Order(StringComparer.Ordinal));
+
+    [Fact]
+    public async Task The_tables_that_are_swept_are_those_in_the_document()
+    {
+        await using var server = await TestServer.StartAsync();
+        Assert.Equal(
+            server.Server.Application.Services.GetRequiredService<Stores>().Sweeps.Select(s => s.Name).Order(StringComparer.Ordinal),
+            new TelemetryDocument().TagValues["keyreeve.table"].Order(StringComparer.Ordinal));
+    }
 
     [Fact]
     public async Task What_we_measure_is_what_we_export()

@@ -155,6 +155,7 @@ public sealed class RefreshAttackTests(OpenIdServer server) : IClassFixture<Open
     public async Task A_refresh_token_that_is_not_used_dies_and_a_used_one_lives_on_to_its_absolute_end()
     {
         await using var own = await OpenIdServer.StartAsync("Tokens:RefreshIdleSeconds=60", "Tokens:RefreshAbsoluteSeconds=150");
+        own.Server.Time.StandStill();
         var flow = own.NewFlow();
         var user = own.NewUser();
         var idle = await flow.TokensAsync(user);

@@ -21,7 +21,7 @@ public sealed class TokenContentTests(OpenIdServer server) : IClassFixture<OpenI
     [Proves("TS 33.434", "A.2.1.3")]
     public async Task The_ID_token_says_who_for_whom_by_whom_when_and_how()
     {
-        var (tokens, now) = await TokensAsync();
+        var (tokens, before, after) = await TokensAsync();
         var token = (string)tokens["id_token"]!;
         var claims = OpenIdServer.ClaimsOf(token);
         var alice = server.Server.User("alice");
@@ -30,9 +30,9 @@ public sealed class TokenContentTests(OpenIdServer server) : IClassFixture<OpenI
         Assert.Equal((string)alice["sub"]!, (string)claims["sub"]!);
         Assert.InRange(Encoding.UTF8.GetByteCount((string)claims["sub"]!), 1, 255);
         Assert.Equal("seal-client", (string)claims["aud"]!);
-        Assert.InRange((long)claims["iat"]!, now - 5, now + 5);
+        Assert.InRange((long)claims["iat"]!, before, after);
         Assert.Equal((long)claims["iat"]! + 600, (long)claims["exp"]!);
-        Assert.InRange((long)claims["auth_time"]!, now - 10, now + 5);
+        Assert.InRange((long)claims["auth_time"]!, before, after);
         Assert.Equal("3gpp:acr:password", (string)claims["acr"]!);
         Assert.Equal("pwd", (string)claims["amr"]![0]!);
         Assert.Equal("nonce-456", (string)claims["nonce"]!);
@@ -52,7 +52,7 @@ public sealed class TokenContentTests(OpenIdServer server) : IClassFixture<OpenI
     [Proves("RFC 9068", "2")]
     public async Task The_access_token_is_a_signed_JWT_with_exp_scope_and_client_id()
     {
-        var (tokens, now) = await TokensAsync();
+        var (tokens, before, after) = await TokensAsync();
         var token = (string)tokens["access_token"]!;
         var header = OpenIdServer.HeaderOf(token);
         Assert.Equal(("ES256", "at+jwt"), ((string)header["alg"]!, (string)header["typ"]!));
@@ -64,7 +64,7 @@ public sealed class TokenContentTests(OpenIdServer server) : IClassFixture<OpenI
         Assert.Equal((string)tokens["scope"]!, (string)claims["scope"]!);
         Assert.Equal("seal-client", (string)claims["client_id"]!);
         Assert.Equal([server.Issuer + "/userinfo", "https://val.example/pump-control", server.Issuer + "/seal/km"], claims["aud"]!.AsArray().Select(a => (string)a!));
-        Assert.InRange((long)claims["iat"]!, now - 5, now + 5);
+        Assert.InRange((long)claims["iat"]!, before, after);
         Assert.Equal((long)claims["iat"]! + (int)tokens["expires_in"]!, (long)claims["exp"]!);
         Assert.Equal("sip:alice@val.example", (string)claims["val_user_id"]!);
         Assert.Contains("pump-control", claims["val_service_ids"]!.AsArray().Select(s => (string)s!));
@@ -176,7 +176,12 @@ public sealed class TokenContentTests(OpenIdServer server) : IClassFixture<OpenI
             (await server.PostAsync("/token", server.Server.Basic("greedy-" + scope), form)).AssertError(HttpStatusCode.BadRequest, "invalid_scope");
     }
 
-    private async Task<(JsonObject Tokens, long Now)> TokensAsync() => (await server.NewFlow().TokensAsync(), server.Server.Time.GetUtcNow().ToUnixTimeSeconds());
+    /// <summary>With the seconds before the login and after the answer.</summary>
+    private async Task<(JsonObject Tokens, long Before, long After)> TokensAsync()
+    {
+        var before = server.Server.Time.GetUtcNow().ToUnixTimeSeconds();
+        return (await server.NewFlow().TokensAsync(), before, server.Server.Time.GetUtcNow().ToUnixTimeSeconds());
+    }
 
     private static async Task<JsonObject> RedeemPlainAsync(SealFlow flow)
     {

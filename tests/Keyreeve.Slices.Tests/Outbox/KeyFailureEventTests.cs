@@ -31,6 +31,7 @@ public sealed class KeyFailureEventTests
         await RegisterAsync(server, KmDoor.Pump, owner.Address("/failures"));
 
         // Three refusals of one client for one service, a success, a service that does not exist, and junk.
+        var since = TimeProvider.System.GetTimestamp();
         await door.AskAsync(door.Request(KmDoor.Pump, "userId", KmDoor.Bob), door.AliceToken);
         await door.AskAsync(door.Request(KmDoor.Pump, "deviceId", "ue-bob-1"), door.AliceToken);
         (await door.AskAsync(door.Request(KmDoor.Pump, "userId", (string)server.User("alice")["sub"]!), door.AliceToken)).Refused("02", 404);
@@ -42,8 +43,9 @@ public sealed class KeyFailureEventTests
         var (pump, none) = (new JsonObject(), new JsonObject());
         for (var heard = 0; Sum(pump) < 3 || Sum(none) < 2; heard++)
         {
-            Assert.True(heard < 4, "at most one message in a period for each of the two");
             var event_ = await ReadAsync(operators, server, "https://operator.example");
+            var periods = (int)TimeProvider.System.GetElapsedTime(since).TotalSeconds + 1;
+            Assert.True(heard < 2 * periods, "at most one message in a period for each of the two");
             Assert.Equal("seal-client", (string?)event_["client_id"]);
             Add((string?)event_["val_service_id"] == KmDoor.Pump ? pump : none, event_);
             Assert.True((string?)event_["val_service_id"] is KmDoor.Pump or null);
@@ -150,7 +152,10 @@ public sealed class KeyFailureEventTests
         if (audience is not null)
             Assert.Equal(audience, (string?)set["aud"]);
         Assert.Equal(request.Headers["Idempotency-Key"], (string?)set["jti"]);
-        var text = set.ToJsonString();
+        // But for its own name, which is random: in that any three letters may stand.
+        var named = set.DeepClone().AsObject();
+        named.Remove("jti");
+        var text = named.ToJsonString();
         foreach (var identity in (string[])["alice", "bob", "ue-", "mallory", (string)server.User("alice")["sub"]!, "payload"])
             Assert.DoesNotContain(identity, text, StringComparison.Ordinal);
         return set["events"]![EventType]!.AsObject();

@@ -64,6 +64,13 @@ public sealed class KmDoor : IAsyncLifetime
         return request;
     }
 
+    /// <summary>A token with another signature: its first character is another one. The last ones may be, by chance, what would be put in their place.</summary>
+    public static string Changed(string token)
+    {
+        var at = token.LastIndexOf('.') + 1;
+        return token[..at] + (token[at] == 'A' ? 'B' : 'A') + token[(at + 1)..];
+    }
+
     public string NewRequestId() => $"request-{Interlocked.Increment(ref _requests)}";
 
     public Task<KmAnswer> AskAsync(JsonObject request, string? token) => AskAsync(request.ToJsonString(), token);

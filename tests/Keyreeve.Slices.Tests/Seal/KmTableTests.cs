@@ -137,7 +137,7 @@ public sealed class KmTableTests(SigningCaller caller) : IClassFixture<SigningCa
     {
         "none" => null,
         "junk" => "Bearer a.b.c",
-        "changed" => "Bearer " + caller.Door.AliceToken[..^2] + "AA",
+        "changed" => "Bearer " + KmDoor.Changed(caller.Door.AliceToken),
         "provisioning" => "Bearer " + caller.ProvisioningToken,
         "signing" => "Bearer " + caller.Token,
         "alice" => "Bearer " + caller.Door.AliceToken,

@@ -180,7 +180,9 @@ public sealed class SealedStoreTests
         for (var i = 0; i < 30; i++)
             answers.Add((await sealing.PostAsync("/unseal", Of(("key", UnsealKey.NewFile())))).Status);
         Assert.Equal(HttpStatusCode.Forbidden, answers[0]);
-        Assert.Equal(HttpStatusCode.TooManyRequests, answers[^1]);
+        // Not the last one for certain: every six seconds there is an attempt more.
+        Assert.Contains(HttpStatusCode.TooManyRequests, answers);
+        Assert.All(answers, a => Assert.True(a is HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests, $"{a}"));
     }
 
     [Fact]

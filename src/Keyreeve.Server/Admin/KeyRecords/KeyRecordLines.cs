@@ -8,7 +8,7 @@ namespace Keyreeve.Server.Admin.KeyRecords;
 internal static class KeyRecordLines
 {
     /// <summary>Lines in a body. Our choice: others that write wait for one batch at most.</summary>
-    public const int MaxLines = 1000;
+    public const int MaxLines = 4000;
 
     /// <summary>Octets of a body: what every body here may have at most.</summary>
     public const int MaxBody = 1024 * 1024;

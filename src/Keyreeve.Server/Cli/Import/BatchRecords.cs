@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace Keyreeve.Server.Cli.Import;
 
 /// <summary>
-/// Which records a batch is about, as hashes. Two batches are under way at once, and of a record that is in both the later line must win: then the second
-/// waits for the first. Lines that are no records are nobody's, the server refuses them in any order.
+/// Which records a batch is about, as hashes. Several batches are under way at once, and of a record that is in two the later line must win: then the later
+/// batch waits for the other. Lines that are no records are nobody's, the server refuses them in any order.
 /// </summary>
 internal static class BatchRecords
 {

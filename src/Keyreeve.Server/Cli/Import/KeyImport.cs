@@ -14,6 +14,9 @@ internal sealed class KeyImport(string file, Action<long, long> progress) : IDis
     /// <summary>Octets of a batch, about. Our choice: a few hundred records, and less than a request may have (1 MiB).</summary>
     private const int MaxBatch = 512 * 1024;
 
+    /// <summary>Batches under way. Our choice: what server, database and this command do to a batch takes about as long.</summary>
+    private const int AtOnce = 3;
+
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
     /// <summary>The report of this run.</summary>
@@ -58,37 +61,36 @@ internal sealed class KeyImport(string file, Action<long, long> progress) : IDis
     }
 
     /// <summary>
-    /// Two batches are under way at once: while the store writes one, the server seals the next. They are accounted for in the order of the file, so a
-    /// batch behind one that failed counts as not sent; sent again, it changes nothing.
+    /// Several batches are under way at once: while the store writes one, the server seals the next and reads another. They are accounted for in the order
+    /// of the file, so a batch behind one that failed counts as not sent; sent again, it changes nothing.
     /// </summary>
     private async Task SendAllAsync(LineReader reader, AdminServer server, Action<Sent, JsonObject> answered, CancellationToken cancel)
     {
-        Sent? before = null;
+        var underWay = new Queue<Sent>(AtOnce);
         try
         {
             while (await reader.ReadAsync(cancel) is { } batch)
             {
                 var records = BatchRecords.Of(batch.Octets.Span);
                 var sha256 = Convert.ToHexStringLower(_hash.GetCurrentHash());
-                if (before is not null && before.Records.Overlaps(records))
-                {
-                    var first = before;
-                    answered(first, await first.Answer);
-                    before = null;
-                }
-                var sent = new Sent(batch, sha256, records, server.SendLinesAsync("key-records/import", batch.Octets));
-                (before, var ended) = (sent, before);
-                if (ended is not null)
-                    answered(ended, await ended.Answer);
+                while (underWay.Count == AtOnce || underWay.Any(sent => sent.Records.Overlaps(records)))
+                    await HearAsync();
+                underWay.Enqueue(new Sent(batch, sha256, records, server.SendLinesAsync("key-records/import", batch.Octets)));
             }
-            if (before is not null)
-                answered(before, await before.Answer);
+            while (underWay.Count > 0)
+                await HearAsync();
         }
         finally
         {
             // What is still under way is heard out, whatever it says: its octets belong to this.
-            if (before is not null)
-                await before.Answer.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            foreach (var sent in underWay)
+                await sent.Answer.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        }
+
+        async Task HearAsync()
+        {
+            var first = underWay.Dequeue();
+            answered(first, await first.Answer);
         }
     }
 
@@ -139,7 +141,7 @@ internal sealed class KeyImport(string file, Action<long, long> progress) : IDis
     }
 
     private LineReader NewReader(FileStream stream) =>
-        new(stream, KeyMaterial.MaxLength, MaxBatch, KeyRecordLines.MaxLines) { Passing = _hash.AppendData };
+        new(stream, KeyMaterial.MaxLength, MaxBatch, KeyRecordLines.MaxLines, AtOnce) { Passing = _hash.AppendData };
 
     /// <summary>The state of an earlier run on the same server, when the file is the same up to there; else that of one that begins.</summary>
     private async Task<ImportState> GoOnAsync(FileStream stream, string server, CancellationToken cancel)

@@ -3,7 +3,7 @@ namespace Keyreeve.Server.Cli.Import;
 /// <summary>Lines of a file that are sent at once.</summary>
 /// <param name="First">Number of the first line, from 1.</param>
 /// <param name="Lines">How many.</param>
-/// <param name="Octets">The lines, each with its line feed; one that is too long is left empty, so that the others keep their numbers. Good until the next but one is read.</param>
+/// <param name="Octets">The lines, each with its line feed; one that is too long is left empty, so that the others keep their numbers. Good until as many as the reader keeps were read behind it.</param>
 /// <param name="TooLong">Numbers of the lines that were too long.</param>
 /// <param name="End">Octets of the file up to the end of the batch.</param>
 internal sealed record LineBatch(long First, int Lines, ReadOnlyMemory<byte> Octets, IReadOnlyList<long> TooLong, long End);
@@ -12,11 +12,17 @@ internal sealed record LineBatch(long First, int Lines, ReadOnlyMemory<byte> Oct
 /// Cuts a stream into batches of whole lines. Memory is bounded by the two limits, whatever stands in the file: of a line that is too long only its end
 /// is looked for.
 /// </summary>
-internal sealed class LineReader(Stream stream, int maxLine, int maxBatch, int maxLines)
+/// <param name="stream">What is read.</param>
+/// <param name="maxLine">Octets of a line; of a longer one nothing is kept.</param>
+/// <param name="maxBatch">Octets of a batch, but for its last line.</param>
+/// <param name="maxLines">Lines of a batch.</param>
+/// <param name="kept">Batches whose octets stay while another is read.</param>
+internal sealed class LineReader(Stream stream, int maxLine, int maxBatch, int maxLines, int kept)
 {
     private readonly byte[] _read = new byte[256 * 1024];
-    private byte[] _batch = new byte[maxBatch + maxLine + 1];
-    private byte[] _before = new byte[maxBatch + maxLine + 1];
+    private readonly byte[][] _batches = [.. Enumerable.Range(0, kept + 1).Select(_ => new byte[maxBatch + maxLine + 1])];
+    private byte[] _batch = [];
+    private int _turn;
     private int _at;
     private int _filled;
 
@@ -35,7 +41,7 @@ internal sealed class LineReader(Stream stream, int maxLine, int maxBatch, int m
     /// <summary>The next batch, or null at the end. A last line needs no line feed.</summary>
     public async Task<LineBatch?> ReadAsync(CancellationToken cancel)
     {
-        (_batch, _before) = (_before, _batch);
+        _batch = _batches[_turn = (_turn + 1) % _batches.Length];
         var (length, lines, first, tooLong) = (0, 0, LinesRead + 1, new List<long>());
         var (inLine, isLong) = (0, false); // octets of the line that is not over yet
         while (lines < maxLines && length < maxBatch || inLine > 0)
