@@ -7,8 +7,8 @@ using Keyreeve.Wire.Seal;
 // A SEAL server other than the SKM-S: a small group management server in the shape of TS 29.549 SS_GroupManagement. Callers show an access
 // token for this service (TS 33.434 clause 5.2.2); for itself it is a SKM-C with a certificate (SEAL-X1, clause 5.1.1.1).
 //
-//   dotnet run --project samples/SealServer -- --issuer https://localhost:9443 --ca data/ca.pem \
-//       --cert data/group-server.pem --key data/group-server.key --urls http://127.0.0.1:5081
+//   dotnet run --project samples/SealServer -- --issuer https://localhost:9443 --ca "$PWD/data/ca.pem" \
+//       --cert "$PWD/data/group-server.pem" --key "$PWD/data/group-server.key" --urls http://127.0.0.1:5081
 //
 // http is for this sample on one machine; everywhere else a bearer token travels over TLS alone.
 const int MaxGroups = 1000;

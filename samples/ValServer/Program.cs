@@ -2,7 +2,7 @@ using Keyreeve.AspNetCore;
 
 // A VAL server of the service pump-control: it answers whoever shows an access token for it (TS 33.434 clause 5.2.5).
 //
-//   dotnet run --project samples/ValServer -- --issuer https://localhost:9443 --ca data/ca.pem --urls http://127.0.0.1:5080
+//   dotnet run --project samples/ValServer -- --issuer https://localhost:9443 --ca "$PWD/data/ca.pem" --urls http://127.0.0.1:5080
 //
 // http is for this sample on one machine; everywhere else a bearer token travels over TLS alone.
 var builder = WebApplication.CreateSlimBuilder(args);

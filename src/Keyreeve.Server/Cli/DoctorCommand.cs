@@ -122,7 +122,7 @@ internal static class DoctorCommand
         catch (SocketException e)
         {
             return (name == "https" ? Verdict.Bad : Verdict.Note, $"listener {name}: {address} cannot be bound ({e.SocketErrorCode})",
-                $"stop what uses it, or set Listeners:{name}:Address");
+                $"is it your own server? Then --data with its folder. Else stop what uses it, or set Listeners:{name}:Address");
         }
     }
 

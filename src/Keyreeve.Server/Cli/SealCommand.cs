@@ -98,7 +98,7 @@ internal static class SealCommand
                 ? (await server.SendAsync(HttpMethod.Post, $"seal/services/{Uri.EscapeDataString(id)}/rotate", null, null, null)).Document
                 : (await server.SendAsync(HttpMethod.Post, "seal/rotate", SecretOf((await server.GetAsync("seal")).Document, parse), null, SealSecretInput.Flags)).Document;
             if (output.ForPeople)
-                output.Done("it wraps from now on. How far the rest is: keyreeve seal status", null);
+                output.Done("the new root key wraps from now on. How far the rest is: keyreeve seal status", null);
             Show(output, status);
         }));
         return command;

@@ -113,7 +113,7 @@ public sealed partial class SealKeeper(ServerParts parts, SealSources sources, I
         }
         source?.Dispose();
         // Who gave nothing has tried nothing.
-        return text is null ? Refusal.Of(RefusalCode.MissingParameter, $"the secret is needed: {why}") : await RefuseAsync(DoesNotOpen, newest, entry);
+        return text is null ? Refusal.Of(RefusalCode.MissingParameter, $"the secret is needed: the key store is sealed by {SealSources.NameOf(newest.Method)}, and the server was not given it (keyreeve seal rotate --help)") : await RefuseAsync(DoesNotOpen, newest, entry);
     }, entry);
 
     /// <summary>A new key for a VAL service; its records are wrapped by it in the background. Returns its version.</summary>
