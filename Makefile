@@ -76,7 +76,7 @@ libraries:
 # What the tests speak to. A peer that is missing makes its tests reported as not run.
 peers:
 	@scripts/install openssl=openssl curl=curl nodejs=node npm=npm chromium=chromium "postgresql=/usr/lib/postgresql/*/bin/postgres"
-	@scripts/install iproute2=ip strongswan-swanctl=/usr/sbin/swanctl strongswan-charon=/usr/lib/ipsec/charon libstrongswan-standard-plugins=/usr/lib/ipsec/plugins/libstrongswan-openssl.so
+	@scripts/install "libfaketime=/usr/lib/*/faketime/libfaketimeMT.so.1" iproute2=ip strongswan-swanctl=/usr/sbin/swanctl strongswan-charon=/usr/lib/ipsec/charon libstrongswan-standard-plugins=/usr/lib/ipsec/plugins/libstrongswan-openssl.so
 
 pack: ## the packages for other people's programs, into artifacts/packages
 	@for p in Client AspNetCore; do dotnet pack src/Keyreeve.$$p -c Release -v q --nologo -o artifacts/packages; done; ls artifacts/packages

@@ -102,10 +102,9 @@ public sealed partial class SealKeeper(ServerParts parts, SealSources sources, I
     /// <summary>A new root under the seal that is there. The secret is asked for when the server has it not: that also shows that somebody still has it.</summary>
     public Task<Outcome<long>> RotateAsync(string? text, AuditEntry entry) => ChangeAsync(async newest =>
     {
-        var why = "it does not open the key store";
         if (text is not null && !_meter.TryTake("unseal", out var wait))
             return Refusal.Of(RefusalCode.TooManyRequests, "too many attempts: wait, then try again") with { RetryAfter = wait };
-        var source = text is null ? sources.Automatic(newest.Method, out why) : await Task.Run(() => sources.Given(newest, text));
+        var source = text is null ? sources.Automatic(newest.Method, out _) : await Task.Run(() => sources.Given(newest, text));
         if (source is not null && source.Open(newest) is { } octets)
         {
             octets.Dispose();
