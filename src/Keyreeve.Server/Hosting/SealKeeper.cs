@@ -102,9 +102,10 @@ public sealed partial class SealKeeper(ServerParts parts, SealSources sources, I
     /// <summary>A new root under the seal that is there. The secret is asked for when the server has it not: that also shows that somebody still has it.</summary>
     public Task<Outcome<long>> RotateAsync(string? text, AuditEntry entry) => ChangeAsync(async newest =>
     {
+        var why = "";
         if (text is not null && !_meter.TryTake("unseal", out var wait))
             return Refusal.Of(RefusalCode.TooManyRequests, "too many attempts: wait, then try again") with { RetryAfter = wait };
-        var source = text is null ? sources.Automatic(newest.Method, out _) : await Task.Run(() => sources.Given(newest, text));
+        var source = text is null ? sources.Automatic(newest.Method, out why) : await Task.Run(() => sources.Given(newest, text));
         if (source is not null && source.Open(newest) is { } octets)
         {
             octets.Dispose();
@@ -112,7 +113,7 @@ public sealed partial class SealKeeper(ServerParts parts, SealSources sources, I
         }
         source?.Dispose();
         // Who gave nothing has tried nothing.
-        return text is null ? Refusal.Of(RefusalCode.MissingParameter, $"the secret is needed: the key store is sealed by {SealSources.NameOf(newest.Method)}, and the server was not given it (keyreeve seal rotate --help)") : await RefuseAsync(DoesNotOpen, newest, entry);
+        return text is null ? Refusal.Of(RefusalCode.MissingParameter, $"the secret is needed: {why} (keyreeve seal rotate --help)") : await RefuseAsync(DoesNotOpen, newest, entry);
     }, entry);
 
     /// <summary>A new key for a VAL service; its records are wrapped by it in the background. Returns its version.</summary>

@@ -18,7 +18,7 @@ public sealed class SealSources(Kek kek, ServerSettings settings)
     /// <summary>What opens a root of this method without an operator. Null when an operator must; <paramref name="why"/> then says what is missing.</summary>
     public IRootKeySource? Automatic(SealMethod method, out string why)
     {
-        why = $"it is sealed by {NameOf(method)}: keyreeve seal unseal";
+        why = $"it is sealed by {NameOf(method)}, and the server was not given the secret";
         if (method == SealMethod.Kek)
             return new KekRootSource(kek);
         if (method != SealMethod.KeyFile || ConfiguredIn is not { } place)

@@ -18,7 +18,7 @@ internal static class SealStart
         }
         using var source = sources.Automatic(stored[^1].Method, out var why);
         if (source is null || !roots.TryOpen(stored, source))
-            report($"the key store is sealed: {(source is null ? why : $"{sources.ConfiguredIn ?? "the KEK"} does not open it")}");
+            report($"the key store is sealed: {(source is null ? why : $"{sources.ConfiguredIn ?? "the KEK"} does not open it")}. Open it: keyreeve seal unseal");
     }
 
     private static async Task MakeFirstAsync(ISealStore store, SealSources sources, TimeProvider clock, CancellationToken cancel)
