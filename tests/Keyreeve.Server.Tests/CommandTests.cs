@@ -198,11 +198,22 @@ public sealed class CommandTests : IDisposable
         var (code, output) = await KeyreeveProcess.RunAsync("admin", "service", "add", "--help");
         Assert.Equal(0, code);
         Assert.Contains("Example:\n  keyreeve admin service add pump-control --name \"Pump control\" --audience https://val.example/pump-control\n", output, StringComparison.Ordinal);
-
-        static IEnumerable<(string Path, System.CommandLine.Command Command)> Leaves(string path, System.CommandLine.Command command) => command.Subcommands.Count == 0
-            ? [(path, command)]
-            : command.Subcommands.SelectMany(c => Leaves($"{path} {c.Name}".TrimStart(), c));
     }
+
+    [Fact]
+    public void The_document_has_a_row_with_every_verb_for_each_noun_of_admin()
+    {
+        var rows = File.ReadAllLines(Path.Combine(Repository.Root(), "docs/operations.md")).SkipWhile(l => l != "| noun | verbs | note |").TakeWhile(l => l.StartsWith('|')).ToList();
+        foreach (var noun in Server.Cli.ProgramCommand.Create().Subcommands.Single(c => c.Name == "admin").Subcommands)
+        {
+            var row = Assert.Single(rows, r => r.StartsWith($"| `{noun.Name}` | ", StringComparison.Ordinal)).Split('|')[2].Replace("`", "", StringComparison.Ordinal);
+            Assert.Equal(Leaves("", noun).Select(c => c.Path).Order(StringComparer.Ordinal), row.Split(',', StringSplitOptions.TrimEntries).Order(StringComparer.Ordinal));
+        }
+    }
+
+    private static IEnumerable<(string Path, System.CommandLine.Command Command)> Leaves(string path, System.CommandLine.Command command) => command.Subcommands.Count == 0
+        ? [(path, command)]
+        : command.Subcommands.SelectMany(c => Leaves($"{path} {c.Name}".TrimStart(), c));
 
     [Fact]
     public async Task Every_setting_is_listed_with_its_default()

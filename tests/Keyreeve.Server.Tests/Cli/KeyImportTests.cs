@@ -30,7 +30,7 @@ public sealed class KeyImportTests : IDisposable
 
             {"serviceId":"s","userId":"LONG","payload":"A"}
             {"serviceId":"s","payload":"last line, without an end"}
-            """.Replace("LONG", new string('u', 300_000), StringComparison.Ordinal), None);
+            """.Replace("LONG", new string('u', 450_000), StringComparison.Ordinal), None);
         string[] import = ["admin", "key", "import", Lines, "--data", _folder.Data];
         var (code, output) = await KeyreeveProcess.RunAsync([.. import, "--dry-run"]);
         Assert.True(code == 1 && output.Contains("2 refused, 1 empty", StringComparison.Ordinal) && output.Contains("line 2: userId: at most one of", StringComparison.Ordinal) && output.Contains("line 4: is longer", StringComparison.Ordinal), output);
