@@ -122,7 +122,7 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
     {
         var name = KeyRecord.Purpose(key.ServiceId, key.Identity);
         if (stored.Record is { RemovedAt: not 0 })
-            return Refusal.About(RefusalCode.Conflict, "serviceId", "the key record was removed and can still be restored: restore it, or shred it first");
+            return Refusal.About(RefusalCode.Conflict, "serviceId", "the key record was removed and can still be recovered: recover it first (or an operator shreds it)");
         if (key.ExpiresAt != 0 && key.ExpiresAt <= (key.ActivatesAt ?? now))
             return Refusal.About(RefusalCode.InvalidParameter, "expiresAt", "expiresAt is after activatesAt");
         var newest = NewestOf(stored.Versions, now);

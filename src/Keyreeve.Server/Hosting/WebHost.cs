@@ -217,6 +217,7 @@ public static class WebHost
             AllSign = settings.KmSignaturesRequired,
             EncryptsAll = settings.KmEncryptionRequired,
             AllShowCertificates = settings.SealCertificatesRequired,
+            MaxRecordsPerService = settings.MaxRecordsPerService,
             FailureReceivers = [.. settings.EventReceivers.Where(r => r.About.HasFlag(EventSubjects.KeyFailures))],
         }, shared: stores.Database is not SqliteEngine);
         services.AddSingleton(provider => new KeyFailureEvents(parts.Issuer, provider.GetRequiredService<SealSettings>().FailureReceivers));
@@ -237,7 +238,8 @@ public static class WebHost
         // The own root is trusted beside what the operator names: resource servers often have certificates of this very authority.
         services.AddSingleton(_ => new OutboundHttp(outbound with { TrustAnchors = [.. outbound.TrustAnchors, parts.Pki.Root] }, parts.Clock));
         services.AddSingleton<ClientLogos>().AddHostedService(provider => provider.GetRequiredService<ClientLogos>());
-        services.AddSingleton(parts.Stores).AddSingleton<DeliverMessage>().AddHostedService<OutboxDelivery>();
+        services.AddSingleton(parts.Stores).AddSingleton<DeliverMessage>()
+            .AddSingleton<OutboxDelivery>().AddHostedService(provider => provider.GetRequiredService<OutboxDelivery>());
         services.AddSingleton(provider => new Sweeper(parts.Stores, parts.Clock, provider.GetRequiredService<ILogger<Sweeper>>()) { Swept = ServerTelemetry.SweptRows })
             .AddHostedService(provider => provider.GetRequiredService<Sweeper>());
     }

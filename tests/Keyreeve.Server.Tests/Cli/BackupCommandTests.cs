@@ -97,6 +97,7 @@ public sealed class BackupCommandTests : IDisposable
         {
             await DoneAsync("backup", Backup, "--data", _folder.Data);
             await RefusedAsync(1, "is there already", "backup", Backup, "--data", _folder.Data);
+            await RefusedAsync(1, $"there is no folder {_folder.Root}/missing to write the backup into", "backup", Path.Combine(_folder.Root, "missing", "backup"), "--data", _folder.Data);
             await RefusedAsync(2, "another server uses", "restore", Backup, "--data", _folder.Data);
         }
         await RefusedAsync(1, "a store is never overwritten", "restore", Backup, "--data", _folder.Data);
