@@ -45,7 +45,7 @@ internal static class PlainKeyRecordLine
             if (reader.TokenType == JsonTokenType.EndObject)
                 break;
             var member = reader.TokenType == JsonTokenType.PropertyName ? MemberAt(ref reader) : Member.None;
-            if (member == Member.None || (seen & member) != 0 || !reader.Read())
+            if (member == Member.None || (seen & member) != Member.None || !reader.Read())
                 return null;
             seen |= member;
             if (member is Member.ActivatesAt or Member.ExpiresAt)
