@@ -143,7 +143,14 @@ public sealed class KpRequestTarget : IFuzzTarget
         if (KpRequest.TryRead(octets, out var request, out _))
             Look(request.Material, request.Operation == KpOperation.Set, request.Asked.ServiceId);
         if (KeyRecordLine.TryRead(octets, out var line, out _))
+        {
             Look(line.Material, true, line.ServiceId);
+            // It is read in one pass; a reader of documents has to see the same.
+            using var document = System.Text.Json.JsonDocument.Parse(octets, new() { AllowDuplicateProperties = false });
+            if (document.RootElement.GetProperty("serviceId").GetString() != line.ServiceId
+                || document.RootElement.GetProperty("payload").GetString() != Encoding.UTF8.GetString(line.Material.Payload))
+                throw new InvalidOperationException("a line means two things");
+        }
         if (KeyMaterial.TryRead(octets, out var material, out _))
             Look(material, true, "s");
         KpResponse.TryRead(octets, out _, out _);

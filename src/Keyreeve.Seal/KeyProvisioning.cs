@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Keyreeve.Core.Audit;
+using Keyreeve.Core.Keys;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Wire.Seal;
 
@@ -38,6 +39,12 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
     /// <summary>Somebody else was faster so often: then the caller hears of it.</summary>
     private const int Tries = 10;
 
+    /// <summary>Records of an import that are looked for before all of them are. Our choice.</summary>
+    private const int Sample = 16;
+
+    /// <summary>Octets of a data key and two nonces.</summary>
+    private const int FreshForOne = 32 + 12 + 12;
+
     private static readonly Refusal Exists = Refusal.Of(RefusalCode.Conflict, "the key record exists already");
     private static readonly Refusal Changed = new(RefusalCode.Conflict, "the key record was changed since it was read", "the key record was changed since it was read: read again");
 
@@ -58,13 +65,15 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
     {
         var results = new Outcome<(KeyRecord, Provisioned)>[keys.Count];
         Array.Fill(results, Changed);
+        using var fresh = new FreshOctets(keys.Count == 1 ? 0 : FreshForOne * Math.Min(keys.Count, 64));
+        var round = new Round(keys, results, expectedVersion, now, entryOf, isImport, fresh);
         var left = Enumerable.Range(0, keys.Count).ToList();
         for (var tries = 0; left.Count > 0 && tries < Tries;)
         {
-            var (batch, later, seen) = (new List<int>(left.Count), new List<int>(), new HashSet<(string, KmIdentity)>());
+            var (batch, later, seen) = (new List<int>(left.Count), new List<int>(), new HashSet<(string, KmIdentity)>(left.Count));
             foreach (var i in left)
                 (seen.Add((keys[i].ServiceId, keys[i].Identity)) ? batch : later).Add(i);
-            var again = await TryAsync(keys, batch, results, expectedVersion, now, entryOf, isImport, cancel);
+            var again = await TryAsync(round, batch, await ReadAsync(keys, batch, isImport && tries == 0, cancel), cancel);
             if (expectedVersion is not null)
                 break;
             if (again.Count > 0)
@@ -74,11 +83,26 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
         return results;
     }
 
-    private async Task<List<int>> TryAsync(IReadOnlyList<ProvisionedKey> keys, List<int> batch, Outcome<(KeyRecord, Provisioned)>[] results, long? expectedVersion,
-        long now, Func<int, AuditEntry> entryOf, bool isImport, CancellationToken cancel)
+    /// <summary>
+    /// What the records have; null when it looks as if none were there. A file that is imported for the first time finds nothing: of its batches a few
+    /// records are looked for. What is there nevertheless the store leaves out, and at the next try all are read.
+    /// </summary>
+    private async Task<IReadOnlyList<StoredKeys>?> ReadAsync(IReadOnlyList<ProvisionedKey> keys, List<int> batch, bool mayGuess, CancellationToken cancel)
     {
-        var keks = new Dictionary<string, ServiceKek>(StringComparer.Ordinal);
-        var stored = await records.ReadAsync([.. batch.Select(i => (keys[i].ServiceId, keys[i].Identity))], cancel);
+        if (mayGuess && batch.Count > 2 * Sample)
+        {
+            var some = await records.ReadAsync([.. Enumerable.Range(0, Sample).Select(n => KeyOf(batch[n * (batch.Count - 1) / (Sample - 1)]))], cancel);
+            if (some.All(stored => stored.Record is null))
+                return null;
+        }
+        return await records.ReadAsync([.. batch.Select(KeyOf)], cancel);
+
+        (string, KmIdentity) KeyOf(int i) => (keys[i].ServiceId, keys[i].Identity);
+    }
+
+    private async Task<List<int>> TryAsync(Round round, List<int> batch, IReadOnlyList<StoredKeys>? read, CancellationToken cancel)
+    {
+        var (keys, results, keks) = (round.Keys, round.Results, new Dictionary<string, ServiceKek>(StringComparer.Ordinal));
         var (saves, of) = (new List<KeySave>(batch.Count), new List<(int Index, Provisioned What)>(batch.Count));
         for (var b = 0; b < batch.Count; b++)
         {
@@ -88,17 +112,18 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
                 results[i] = unstorable;
                 continue;
             }
-            if (await KekOfAsync(key.ServiceId, keks, now, cancel) is not { } kek)
+            if (vault.IsSealed || !keks.TryGetValue(key.ServiceId, out var kek) && (kek = await KekOfAsync(key.ServiceId, keks, round.Now, cancel)) is null)
             {
                 results[i] = RecordVault.SealedHere;
                 continue;
             }
-            if (!(await DecideAsync(key, stored[b], kek, now, isImport, cancel)).Succeeded(out var decided, out var refusal))
+            var stored = read is null ? StoredKeys.None : read[b];
+            if (!(stored.Versions.Count == 0 ? DecideFirst(round, key, stored, kek) : await DecideAsync(round, key, stored, kek, cancel)).Succeeded(out var decided, out var refusal))
                 results[i] = refusal;
             // Also with another version than expected: what is asked for is there (RFC 9110 13.1.1), asked for by who did not hear the answer.
             else if (decided.Save is null)
-                results[i] = (stored[b].Record!, Provisioned.Unchanged);
-            else if (expectedVersion is { } expected && expected != (stored[b].Record?.Version ?? 0))
+                results[i] = (stored.Record!, Provisioned.Unchanged);
+            else if (round.ExpectedVersion is { } expected && expected != (stored.Record?.Version ?? 0))
                 results[i] = expected == 0 ? Exists : Changed;
             else
             {
@@ -109,7 +134,7 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
         if (saves.Count == 0)
             return [];
         var again = new List<int>();
-        var written = await records.SaveAsync(saves, entryOf(saves.Count), cancel);
+        var written = await records.SaveAsync(saves, round.EntryOf, cancel);
         for (var s = 0; s < written.Count; s++)
             if (written[s] is { } record)
                 results[of[s].Index] = (record, of[s].What);
@@ -118,19 +143,21 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
         return again;
     }
 
-    private async Task<Outcome<Decision>> DecideAsync(ProvisionedKey key, StoredKeys stored, ServiceKek kek, long now, bool isImport, CancellationToken cancel)
+    /// <summary>Of a record without any version there is nothing to compare with.</summary>
+    private Outcome<Decision> DecideFirst(Round round, ProvisionedKey key, StoredKeys stored, ServiceKek kek) =>
+        WhyNot(key, stored, round.Now) is { } refusal ? refusal : Seal(round, key, stored, kek, (stored.Record?.Latest ?? 0) + 1, key.ActivatesAt ?? 0, []);
+
+    private async Task<Outcome<Decision>> DecideAsync(Round round, ProvisionedKey key, StoredKeys stored, ServiceKek kek, CancellationToken cancel)
     {
-        var name = KeyRecord.Purpose(key.ServiceId, key.Identity);
-        if (stored.Record is { RemovedAt: not 0 })
-            return Refusal.About(RefusalCode.Conflict, "serviceId", "the key record was removed and can still be recovered: recover it first (or an operator shreds it)");
-        if (key.ExpiresAt != 0 && key.ExpiresAt <= (key.ActivatesAt ?? now))
-            return Refusal.About(RefusalCode.InvalidParameter, "expiresAt", "expiresAt is after activatesAt");
+        var (now, name) = (round.Now, KeyRecord.Purpose(key.ServiceId, key.Identity));
+        if (WhyNot(key, stored, now) is { } refusal)
+            return refusal;
         var newest = NewestOf(stored.Versions, now);
         // Without an activation: what is given out now is the one to compare with.
         var same = key.ActivatesAt is { } at ? stored.Versions.Where(v => v.ActivatesAt == at).MaxBy(v => v.Number) : ActiveOf(stored.Versions, now);
         if (same is not null && await HoldsAsync(same))
-            return same.ExpiresAt == key.ExpiresAt ? new Decision(null, Provisioned.Unchanged) : Sealing(same.Number, same.ActivatesAt, []);
-        if (isImport)
+            return same.ExpiresAt == key.ExpiresAt ? new Decision(null, Provisioned.Unchanged) : Seal(round, key, stored, kek, same.Number, same.ActivatesAt, []);
+        if (round.IsImport)
             foreach (var version in stored.Versions)
                 if (version != same && (key.ActivatesAt is null || key.ActivatesAt == version.ActivatesAt) && await HoldsAsync(version))
                     return new Decision(null, Provisioned.Unchanged);
@@ -142,7 +169,7 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
             dropped = [oldest.Number];
         }
         // At once is at once on every node: not later where a clock is behind. The higher number goes before the one that was activated last.
-        return Sealing((stored.Record?.Latest ?? 0) + 1, key.ActivatesAt ?? newest?.ActivatesAt ?? 0, dropped);
+        return Seal(round, key, stored, kek, (stored.Record?.Latest ?? 0) + 1, key.ActivatesAt ?? newest?.ActivatesAt ?? 0, dropped);
 
         // What does not open is replaced by what does.
         async ValueTask<bool> HoldsAsync(KeyVersion version)
@@ -154,14 +181,22 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
             CryptographicOperations.ZeroMemory(payload);
             return holds;
         }
+    }
 
-        Outcome<Decision> Sealing(long number, long activatesAt, long[] makingRoom)
-        {
-            if (!vault.Seal(name, number, activatesAt, key.ExpiresAt, now, kek, key.Payload).Succeeded(out var version, out var refusal))
-                return refusal;
-            var record = stored.Record ?? new KeyRecord { ServiceId = key.ServiceId, Identity = key.Identity, UpdatedAt = now };
-            return new Decision(new(record with { UpdatedAt = now, Latest = Math.Max(record.Latest, number) }, version, makingRoom), stored.Record is null ? Provisioned.Added : Provisioned.Changed);
-        }
+    private static Refusal? WhyNot(ProvisionedKey key, StoredKeys stored, long now) =>
+        stored.Record is { RemovedAt: not 0 } ? Refusal.About(RefusalCode.Conflict, "serviceId", "the key record was removed and can still be recovered: recover it first (or an operator shreds it)")
+        : key.ExpiresAt != 0 && key.ExpiresAt <= (key.ActivatesAt ?? now) ? Refusal.About(RefusalCode.InvalidParameter, "expiresAt", "expiresAt is after activatesAt")
+        : null;
+
+    private Outcome<Decision> Seal(Round round, ProvisionedKey key, StoredKeys stored, ServiceKek kek, long number, long activatesAt, long[] makingRoom)
+    {
+        var name = KeyRecord.Purpose(key.ServiceId, key.Identity);
+        if (!vault.Seal(name, number, activatesAt, key.ExpiresAt, round.Now, kek, key.Payload, round.Fresh).Succeeded(out var version, out var refusal))
+            return refusal;
+        var record = stored.Record is { } was
+            ? was with { UpdatedAt = round.Now, Latest = Math.Max(was.Latest, number) }
+            : new KeyRecord { ServiceId = key.ServiceId, Identity = key.Identity, UpdatedAt = round.Now, Latest = number };
+        return new Decision(new(record, version, makingRoom), stored.Record is null ? Provisioned.Added : Provisioned.Changed);
     }
 
     /// <summary>The version that is given out at a time: the one that was activated last, unless it is over. What it has superseded does not come back.</summary>
@@ -169,13 +204,12 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
 
     private static KeyVersion? NewestOf(IEnumerable<KeyVersion> versions, long now) => versions.Where(v => v.ActivatesAt <= now).MaxBy(v => (v.ActivatesAt, v.Number));
 
-    /// <summary>The newest key of a service, made when there is none or it was destroyed; null while sealed, or when the roots change faster than this follows.</summary>
+    /// <summary>
+    /// The newest key of a service, made when there is none or it was destroyed, and kept in <paramref name="known"/>; null while sealed, or when the roots
+    /// change faster than this follows.
+    /// </summary>
     private async Task<ServiceKek?> KekOfAsync(string serviceId, Dictionary<string, ServiceKek> known, long now, CancellationToken cancel)
     {
-        if (vault.IsSealed)
-            return null;
-        if (known.TryGetValue(serviceId, out var kek))
-            return kek;
         for (var i = 0; i < Tries; i++)
         {
             var newest = await seal.FindKekAsync(serviceId, cancel);
@@ -199,6 +233,10 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
         }
         return null;
     }
+
+    /// <summary>What the decisions about many have in common.</summary>
+    private sealed record Round(IReadOnlyList<ProvisionedKey> Keys, Outcome<(KeyRecord, Provisioned)>[] Results, long? ExpectedVersion, long Now,
+        Func<int, AuditEntry> EntryOf, bool IsImport, FreshOctets Fresh);
 
     /// <param name="Save">What is written, or null when nothing is.</param>
     /// <param name="What">What that makes of the record.</param>

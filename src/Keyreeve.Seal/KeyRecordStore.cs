@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Unicode;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Wire.Seal;
@@ -28,7 +31,7 @@ public sealed record KeyRecord
 
     /// <summary>The record's name, in the audit and in what its versions are sealed for: lengths first, so that no two keys write alike.</summary>
     public static string Purpose(string serviceId, KmIdentity identity) =>
-        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"key_records/{serviceId.Length}:{serviceId}/{(int)identity.Kind}/{identity.Value.Length}:{identity.Value}");
+        string.Create(CultureInfo.InvariantCulture, $"key_records/{serviceId.Length}:{serviceId}/{(int)identity.Kind}/{identity.Value.Length}:{identity.Value}");
 }
 
 /// <summary>
@@ -63,10 +66,21 @@ public sealed record KeyVersion
 
     /// <summary>What the payload is sealed for.</summary>
     public static string PurposeOf(string record, long number, long activatesAt, long expiresAt) =>
-        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{record}/{number}/{activatesAt}/{expiresAt}");
+        string.Create(CultureInfo.InvariantCulture, $"{record}/{number}/{activatesAt}/{expiresAt}");
 
     /// <summary>What the data key is wrapped for.</summary>
-    public static string KeyPurposeOf(string record, long number) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"data key/{record}/{number}");
+    public static string KeyPurposeOf(string record, long number) => string.Create(CultureInfo.InvariantCulture, $"data key/{record}/{number}");
+
+    /// <summary>Octets that either of the two has at most in UTF-8.</summary>
+    internal static int MaxPurpose(string record) => Encoding.UTF8.GetMaxByteCount(record.Length) + 3 * 21 + 9;
+
+    /// <summary>Writes <see cref="PurposeOf"/> in UTF-8.</summary>
+    internal static ReadOnlySpan<byte> WritePurpose(Span<byte> to, string record, long number, long activatesAt, long expiresAt) =>
+        Utf8.TryWrite(to, CultureInfo.InvariantCulture, $"{record}/{number}/{activatesAt}/{expiresAt}", out var length) ? to[..length] : throw new ArgumentException("too short", nameof(to));
+
+    /// <summary>Writes <see cref="KeyPurposeOf"/> in UTF-8.</summary>
+    internal static ReadOnlySpan<byte> WriteKeyPurpose(Span<byte> to, string record, long number) =>
+        Utf8.TryWrite(to, CultureInfo.InvariantCulture, $"data key/{record}/{number}", out var length) ? to[..length] : throw new ArgumentException("too short", nameof(to));
 }
 
 /// <summary>What a key request finds: the record, its active version if it has one, and the wrapped key of the service.</summary>
@@ -77,7 +91,11 @@ public sealed record FoundKey(KeyVersion? Version, ServiceKek? Kek);
 /// <summary>What a change begins with.</summary>
 /// <param name="Record">The record, also a removed one; null when there is none.</param>
 /// <param name="Versions">Its versions, by number.</param>
-public sealed record StoredKeys(KeyRecord? Record, IReadOnlyList<KeyVersion> Versions);
+public sealed record StoredKeys(KeyRecord? Record, IReadOnlyList<KeyVersion> Versions)
+{
+    /// <summary>Nothing is there.</summary>
+    public static StoredKeys None { get; } = new(null, []);
+}
 
 /// <summary>A version to be written.</summary>
 /// <param name="Record">Its record; <see cref="KeyRecord.Version"/> is the row version that was read, 0 when there was none.</param>
@@ -111,10 +129,10 @@ public interface IKeyRecordStore
 
     /// <summary>
     /// Writes versions in one transaction. A record that was changed since it was read, or whose service's key is not the one that was used, is left
-    /// out: null in its place. The line is written when anything was.
+    /// out: null in its place. When anything was written so is the line, which <paramref name="entryOf"/> makes out of how many were.
     /// </summary>
     /// <exception cref="ArgumentException">A key is not well-formed Unicode; nothing was written.</exception>
-    Task<IReadOnlyList<KeyRecord?>> SaveAsync(IReadOnlyList<KeySave> saves, AuditEntry entry, CancellationToken cancel);
+    Task<IReadOnlyList<KeyRecord?>> SaveAsync(IReadOnlyList<KeySave> saves, Func<int, AuditEntry> entryOf, CancellationToken cancel);
 
     /// <summary>Removes a record; it can be restored until it is shredded. False when there is none, or its row version is another one.</summary>
     Task<bool> RemoveAsync(string serviceId, KmIdentity identity, long? expectedVersion, long now, AuditEntry entry, CancellationToken cancel);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Keyreeve.Core.Keys;
@@ -74,13 +75,18 @@ public sealed class RecordVault : IDisposable
     }
 
     /// <summary>Seals a version by a service's key.</summary>
-    public Outcome<KeyVersion> Seal(string record, long number, long activatesAt, long expiresAt, long now, ServiceKek kek, ReadOnlySpan<byte> payload)
+    public Outcome<KeyVersion> Seal(string record, long number, long activatesAt, long expiresAt, long now, ServiceKek kek, ReadOnlySpan<byte> payload) =>
+        Seal(record, number, activatesAt, expiresAt, now, kek, payload, FreshOctets.OneByOne);
+
+    /// <summary>The same with a data key and nonces out of what was drawn for many versions.</summary>
+    public Outcome<KeyVersion> Seal(string record, long number, long activatesAt, long expiresAt, long now, ServiceKek kek, ReadOnlySpan<byte> payload, FreshOctets fresh)
     {
         using var held = Hold(kek);
         if (held is null)
             return SealedHere;
         Span<byte> data = stackalloc byte[DataKey.KeySize];
-        RandomNumberGenerator.Fill(data);
+        fresh.Fill(data);
+        var purpose = ArrayPool<byte>.Shared.Rent(KeyVersion.MaxPurpose(record));
         try
         {
             return new KeyVersion
@@ -90,8 +96,8 @@ public sealed class RecordVault : IDisposable
                 ExpiresAt = expiresAt,
                 CreatedAt = now,
                 KekVersion = kek.Version,
-                WrappedKey = held.Key.Seal(KeyVersion.KeyPurposeOf(record, number), data),
-                Ciphertext = DataKey.Seal(data, KeyVersion.PurposeOf(record, number, activatesAt, expiresAt), payload),
+                WrappedKey = held.Key.Seal(KeyVersion.WriteKeyPurpose(purpose, record, number), data, fresh),
+                Ciphertext = DataKey.Seal(data, KeyVersion.WritePurpose(purpose, record, number, activatesAt, expiresAt), payload, fresh),
             };
         }
         catch (ObjectDisposedException)
@@ -101,6 +107,7 @@ public sealed class RecordVault : IDisposable
         finally
         {
             CryptographicOperations.ZeroMemory(data);
+            ArrayPool<byte>.Shared.Return(purpose);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Keyreeve.Core.Grants;
 using Keyreeve.Core.Refusals;
@@ -33,6 +34,8 @@ internal static class StoredText
     /// </summary>
     public static bool Keeps(string text)
     {
+        if (Ascii.IsValid(text))
+            return !text.Contains('\0');
         for (var i = 0; i < text.Length; i++)
         {
             if (text[i] == '\0' || char.IsLowSurrogate(text[i]))

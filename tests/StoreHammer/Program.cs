@@ -50,7 +50,7 @@ async Task HammerAsync(string name)
         // Each time a new version of the record, in the place of the one before.
         var version = new KeyVersion { Number = record.Latest + 1, ActivatesAt = record.UpdatedAt, CreatedAt = record.UpdatedAt, KekVersion = 1, WrappedKey = Hash("key " + id), Ciphertext = Hash(id) };
         record = record with { Latest = version.Number };
-        record = (await stores.KeyRecords.SaveAsync([new(record, version, [version.Number - 1])], Entry("record.saved", record.ServiceId), CancellationToken.None))[0]
+        record = (await stores.KeyRecords.SaveAsync([new(record, version, [version.Number - 1])], _ => Entry("record.saved", record.ServiceId), CancellationToken.None))[0]
             ?? throw new InvalidOperationException("somebody else changed the record");
         Say(string.Create(CultureInfo.InvariantCulture, $"saved {record.ServiceId} {record.Version} {Convert.ToHexString(version.Ciphertext)}"));
         await stores.Assertions.AddAsync("client", id, now.ToUnixTimeSeconds() + 300, CancellationToken.None);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
@@ -51,16 +52,22 @@ public sealed class SealingKey : IDisposable
     }
 
     /// <summary>Seals for one purpose. The nonce is random: one key is good for 2^32 seals (NIST SP 800-38D 8.3).</summary>
-    public byte[] Seal(string purpose, ReadOnlySpan<byte> plaintext)
+    public byte[] Seal(string purpose, ReadOnlySpan<byte> plaintext) => Seal(Encoding.UTF8.GetBytes(purpose), plaintext, FreshOctets.OneByOne);
+
+    /// <summary>The same for a purpose in UTF-8, with a nonce out of what was drawn for many.</summary>
+    public byte[] Seal(ReadOnlySpan<byte> purpose, ReadOnlySpan<byte> plaintext, FreshOctets fresh)
     {
         var output = new byte[HeadSize + NonceSize + plaintext.Length + TagSize];
         output[0] = FormatVersion;
         _id.CopyTo(output, 1);
         var nonce = output.AsSpan(HeadSize, NonceSize);
-        RandomNumberGenerator.Fill(nonce);
-        var associated = Associated(output, purpose);
+        fresh.Fill(nonce);
+        var associated = ArrayPool<byte>.Shared.Rent(HeadSize + purpose.Length);
+        output.AsSpan(0, HeadSize).CopyTo(associated);
+        purpose.CopyTo(associated.AsSpan(HeadSize));
         lock (_oneAtATime)
-            _aes.Encrypt(nonce, plaintext, output.AsSpan(HeadSize + NonceSize, plaintext.Length), output.AsSpan(output.Length - TagSize), associated);
+            _aes.Encrypt(nonce, plaintext, output.AsSpan(HeadSize + NonceSize, plaintext.Length), output.AsSpan(output.Length - TagSize), associated.AsSpan(0, HeadSize + purpose.Length));
+        ArrayPool<byte>.Shared.Return(associated);
         return output;
     }
 

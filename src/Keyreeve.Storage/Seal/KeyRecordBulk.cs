@@ -15,11 +15,15 @@ internal static class KeyRecordBulk
     /// <summary>Fewer go one by one. Our choice.</summary>
     private const int Least = 8;
 
-    private const string ReadMany = """
+    // OFFSET 0: a table that is filled while this runs is guessed at, and a scan of all of it for every batch would be the longer the further an import is.
+    // What has an offset of its own no planner makes a join of; each key is looked up by the index.
+    private const string ReadMany = $"""
         SELECT k.n, r.updated_at, r.latest, r.removed_at, r.version, r.sealed_payload, v.number, v.activates_at, v.expires_at, v.created_at, v.kek_version, v.wrapped_key, v.ciphertext
         FROM unnest(@Services::text[], @Kinds::bigint[], @Values::text[]) WITH ORDINALITY AS k(service_id, identity_kind, identity_value, n)
-        JOIN key_records r ON r.service_id = k.service_id AND r.identity_kind = k.identity_kind AND r.identity_value = k.identity_value
-        LEFT JOIN key_versions v ON v.service_id = r.service_id AND v.identity_kind = r.identity_kind AND v.identity_value = r.identity_value
+        CROSS JOIN LATERAL (SELECT updated_at, latest, removed_at, version, sealed_payload FROM key_records
+            WHERE service_id = k.service_id AND identity_kind = k.identity_kind AND identity_value = k.identity_value OFFSET 0) r
+        LEFT JOIN LATERAL (SELECT {KeyVersionTable.Columns} FROM key_versions
+            WHERE service_id = k.service_id AND identity_kind = k.identity_kind AND identity_value = k.identity_value OFFSET 0) v ON TRUE
         ORDER BY k.n, v.number
         """;
 
@@ -35,6 +39,10 @@ internal static class KeyRecordBulk
             @KekVersions::bigint[], @WrappedKeys::bytea[], @Ciphertexts::bytea[])
         {KeyVersionTable.OrReplace}
         """;
+
+    private const string CopyRecords = "COPY key_records (service_id, identity_kind, identity_value, sealed_payload, updated_at, version, latest, removed_at) FROM STDIN (FORMAT BINARY)";
+
+    private const string CopyVersions = $"COPY key_versions (service_id, identity_kind, identity_value, {KeyVersionTable.Columns}) FROM STDIN (FORMAT BINARY)";
 
     /// <summary>Whether so many are worth a statement of their own here.</summary>
     public static bool IsFor(DbConnection connection, int records) => connection is NpgsqlConnection && records >= Least;
@@ -56,8 +64,8 @@ internal static class KeyRecordBulk
         await TryCopyAsync(unit, saves) ? [.. Enumerable.Range(0, saves.Count)] : await InsertMissingAsync(unit, saves);
 
     /// <summary>
-    /// A fifth of what the INSERT costs, and all or nothing: false, and nothing is written, when one of them is there by now. They were looked for a moment
-    /// ago, so that is rare.
+    /// A fifth of what the INSERT costs, and all or nothing: false, and nothing is written, when one of them is there. They were looked for a moment ago,
+    /// or a few of them were, so that is rare.
     /// </summary>
     private static async Task<bool> TryCopyAsync(UnitOfWork unit, IReadOnlyList<KeySave> saves)
     {
@@ -66,36 +74,11 @@ internal static class KeyRecordBulk
         await unit.Transaction.SaveAsync(Savepoint);
         try
         {
-            await using (var records = await connection.BeginBinaryImportAsync(
-                "COPY key_records (service_id, identity_kind, identity_value, sealed_payload, updated_at, version, latest, removed_at) FROM STDIN (FORMAT BINARY)"))
-            {
-                foreach (var (record, _, _) in saves)
-                {
-                    await StartAsync(records, record);
-                    await records.WriteAsync(Array.Empty<byte>());
-                    await records.WriteAsync(record.UpdatedAt);
-                    await records.WriteAsync(1L);
-                    await records.WriteAsync(record.Latest);
-                    await records.WriteAsync(0L);
-                }
-                await records.CompleteAsync();
-            }
-            await using (var versions = await connection.BeginBinaryImportAsync(
-                $"COPY key_versions (service_id, identity_kind, identity_value, {KeyVersionTable.Columns}) FROM STDIN (FORMAT BINARY)"))
-            {
-                foreach (var (record, version, _) in saves)
-                {
-                    await StartAsync(versions, record);
-                    await versions.WriteAsync(version.Number);
-                    await versions.WriteAsync(version.ActivatesAt);
-                    await versions.WriteAsync(version.ExpiresAt);
-                    await versions.WriteAsync(version.CreatedAt);
-                    await versions.WriteAsync(version.KekVersion);
-                    await versions.WriteAsync(version.WrappedKey);
-                    await versions.WriteAsync(version.Ciphertext);
-                }
-                await versions.CompleteAsync();
-            }
+            await CopyRows.SendAsync(connection, CopyRecords, saves, static (save, to) => WriteKey(to.Begin(8), save.Record)
+                .Octets([]).Number(save.Record.UpdatedAt).Number(1).Number(save.Record.Latest).Number(0));
+            await CopyRows.SendAsync(connection, CopyVersions, saves, static (save, to) => WriteKey(to.Begin(10), save.Record)
+                .Number(save.Version.Number).Number(save.Version.ActivatesAt).Number(save.Version.ExpiresAt).Number(save.Version.CreatedAt)
+                .Number(save.Version.KekVersion).Octets(save.Version.WrappedKey).Octets(save.Version.Ciphertext));
             await unit.Transaction.ReleaseAsync(Savepoint);
             return true;
         }
@@ -106,13 +89,7 @@ internal static class KeyRecordBulk
         }
     }
 
-    private static async Task StartAsync(NpgsqlBinaryImporter to, KeyRecord record)
-    {
-        await to.StartRowAsync();
-        await to.WriteAsync(record.ServiceId);
-        await to.WriteAsync((long)record.Identity.Kind);
-        await to.WriteAsync(record.Identity.Value);
-    }
+    private static CopyRows WriteKey(CopyRows to, KeyRecord record) => to.Text(record.ServiceId).Number((long)record.Identity.Kind).Text(record.Identity.Value);
 
     private static async Task<IReadOnlyList<int>> InsertMissingAsync(UnitOfWork unit, IReadOnlyList<KeySave> saves)
     {

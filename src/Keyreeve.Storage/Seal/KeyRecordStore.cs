@@ -102,7 +102,7 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
         connection.QuerySingleAsync<long>("SELECT COUNT(*) FROM (SELECT 1 AS one FROM key_records WHERE service_id = @ServiceId LIMIT @Limit) counted", new { ServiceId = serviceId, Limit = atMost }), cancel);
 
     /// <inheritdoc />
-    public Task<IReadOnlyList<KeyRecord?>> SaveAsync(IReadOnlyList<KeySave> saves, AuditEntry entry, CancellationToken cancel) => database.WriteAsync<IReadOnlyList<KeyRecord?>>(async unit =>
+    public Task<IReadOnlyList<KeyRecord?>> SaveAsync(IReadOnlyList<KeySave> saves, Func<int, AuditEntry> entryOf, CancellationToken cancel) => database.WriteAsync<IReadOnlyList<KeyRecord?>>(async unit =>
     {
         foreach (var save in saves)
             if (Refuse(save.Record.ServiceId, save.Record.Identity) is { } unstorable)
@@ -122,7 +122,7 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
         var made = left.FindAll(i => saves[i].Record.Version == 0);
         if (KeyRecordBulk.IsFor(unit.Connection, made.Count))
         {
-            foreach (var place in await KeyRecordBulk.InsertAsync(unit, [.. made.Select(i => saves[i])]))
+            foreach (var place in await KeyRecordBulk.InsertAsync(unit, made.ConvertAll(i => saves[i])))
                 written[made[place]] = saves[made[place]].Record with { Version = 1 };
             left.RemoveAll(i => saves[i].Record.Version == 0);
         }
@@ -135,8 +135,8 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
             await KeyVersionTable.DropAsync(unit, record.ServiceId, record.Identity, dropped);
             written[i] = record with { Version = record.Version + 1 };
         }
-        if (Array.Exists(written, w => w is not null))
-            unit.Audit(entry);
+        if (written.Count(w => w is not null) is > 0 and var many)
+            unit.Audit(entryOf(many));
         return written;
     }, cancel);
 

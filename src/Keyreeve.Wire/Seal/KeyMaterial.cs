@@ -90,13 +90,22 @@ public sealed record KeyMaterial(byte[] Payload, long? ActivatesAt, long Expires
             return false;
         var reader = new Utf8JsonReader(JsonMarshal.GetRawUtf8Value(element));
         reader.Read();
-        var octets = new byte[reader.ValueSpan.Length];
+        TryCopyPayload(ref reader, out payload);
+        error = payload is null ? new("payload", $"has 1 to {MaxPayload} octets") : null;
+        return payload is not null;
+    }
+
+    /// <summary>The octets of the string at which a reader stands; false when they are too few or too many.</summary>
+    internal static bool TryCopyPayload(ref Utf8JsonReader reader, [NotNullWhen(true)] out byte[]? payload)
+    {
+        var octets = payload = new byte[reader.ValueSpan.Length];
         var length = reader.CopyString(octets);
-        if (length is > 0 and <= MaxPayload)
-            payload = length == octets.Length ? octets : octets[..length];
+        if (length is 0 or > MaxPayload)
+            payload = null;
+        else if (length != octets.Length)
+            payload = octets[..length];
         if (payload != octets)
             CryptographicOperations.ZeroMemory(octets);
-        error = payload is null ? new("payload", $"has 1 to {MaxPayload} octets") : null;
         return payload is not null;
     }
 

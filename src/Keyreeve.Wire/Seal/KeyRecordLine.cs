@@ -18,7 +18,10 @@ public sealed record KeyRecordLine(string ServiceId, KmIdentity Identity, KeyMat
     /// <summary>Reads a line; never throws.</summary>
     public static bool TryRead(ReadOnlyMemory<byte> json, [NotNullWhen(true)] out KeyRecordLine? line, [NotNullWhen(false)] out KmRequestError? error)
     {
-        line = null;
+        error = null;
+        line = PlainKeyRecordLine.Find(json.Span);
+        if (line is not null)
+            return true;
         if (!KeyMaterial.TryParse(json, out var document, out error))
             return false;
         using (document)

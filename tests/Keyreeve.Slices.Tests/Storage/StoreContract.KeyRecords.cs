@@ -18,7 +18,7 @@ public abstract partial class StoreContract
     }
 
     private async Task<KeyRecord?> SaveAsync(KeyRecord record, KeyVersion version, params long[] dropped) =>
-        (await Stores.KeyRecords.SaveAsync([new(record with { Latest = Math.Max(record.Latest, version.Number) }, version, dropped)], Entry("record.saved"), None))[0];
+        (await Stores.KeyRecords.SaveAsync([new(record with { Latest = Math.Max(record.Latest, version.Number) }, version, dropped)], _ => Entry("record.saved"), None))[0];
 
     private async Task<KeyRecord> AddRecordAsync(KeyRecord record)
     {
@@ -104,7 +104,7 @@ public abstract partial class StoreContract
         foreach (var service in records.Select(r => r.ServiceId).Distinct())
             await AddKekAsync(service);
         var saves = records.Select((record, i) => new KeySave(record, Samples.Version(text: $"{i}"), [])).ToList();
-        Assert.DoesNotContain(null, await Stores.KeyRecords.SaveAsync(saves, Entry("imported"), None));
+        Assert.DoesNotContain(null, await Stores.KeyRecords.SaveAsync(saves, _ => Entry("imported"), None));
         foreach (var save in saves)
             Assert.Equal(RecordText.Of(save.Version), RecordText.Of((await ActiveAsync(save.Record))!.Version));
         Assert.Equal(records.Length, (await Stores.KeyRecords.ListAsync(null, null, 1000, removed: false, None)).Count);
@@ -120,7 +120,7 @@ public abstract partial class StoreContract
         records[5] = records[4]; // twice in one write: one is too late
         var saves = records.Select((record, i) => new KeySave(record with { Latest = 1 }, Samples.Version(text: $"{i}") with { ExpiresAt = Now + 100 + i }, [])).ToList();
         saves.Add(new(there with { Latest = 2 }, Samples.Version(2, Now + 1), []));
-        var written = await Stores.KeyRecords.SaveAsync(saves, Entry("imported"), None);
+        var written = await Stores.KeyRecords.SaveAsync(saves, _ => Entry("imported"), None);
         Assert.Equal(Enumerable.Range(0, 41).Where(i => i is 3 or 5 or (>= 30 and < 40)), Enumerable.Range(0, 41).Where(i => written[i] is null));
         Assert.Equal((1, 2), (written[0]!.Version, written[40]!.Version));
         var read = await Stores.KeyRecords.ReadAsync([.. records.Select(r => (r.ServiceId, r.Identity))], None);
@@ -145,7 +145,7 @@ public abstract partial class StoreContract
                        select Samples.Record(service, kind, kind == KmIdentityKind.Service ? "" : $"id {i}")).ToList();
         foreach (var service in new[] { "a", "b", "c" })
             await AddKekAsync(service);
-        await Stores.KeyRecords.SaveAsync([.. Enumerable.Reverse(records).Select(record => new KeySave(record, Samples.Version(), []))], Entry(), None);
+        await Stores.KeyRecords.SaveAsync([.. Enumerable.Reverse(records).Select(record => new KeySave(record, Samples.Version(), []))], _ => Entry(), None);
         var all = await AllPagesAsync<KeyRecord>(last => Stores.KeyRecords.ListAsync(null, last is null ? null : (last.ServiceId, last.Identity), 5, removed: false, None));
         Assert.Equal(records.Select(record => (record.ServiceId, record.Identity)), all.Select(record => (record.ServiceId, record.Identity)));
         var b = await AllPagesAsync<KeyRecord>(last => Stores.KeyRecords.ListAsync("b", last is null ? null : (last.ServiceId, last.Identity), 5, removed: false, None));

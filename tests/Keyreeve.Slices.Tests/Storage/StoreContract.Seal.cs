@@ -231,4 +231,44 @@ public abstract partial class StoreContract
         Assert.All(results.Where((_, i) => i != 7), r => Assert.NotEqual(Provisioned.Unchanged, Value(r).What));
         Assert.Equal(49, await CountAsync("key_versions"));
     }
+
+    [Fact]
+    public async Task Of_an_import_that_looks_new_what_is_there_nevertheless_is_found()
+    {
+        using var kek = Kek.FromBytes(KekOctets(1));
+        var (roots, vault, provisioning) = await OpenSealAsync(kek);
+        using var open = roots;
+        ProvisionedKey KeyOf(int i, int payload) => new("service", new(KmIdentityKind.User, $"user {i}"), BitConverter.GetBytes(payload), null, 0);
+        // None of these is among the few that are looked for first.
+        (int Same, int Other, int Removed, int Orphan) = (1, 2, 3, 4);
+        Value(await provisioning.SaveAsync(KeyOf(Same, Same), null, Now, Entry(), None));
+        foreach (var i in new[] { Other, Removed, Orphan })
+            Value(await provisioning.SaveAsync(KeyOf(i, 1000 + i), null, Now, Entry(), None));
+        Assert.True(await Stores.KeyRecords.RemoveAsync("service", KeyOf(Removed, 0).Identity, null, Now, Entry(), None));
+        await SqlAsync("DELETE FROM key_records WHERE identity_value = @User", new { User = KeyOf(Orphan, 0).Identity.Value });
+
+        var keys = Enumerable.Range(0, 200).Select(i => KeyOf(i, i)).ToList();
+        var results = await provisioning.SaveManyAsync(keys, null, Now, count => Entry($"imported {count}"), None, isImport: true);
+        Assert.Equal(RefusalCode.Conflict, Code(results[Removed]));
+        for (var i = 0; i < keys.Count; i++)
+            if (i != Removed)
+                Assert.Equal(i == Same ? Provisioned.Unchanged : i == Other ? Provisioned.Changed : Provisioned.Added, Value(results[i]).What);
+        // The audit has what was written, not what was tried.
+        Assert.Equal(["imported 1", "imported 197"], (await AuditKindsAsync()).Where(kind => kind.StartsWith("imported", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+
+        var serviceKek = (await Stores.Seal.FindKekAsync("service", None))!;
+        var stored = await Stores.KeyRecords.ReadAsync([.. keys.Select(k => (k.ServiceId, k.Identity))], None);
+        for (var i = 0; i < keys.Count; i++)
+        {
+            Assert.Equal(i == Other ? 2 : 1, stored[i].Versions.Count);
+            Assert.Equal(keys[i].Payload, i == Removed ? keys[i].Payload : Value(vault.Open(KeyRecord.Purpose("service", keys[i].Identity), stored[i].Versions[^1], serviceKek)));
+        }
+        // No nonce comes twice: octets 9 to 20 of a wrapped key, 1 to 12 of a payload.
+        var versions = stored.SelectMany(s => s.Versions).ToList();
+        Assert.Equal(2 * versions.Count, versions.SelectMany(v => new[] { Convert.ToHexString(v.WrappedKey, 9, 12), Convert.ToHexString(v.Ciphertext, 1, 12) }).Distinct().Count());
+
+        results = await provisioning.SaveManyAsync(keys, null, Now, count => Entry($"again {count}"), None, isImport: true);
+        Assert.All(results.Where((_, i) => i != Removed), r => Assert.Equal(Provisioned.Unchanged, Value(r).What));
+        Assert.DoesNotContain(await AuditKindsAsync(), kind => kind.StartsWith("again", StringComparison.Ordinal));
+    }
 }

@@ -74,7 +74,7 @@ public abstract partial class StoreContract
                 Code(await Stores.Directory.SaveServiceAsync(new() { ServiceId = name, Name = "n", Audience = "a" }, create: true, null, Entry(), None)));
             Assert.Equal(RefusalCode.InvalidParameter, Stores.KeyRecords.WhyNot(name, KmIdentity.ServiceOnly)!.Code);
             await Assert.ThrowsAsync<ArgumentException>(() => Stores.KeyRecords.SaveAsync(
-                [new(Samples.Record("fine"), Samples.Version(), []), new(Samples.Record(name), Samples.Version(), [])], Entry(), None));
+                [new(Samples.Record("fine"), Samples.Version(), []), new(Samples.Record(name), Samples.Version(), [])], _ => Entry(), None));
         }
         Assert.Null(await Stores.KeyRecords.FindActiveAsync("fine", KmIdentity.ServiceOnly, Now, None));
         await AddUserAsync(Samples.User("\U0001F600 o'Neill \"; --"));

@@ -24,15 +24,20 @@ public static class DataKey
     public const int Overhead = 1 + NonceSize + TagSize;
 
     /// <summary>Seals for one purpose.</summary>
-    public static byte[] Seal(ReadOnlySpan<byte> key, string purpose, ReadOnlySpan<byte> plain)
+    public static byte[] Seal(ReadOnlySpan<byte> key, string purpose, ReadOnlySpan<byte> plain) => Seal(key, Encoding.UTF8.GetBytes(purpose), plain, FreshOctets.OneByOne);
+
+    /// <summary>The same for a purpose in UTF-8, with a nonce out of what was drawn for many.</summary>
+    public static byte[] Seal(ReadOnlySpan<byte> key, ReadOnlySpan<byte> purpose, ReadOnlySpan<byte> plain, FreshOctets fresh)
     {
         var output = new byte[Overhead + plain.Length];
         output[0] = FormatVersion;
         var nonce = output.AsSpan(1, NonceSize);
-        RandomNumberGenerator.Fill(nonce);
+        fresh.Fill(nonce);
         using var aes = new AesGcm(key, TagSize);
-        var associated = Rent(purpose, out var length);
-        aes.Encrypt(nonce, plain, output.AsSpan(1 + NonceSize, plain.Length), output.AsSpan(output.Length - TagSize), associated.AsSpan(0, length));
+        var associated = ArrayPool<byte>.Shared.Rent(1 + purpose.Length);
+        associated[0] = FormatVersion;
+        purpose.CopyTo(associated.AsSpan(1));
+        aes.Encrypt(nonce, plain, output.AsSpan(1 + NonceSize, plain.Length), output.AsSpan(output.Length - TagSize), associated.AsSpan(0, 1 + purpose.Length));
         ArrayPool<byte>.Shared.Return(associated);
         return output;
     }

@@ -81,7 +81,7 @@ internal static class ImportKeyRecords
         public int Empty { get; private set; }
 
         /// <summary>For the audit: the VAL service, when there is one only.</summary>
-        public string Subject => Keys.Select(k => k.ServiceId).Distinct(StringComparer.Ordinal).Take(2).ToList() is [var one]
+        public string Subject => Keys.Count > 0 && Keys[0].ServiceId is var one && Keys.TrueForAll(k => k.ServiceId == one)
             ? string.Create(CultureInfo.InvariantCulture, $"key_records/{one.Length}:{one}")
             : "key_records";
 

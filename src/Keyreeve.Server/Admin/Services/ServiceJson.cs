@@ -55,9 +55,18 @@ internal static class ServiceJson
 
     /// <summary>What is wrong with an identifier, or null.</summary>
     public static string? WhyNot(string id) =>
-        id.Length is 0 or > 200 || !id.All(ScopeList.IsScopeCharacter) ? "a VAL service ID has 1 to 200 scope characters: printable ASCII without space, quote and backslash (RFC 6749 3.3)"
+        id.Length is 0 or > 200 || !AreScopeCharacters(id) ? "a VAL service ID has 1 to 200 scope characters: printable ASCII without space, quote and backslash (RFC 6749 3.3)"
         : id is "." or ".." ? "a VAL service ID is not . or ..: it could not stand in a path"
         : null;
+
+    // A loop: every line of an import comes by here.
+    private static bool AreScopeCharacters(string id)
+    {
+        foreach (var c in id)
+            if (!ScopeList.IsScopeCharacter(c))
+                return false;
+        return true;
+    }
 }
 
 /// <summary>Whether VAL services that somebody names exist.</summary>

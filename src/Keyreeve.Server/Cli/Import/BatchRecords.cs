@@ -8,8 +8,6 @@ namespace Keyreeve.Server.Cli.Import;
 /// </summary>
 internal static class BatchRecords
 {
-    private static readonly string[] Members = ["serviceId", "clientId", "deviceId", "userId"];
-
     /// <summary>A hash for each record; two records may have the same one, which costs a wait.</summary>
     public static HashSet<int> Of(ReadOnlySpan<byte> lines)
     {
@@ -30,9 +28,9 @@ internal static class BatchRecords
             {
                 if (json.CurrentDepth != 1 || json.TokenType != JsonTokenType.PropertyName)
                     continue;
-                var member = IndexOf(ref json);
-                if (member >= 0 && json.Read() && json.TokenType == JsonTokenType.String)
-                    hash = (hash ?? 0) ^ HashCode.Combine(member, json.GetString()); // in whatever order the members come
+                var member = MemberAt(ref json);
+                if (member > 0 && json.Read() && json.TokenType == JsonTokenType.String)
+                    hash = (hash ?? 0) ^ HashOf(member, ref json); // in whatever order the members come
             }
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
@@ -42,11 +40,23 @@ internal static class BatchRecords
         return hash;
     }
 
-    private static int IndexOf(ref Utf8JsonReader json)
+    /// <summary>Of the text, however it is written: two ways to write it are one record.</summary>
+    private static int HashOf(int member, ref Utf8JsonReader json)
     {
-        for (var i = 0; i < Members.Length; i++)
-            if (json.ValueTextEquals(Members[i]))
-                return i;
-        return -1;
+        var hash = new HashCode();
+        hash.Add(member);
+        if (json.ValueIsEscaped)
+        {
+            var octets = new byte[json.ValueSpan.Length];
+            hash.AddBytes(octets.AsSpan(0, json.CopyString(octets)));
+        }
+        else
+        {
+            hash.AddBytes(json.ValueSpan);
+        }
+        return hash.ToHashCode();
     }
+
+    private static int MemberAt(ref Utf8JsonReader json) =>
+        json.ValueTextEquals("serviceId"u8) ? 1 : json.ValueTextEquals("userId"u8) ? 2 : json.ValueTextEquals("deviceId"u8) ? 3 : json.ValueTextEquals("clientId"u8) ? 4 : 0;
 }

@@ -25,6 +25,7 @@ internal sealed class LineReader(Stream stream, int maxLine, int maxBatch, int m
     private int _turn;
     private int _at;
     private int _filled;
+    private int _told;
 
     /// <summary>Octets handed out, from the beginning of the stream's file.</summary>
     public long Position { get; private set; }
@@ -32,7 +33,7 @@ internal sealed class LineReader(Stream stream, int maxLine, int maxBatch, int m
     /// <summary>Lines handed out.</summary>
     public long LinesRead { get; private set; }
 
-    /// <summary>Told of every octet in the order of the file, before it is handed out.</summary>
+    /// <summary>Told of every octet in the order of the file, before it is handed out: of many at once.</summary>
     public Action<ReadOnlySpan<byte>>? Passing { get; init; }
 
     /// <summary>Where the stream stands when it does not stand at the beginning of the file.</summary>
@@ -48,14 +49,15 @@ internal sealed class LineReader(Stream stream, int maxLine, int maxBatch, int m
         {
             if (_at == _filled)
             {
-                (_at, _filled) = (0, await stream.ReadAsync(_read, cancel));
+                Tell();
+                (_at, _told, _filled) = (0, 0, await stream.ReadAsync(_read, cancel));
                 if (_filled == 0)
                     break;
             }
             var rest = _read.AsSpan(_at, _filled - _at);
             var end = rest.IndexOf((byte)'\n');
             var piece = end < 0 ? rest : rest[..(end + 1)];
-            Pass(piece);
+            _at += piece.Length;
             inLine += piece.Length;
             isLong |= inLine > maxLine + 1;
             if (!isLong)
@@ -67,6 +69,7 @@ internal sealed class LineReader(Stream stream, int maxLine, int maxBatch, int m
         }
         if (inLine > 0)
             EndLine();
+        Tell();
         return lines == 0 ? null : new(first, lines, _batch.AsMemory(0, length), tooLong, Position);
 
         void EndLine()
@@ -88,10 +91,10 @@ internal sealed class LineReader(Stream stream, int maxLine, int maxBatch, int m
         }
     }
 
-    private void Pass(ReadOnlySpan<byte> piece)
+    private void Tell()
     {
-        Passing?.Invoke(piece);
-        Position += piece.Length;
-        _at += piece.Length;
+        Passing?.Invoke(_read.AsSpan(_told.._at));
+        Position += _at - _told;
+        _told = _at;
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using System.Text.Json;
 using FsCheck;
 using FsCheck.Fluent;
 using Keyreeve.Testing;
@@ -156,6 +157,52 @@ public sealed class KpMessageTests
     {
         Assert.Equal(wrong is null, KeyRecordLine.TryRead(Encoding.UTF8.GetBytes(json), out var line, out var error));
         Assert.Equal((kind, wrong), (line?.Identity.Kind, error?.Param));
+    }
+
+    [Theory]
+    [InlineData("{\"serviceId\":\"s\",\"userId\":\"u\",\"payload\":\"p\"}", true)]
+    [InlineData(" \t{ \"payload\" : \"p\" , \"userId\" : \"u\", \"serviceId\" : \"s\" }\r ", true)]
+    [InlineData("{\"service\\u0049d\":\"\\u0073\",\"userId\":\"\\u0075\",\"payload\":\"\\u0070\"}", true)]
+    [InlineData("{\"serviceId\":\"s\",\"userId\":\"u\",\"payload\":\"p\",\"activatesAt\":null,\"expiresAt\":null}", true)]
+    [InlineData("{\"serviceId\":\"s\",\"userId\":\"u\",\"payload\":\"p\"} {}", false)]
+    [InlineData("{\"serviceId\":\"s\",\"userId\":\"u\",\"payload\":\"p\",}", false)]
+    [InlineData("{\"serviceId\":\"s\",\"userId\":\"u\",\"payload\":\"p\"", false)]
+    [InlineData("{\"serviceId\":\"s\",\"userId\":\"u\",\"payload\":\"p\"/**/}", false)]
+    [InlineData("{\"serviceId\":\"s\",\"userId\":\"u\",\"payload\":\"p\",\"payload\":\"q\"}", false)]
+    [InlineData("{\"serviceId\":\"s\",\"userId\":\"u\",\"payload\":\"p\",\"user\\u0049d\":\"v\"}", false)]
+    [InlineData("{\"serviceId\":\"s\",\"userId\":\"u\",\"userId\":\"u\",\"payload\":\"p\"}", false)]
+    [InlineData("{\"serviceId\":\"s\",\"userId\":null,\"payload\":\"p\"}", false)]
+    [InlineData("{\"serviceId\":\"s\",\"userId\":\"\\ud800\",\"payload\":\"p\"}", false)]
+    [InlineData("{\"serviceId\":\"s\",\"userId\":\"u\",\"payload\":\"\\udc00\"}", false)]
+    [InlineData("{\"serviceId\":\"s\",\"userId\":\"u\",\"payload\":{\"serviceId\":\"s\"}}", false)]
+    [InlineData("[{\"serviceId\":\"s\",\"userId\":\"u\",\"payload\":\"p\"}]", false)]
+    [InlineData("{\"serviceId\":\"s\",\"userId\":\"u\",\"payload\":\"p\",\"expiresAt\":\"2026-12-01T00:00:00Z\",\"activatesAt\":\"2026-12-01T00:00:00Z\"}", false)]
+    public void A_line_is_one_object_however_it_is_written(string json, bool taken)
+    {
+        Assert.Equal(taken, KeyRecordLine.TryRead(Encoding.UTF8.GetBytes(json), out var line, out var error));
+        Assert.Equal(taken, error is null);
+        if (taken)
+            Assert.Equal(("s", new KmIdentity(KmIdentityKind.User, "u"), "p"), (line!.ServiceId, line.Identity, Encoding.UTF8.GetString(line.Material.Payload)));
+    }
+
+    [Fact]
+    public void A_line_that_is_taken_says_what_a_reader_of_documents_reads()
+    {
+        const string whole = "{\"serviceId\":\"s\\u00e4\",\"deviceId\":\"d\",\"payload\":\"p\\n\",\"activatesAt\":\"2026-12-01T00:00:00Z\",\"expiresAt\":null}";
+        var spoilt = Gen.Choose(0, whole.Length - 1).SelectMany(at => Gen.Elements("\\ud800", "\0", "\"", "}", "9", "", "e", "\u00e9", "\\", ",", " ", "\"userId\":\"u\",").SelectMany(what => Gen.Elements(0, 1).Select(cut => whole[..at] + what + whole[(at + cut)..])));
+        Prop.ForAll(spoilt.ToArbitrary(), text =>
+        {
+            var octets = Encoding.UTF8.GetBytes(text);
+            if (!KeyRecordLine.TryRead(octets, out var line, out _))
+                return true;
+            using var document = JsonDocument.Parse(octets, new() { AllowDuplicateProperties = false });
+            var members = document.RootElement.EnumerateObject().ToDictionary(m => m.Name, m => m.Value.GetString());
+            string?[] identities = [members.GetValueOrDefault("clientId"), members.GetValueOrDefault("deviceId"), members.GetValueOrDefault("userId")];
+            return members["serviceId"] == line.ServiceId && members["payload"] == Encoding.UTF8.GetString(line.Material.Payload)
+                && (identities.SingleOrDefault(i => i is not null) ?? "") == line.Identity.Value
+                && members.GetValueOrDefault("activatesAt") is null == line.Material.ActivatesAt is null
+                && members.GetValueOrDefault("expiresAt") is null == (line.Material.ExpiresAt == 0);
+        }).QuickCheckThrowOnFailure();
     }
 
     [Fact]
