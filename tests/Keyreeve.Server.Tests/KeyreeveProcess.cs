@@ -106,6 +106,9 @@ public sealed class KeyreeveProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>True when it has ended.</summary>
+    public bool HasExited => _process.HasExited;
+
     /// <summary>kill -9, at once: no other program is started for it first.</summary>
     public void KillNow() => _process.Kill();
 
