@@ -68,6 +68,9 @@ public sealed partial class TestPostgres
     /// <summary>Gives it back.</summary>
     public Task FreeAsync() => SayAsync("free");
 
+    /// <summary>Waits until it has ended by itself.</summary>
+    public Task EndedAsync() => SayAsync("ended");
+
     private static async Task DemandMountsAsync(string[] command, string folder)
     {
         using var process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true })!;

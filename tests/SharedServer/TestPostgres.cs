@@ -30,6 +30,7 @@ public sealed partial class TestPostgres : IAsyncDisposable
                 kill-9) c=$(ps -o pid= --ppid $p); kill -KILL $p $c; wait $p; for q in $c; do while kill -0 $q 2>/dev/null; do sleep 0.01; done; done ;;
                 freeze) kill -STOP $p $(ps -o pid= --ppid $p) ;;
                 thaw) kill -CONT $p $(ps -o pid= --ppid $p) ;;
+                ended) for i in $(seq 1200); do case $(ps -o stat= -p $p) in ''|Z*) wait $p; p=; break ;; esac; sleep 0.05; done; [ -z "$p" ] || echo "it has not ended" ;;
                 tables) mkdir "$2/small/tables" ;;
                 fill) for b in 1M 4k; do dd if=/dev/zero bs=$b >>"$2/small/filler" 2>/dev/null; done ;;
                 free) rm "$2/small/filler" ;;
@@ -37,7 +38,7 @@ public sealed partial class TestPostgres : IAsyncDisposable
             echo done
         done
         [ -n "$p" ] && kill -CONT $p 2>/dev/null; kill -QUIT $p 2>/dev/null && wait $p
-        rm -rf "$2"
+        rm -rf "$2" 2>/dev/null
         """;
 
     private static readonly string[] AsPostgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"];

@@ -26,11 +26,14 @@ internal sealed class SteadyLoad : IAsyncDisposable
         _running = FirstFailureAsync([.. _lanes.Select(l => Task.Run(() => l.RunAsync(_end.Token)))]);
     }
 
-    public static async Task<SteadyLoad> StartAsync(TempFolder folder, int clients)
+    /// <param name="folder">Of the server.</param>
+    /// <param name="clients">How many.</param>
+    /// <param name="crashes">The database will crash: <see cref="Surfaces.OpenAsync"/>.</param>
+    public static async Task<SteadyLoad> StartAsync(TempFolder folder, int clients, bool crashes = false)
     {
         var opened = new List<Surfaces>();
         for (var i = 0; i < clients; i++)
-            opened.Add(await Surfaces.OpenAsync(folder, revocable: 1));
+            opened.Add(await Surfaces.OpenAsync(folder, revocable: 1, crashes));
         return new(opened);
     }
 

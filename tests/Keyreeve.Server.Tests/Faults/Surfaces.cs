@@ -42,6 +42,7 @@ internal sealed class Surfaces : IAsyncDisposable
     private const int Revocable = 300;
 
     private readonly Peer _peer;
+    private readonly bool _crashes;
     private readonly string _keys;
     private readonly string _provisioning;
     private readonly string _reading;
@@ -55,9 +56,9 @@ internal sealed class Surfaces : IAsyncDisposable
     private int _asked;
     private int _acknowledged;
 
-    private Surfaces(Peer peer, string keys, string refresh, string provisioning, string reading)
+    private Surfaces(Peer peer, bool crashes, string keys, string refresh, string provisioning, string reading)
     {
-        (_peer, _keys, _refresh, _provisioning, _reading) = (peer, keys, refresh, provisioning, reading);
+        (_peer, _crashes, _keys, _refresh, _provisioning, _reading) = (peer, crashes, keys, refresh, provisioning, reading);
         All =
         [
             new("refresh", true, RefreshAsync, OAuth), new("revoke", true, RevokeAsync, OAuth), new("keys", true, AskForKeysAsync, KeyResponse),
@@ -71,11 +72,12 @@ internal sealed class Surfaces : IAsyncDisposable
 
     /// <param name="folder">Of the server.</param>
     /// <param name="revocable">Access tokens that are there to be revoked from the beginning; each refresh gives one more.</param>
-    public static async Task<Surfaces> OpenAsync(TempFolder folder, int revocable = Revocable)
+    /// <param name="crashes">The database will crash and forget which key requests were accepted: what may have been among them is refused for some seconds, and that is right.</param>
+    public static async Task<Surfaces> OpenAsync(TempFolder folder, int revocable = Revocable, bool crashes = false)
     {
         var peer = new Peer(folder);
         var tokens = await peer.Client.SignInAsync();
-        var surfaces = new Surfaces(peer, (string)tokens["access_token"]!, (string)tokens["refresh_token"]!,
+        var surfaces = new Surfaces(peer, crashes, (string)tokens["access_token"]!, (string)tokens["refresh_token"]!,
             await ValServer.TokenAsync(peer, "seal:key_provisioning"), await ValServer.TokenAsync(peer, "seal:key_management"));
         for (var more = await peer.Client.SignInAsync(); surfaces._access.Count < revocable; more = await peer.Client.TokenAsync(new() { ["grant_type"] = "refresh_token", ["refresh_token"] = (string)more["refresh_token"]! }))
             surfaces._access.Enqueue((string)more["access_token"]!);
@@ -152,7 +154,11 @@ internal sealed class Surfaces : IAsyncDisposable
         return answer;
     }
 
-    private async Task<Answered?> AskForKeysAsync() => await ReadAsync(_peer.Client.AnswerKeyRequestAsync(_keys, _peer.Client.KeyRequest()));
+    private async Task<Answered?> AskForKeysAsync()
+    {
+        var answer = await ReadAsync(_peer.Client.AnswerKeyRequestAsync(_keys, _peer.Client.KeyRequest()));
+        return _crashes && answer.Status == 403 ? null : answer;
+    }
 
     private async Task<Answered?> CreateUserAsync()
     {
