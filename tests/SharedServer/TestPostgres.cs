@@ -156,10 +156,11 @@ public sealed partial class TestPostgres : IAsyncDisposable
         return postgres;
     }
 
-    private static string? FindPrograms() => Directory.Exists("/usr/lib/postgresql") ? Directory.GetDirectories("/usr/lib/postgresql")
-            .Where(folder => int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var version) && version >= PostgresFacts.LeastVersion / 10000)
-            .OrderBy(folder => int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture)).Select(folder => Path.Combine(folder, "bin"))
-            .LastOrDefault(bin => File.Exists(Path.Combine(bin, "initdb"))) : null;
+    /// <summary>The folder of the newest server that is new enough, or null.</summary>
+    private static string? FindPrograms() => !Directory.Exists("/usr/lib/postgresql") ? null : Directory.GetDirectories("/usr/lib/postgresql")
+        .Where(folder => int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var version) && version >= PostgresFacts.LeastVersion / 10000)
+        .OrderBy(folder => int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture)).Select(folder => Path.Combine(folder, "bin"))
+        .LastOrDefault(bin => File.Exists(Path.Combine(bin, "initdb")));
 
     private async Task SayAsync(string word)
     {

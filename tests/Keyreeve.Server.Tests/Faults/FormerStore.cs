@@ -18,8 +18,8 @@ internal sealed class FormerStore
 {
     private const string Name = "former";
     private const string Records = "key_records";
-    private const int Lines = 10_000;
-    private const int MoreRecords = 2_500;
+    private const int Lines = 5_000;
+    private const int MoreRecords = 1_500;
 
     private readonly FaultServer _server;
 
@@ -43,8 +43,7 @@ internal sealed class FormerStore
         await server.StartAsync();
         await server.StopAsync();
         await using (var database = await server.OpenDatabaseAsync())
-            for (var line = 0; line < Lines; line += 5000)
-                await new Stores(database).Audit.AppendAsync([.. Enumerable.Range(line + 1, 5000).Select(at => new AuditEntry { Kind = "test", Outcome = AuditOutcome.Granted, At = at, Actor = "system" })], None);
+            await new Stores(database).Audit.AppendAsync([.. Enumerable.Range(1, Lines).Select(at => new AuditEntry { Kind = "test", Outcome = AuditOutcome.Granted, At = at, Actor = "system" })], None);
         using var kek = Kek.FromBytes(Base64Url.DecodeFromChars((await File.ReadAllTextAsync(server.Folder.File("kek"), None)).Trim()));
         await using var source = await server.ReadStoreAsync();
         await using var target = await server.MakeStoreAsync(Name);

@@ -28,7 +28,7 @@ public sealed class MigrationCrashTests
         for (var round = 0; round < Math.Max(2, FaultSettings.ServerRounds / 4); round++)
         {
             await store.PutBackAsync();
-            foreach (var moment in (string[])[StepsReach(random.Next(1, 8)), StepsReach(random.Next(8, Migration.Known.Count)), RowsReach(1, random.Next(0, 9000)), RowsReach(2, random.Next(0, 2000))])
+            foreach (var moment in (string[])[StepsReach(random.Next(1, 8)), StepsReach(random.Next(8, Migration.Known.Count)), RowsReach(1, random.Next(4500)), RowsReach(2, random.Next(1200))])
             {
                 var delay = TimeSpan.FromMicroseconds(random.Next(5000));
                 try
