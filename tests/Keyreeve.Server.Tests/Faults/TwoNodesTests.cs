@@ -110,8 +110,8 @@ public sealed class TwoNodesTests(TwoNodes nodes) : IClassFixture<TwoNodes>, IDi
     /// <summary>
     /// The one promise of time that is held everywhere, at both nodes, whichever of them revokes. (On SQLite there is one process, and it is the one that revokes.)
     /// The clock runs from the acknowledgement; what counts is when a request was sent that was answered as before. The node that revoked has no time at all.
-    /// The other one has a second of a machine that runs: a round that was late is done again when this process, with nothing to do but to look, was itself not
-    /// let run for a fifth of a second meanwhile. A round that was late on a machine that ran fails.
+    /// The other one has a second of a machine that runs: a round that was late is done again when meanwhile the looking itself was held up for a fifth of a
+    /// second, because this process was not let run or an answer, of some milliseconds, took so long. A round that was late on a machine that ran fails.
     /// </summary>
     [Theory]
     [InlineData(true)]
@@ -134,11 +134,11 @@ public sealed class TwoNodesTests(TwoNodes nodes) : IClassFixture<TwoNodes>, IDi
             var accepted = LastAcceptedAsync(other, token, acknowledged);
             Assert.False(await revoker.Client.IsActiveAsync(token), "the node that revoked it says that it is active");
             Assert.Equal(HttpStatusCode.Unauthorized, (await revoker.Client.AskForKeysAsync(token)).Status);
-            var late = await accepted;
-            FaultSettings.Say($"the other node took it last {late.TotalMilliseconds:0} ms after the acknowledgement; this process was kept waiting for {watch.Longest.TotalMilliseconds:0} ms");
-            if (late >= Promised && watch.Longest > Starved)
+            var (late, slowest) = await accepted;
+            FaultSettings.Say($"the other node took it last {late.TotalMilliseconds:0} ms after the acknowledgement; the slowest answer took {slowest.TotalMilliseconds:0} ms, this process was kept waiting for {watch.Longest.TotalMilliseconds:0} ms");
+            if (late >= Promised && (watch.Longest > Starved || slowest > Starved))
             {
-                Assert.True(++starved < 20, "the machine never lets this process run for a second");
+                Assert.True(++starved < 20, "the machine never runs for a second without a pause");
                 continue;
             }
             Assert.True(late < Promised, $"the other node took it {late.TotalMilliseconds:0} ms after the acknowledgement");
@@ -188,20 +188,22 @@ public sealed class TwoNodesTests(TwoNodes nodes) : IClassFixture<TwoNodes>, IDi
         await nodes.A.ReadAuditAsync([]);
     }
 
-    /// <summary>When the last request was sent that a node answered as if the token were good: introspection, and key requests.</summary>
-    private static async Task<TimeSpan> LastAcceptedAsync(Peer node, string token, long since)
+    /// <summary>When the last request was sent that a node answered as if the token were good, introspection or key request; and how long the slowest answer took.</summary>
+    private static async Task<(TimeSpan Last, TimeSpan Slowest)> LastAcceptedAsync(Peer node, string token, long since)
     {
-        for (var last = TimeSpan.Zero; ;)
+        for (var (last, slowest) = (TimeSpan.Zero, TimeSpan.Zero); ;)
         {
             var sent = TimeProvider.System.GetElapsedTime(since);
             Assert.True(sent < TimeSpan.FromSeconds(60), "a revoked token is good for a minute");
             var isActive = await node.Client.IsActiveAsync(token);
             var asked = TimeProvider.System.GetElapsedTime(since);
             var (status, body) = await node.Client.AskForKeysAsync(token);
+            var answered = TimeProvider.System.GetElapsedTime(since);
+            slowest = new[] { slowest, asked - sent, answered - asked }.Max();
             if (!isActive)
             {
                 Assert.True(status == HttpStatusCode.Unauthorized, $"{status}: {body}");
-                return last;
+                return (last, slowest);
             }
             Assert.True(status is HttpStatusCode.OK or HttpStatusCode.Unauthorized, $"{status}: {body}");
             last = status == HttpStatusCode.OK ? asked : sent;
