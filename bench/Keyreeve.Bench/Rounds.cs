@@ -85,6 +85,8 @@ internal static class Rounds
         if (options.Imports)
             foreach (var side in sides.All.OfType<KeyreeveSide>().Where(s => s.World.Size == BenchOptions.SmallSize))
                 imports.Add(await ImportRun.RunAsync(side, options, folder, progress));
+        if (sides.Reports == 0)
+            throw new BenchException("no telemetry came to the collector: the figures would be those of servers without it");
         return new(all, memory, imports, sides.NotRun, sides.Versions);
 
         void Count(Measured measured, Sample sample) => requests += measured.Side == sides.First ? sample.Count * measured.Row.Requests : 0;

@@ -9,6 +9,7 @@ internal sealed class AllSides : IDisposable
     private readonly List<string> _notRun = ["log ingest, CAPIF discovery, OSCORE, KMS key set, SIP PUBLISH: not in the product yet"];
     private readonly List<string> _versions = [];
 
+    private readonly Collector _collector = Collector.Start();
     private PostgresCluster? _cluster;
 
     /// <summary>Those that ours is held against first.</summary>
@@ -16,6 +17,9 @@ internal sealed class AllSides : IDisposable
 
     /// <summary>The server whose memory is judged.</summary>
     public KeyreeveSide First => _all.OfType<KeyreeveSide>().First();
+
+    /// <summary>Reports of telemetry that came from them.</summary>
+    public int Reports => _collector.Reports;
 
     /// <summary>What was left out, and why.</summary>
     public IReadOnlyList<string> NotRun => _notRun;
@@ -43,6 +47,7 @@ internal sealed class AllSides : IDisposable
         foreach (var side in _all)
             side.Dispose();
         _cluster?.Dispose();
+        _collector.Dispose();
     }
 
     private async Task RunUpAsync(BenchOptions options, DirectoryInfo folder, TextWriter progress)
@@ -51,7 +56,7 @@ internal sealed class AllSides : IDisposable
         if (options.Engine is "sqlite" or "both")
         {
             foreach (var size in sizes)
-                await AddAsync("SQLite", size, () => KeyreeveSide.StartOnSqliteAsync(folder, size), progress);
+                await AddAsync("SQLite", size, () => KeyreeveSide.StartOnSqliteAsync(folder, _collector, size), progress);
             _versions.Add("SQLite " + KeyreeveSide.SqliteVersion());
         }
         if (options.Engine is "postgres" or "both")
@@ -64,7 +69,7 @@ internal sealed class AllSides : IDisposable
             else
             {
                 foreach (var size in sizes)
-                    await AddAsync("PostgreSQL", size, () => KeyreeveSide.StartOnPostgresAsync(folder, _cluster, size), progress);
+                    await AddAsync("PostgreSQL", size, () => KeyreeveSide.StartOnPostgresAsync(folder, _collector, _cluster, size), progress);
                 _versions.Add(_cluster.Version);
             }
         }
@@ -74,7 +79,7 @@ internal sealed class AllSides : IDisposable
     private async Task AddOthersAsync(IReadOnlyList<Row> rows, DirectoryInfo folder)
     {
         if (rows.Any(r => r.Against == "limit"))
-            _all.Insert(0, await LimitSide.StartAsync(folder, First.Questions));
+            _all.Insert(0, await LimitSide.StartAsync(folder, _collector, First.Questions));
         if (rows.Any(r => r.Against == "oidc-provider"))
         {
             var (peer, missing) = await OidcProviderSide.StartAsync(folder);

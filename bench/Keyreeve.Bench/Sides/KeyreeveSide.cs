@@ -24,23 +24,23 @@ internal sealed class KeyreeveSide : Side
     /// <summary>What they ask.</summary>
     public Acts Questions { get; }
 
-    /// <summary>Starts the server as an operator would, with demo data and quiet logs, and fills its store.</summary>
-    public static async Task<KeyreeveSide> StartOnSqliteAsync(DirectoryInfo folder, int size)
+    /// <summary>Starts the server as an operator would, with demo data, quiet logs and a collector of its telemetry, and fills its store.</summary>
+    public static async Task<KeyreeveSide> StartOnSqliteAsync(DirectoryInfo folder, Collector collector, int size)
     {
         var data = Path.Combine(folder.FullName, FormattableString.Invariant($"sqlite-{size}"));
-        var side = new KeyreeveSide("SQLite", size, await StartAsync(data));
+        var side = new KeyreeveSide("SQLite", size, await StartAsync(data, collector));
         await using var database = await SqliteEngine.OpenAsync(Path.Combine(data, "keyreeve.db"), TimeProvider.System, "bench", default);
         await side.FillAsync(database);
         return side;
     }
 
     /// <summary>The same on a database of its own in a PostgreSQL cluster.</summary>
-    public static async Task<KeyreeveSide> StartOnPostgresAsync(DirectoryInfo folder, PostgresCluster cluster, int size)
+    public static async Task<KeyreeveSide> StartOnPostgresAsync(DirectoryInfo folder, Collector collector, PostgresCluster cluster, int size)
     {
         var connection = await cluster.NewDatabaseAsync(FormattableString.Invariant($"bench_{size}"));
         var data = Path.Combine(folder.FullName, FormattableString.Invariant($"postgres-{size}"));
         var address = Address(connection);
-        var side = new KeyreeveSide("PostgreSQL", size, await StartAsync(data, "--set", "Storage:Connection=" + connection), cluster, address);
+        var side = new KeyreeveSide("PostgreSQL", size, await StartAsync(data, collector, "--set", "Storage:Connection=" + connection), cluster, address);
         await using var database = await PostgresEngine.OpenAsync(address, TimeProvider.System, "bench", default);
         await side.FillAsync(database);
         await PostgresCluster.TidyAsync(connection);
@@ -80,9 +80,10 @@ internal sealed class KeyreeveSide : Side
         _ => null,
     };
 
-    private static Task<MeasuredProcess> StartAsync(string data, params string[] more) => MeasuredProcess.StartAsync("dotnet", data, "ca.pem",
+    private static Task<MeasuredProcess> StartAsync(string data, Collector collector, params string[] more) => MeasuredProcess.StartAsync("dotnet", data, "ca.pem",
         [Built.Dll("src/Keyreeve.Server", "Keyreeve.Server.dll"), "serve", "--demo", "--data", data, "--set", "Listeners:https:Address=127.0.0.1:0",
             "--set", "Listeners:health:Address=127.0.0.1:0", "--set", "Listeners:mtls:Address=127.0.0.1:0", "--set", "Log:Level=Warning",
+            "--set", "Telemetry:Otlp:Endpoint=" + collector.Address.AbsoluteUri,
             // The limits count, and let the one source and the one client of the load pass.
             "--set", "Limits:PerSource=10000000/s", "--set", "Limits:PerClient=10000000/s",
             // Tokens of the load live through the longest run.

@@ -52,22 +52,26 @@ public sealed record AuditEntry
     {
         var buffer = new ArrayBufferWriter<byte>(1024); // a line fits: growing would cost ten times its size
         using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            json.WriteString("kind"u8, Kind);
-            json.WriteString("outcome"u8, Outcome.ToString());
-            json.WriteNumber("at"u8, At);
-            Write(json, "actor", Actor);
-            Write(json, "clientId", ClientId);
-            Write(json, "subject", Subject);
-            Write(json, "detail", Detail);
-            Write(json, "source", Source);
-            Write(json, "correlationId", CorrelationId);
-            json.WriteEndObject();
-        }
+            WriteCanonical(json);
         return buffer.WrittenSpan.ToArray();
+    }
 
-        static void Write(Utf8JsonWriter json, string name, string? value)
+    /// <summary>The same by a writer with the default options, which many lines share.</summary>
+    public void WriteCanonical(Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("kind"u8, Kind);
+        json.WriteString("outcome"u8, Outcome.ToString());
+        json.WriteNumber("at"u8, At);
+        Write("actor"u8, Actor);
+        Write("clientId"u8, ClientId);
+        Write("subject"u8, Subject);
+        Write("detail"u8, Detail);
+        Write("source"u8, Source);
+        Write("correlationId"u8, CorrelationId);
+        json.WriteEndObject();
+
+        void Write(ReadOnlySpan<byte> name, string? value)
         {
             if (value is not null)
                 json.WriteString(name, value);

@@ -1,5 +1,7 @@
+using System.Buffers;
+using System.Text.Json;
 using Keyreeve.Core.Audit;
-using Npgsql;
+using Microsoft.Data.Sqlite;
 
 namespace Keyreeve.Storage;
 
@@ -10,7 +12,9 @@ internal static class AuditLines
     private const int Least = 8;
 
     private const string InsertMany = "INSERT INTO audit (node, seq, json, hash, at) SELECT @Node, n.s, n.j, n.h, n.a FROM unnest(@Sequences::bigint[], @Jsons::bytea[], @Hashes::bytea[], @Ats::bigint[]) AS n(s, j, h, a)";
-    private static readonly Statement Insert = new("INSERT INTO audit (node, seq, json, hash, at) VALUES (@Node, @Sequence, @Json, @Hash, @At)", "@Node", "@Sequence", "@Json", "@Hash", "@At");
+    private const string InsertOne = "INSERT INTO audit (node, seq, json, hash, at) VALUES (@Node, @Sequence, @Json, @Hash, @At)";
+    private static readonly string[] Names = ["@Node", "@Sequence", "@Json", "@Hash", "@At"];
+    private static readonly Statement Insert = new(InsertOne, Names);
     private static readonly Statement Advance = new("UPDATE audit_heads SET seq = seq + @Count WHERE node = @Node RETURNING seq, hash", "@Count", "@Node");
     private static readonly Statement Close = new("UPDATE audit_heads SET hash = @Hash WHERE node = @Node", "@Hash", "@Node");
 
@@ -29,7 +33,9 @@ internal static class AuditLines
         }
 
         var lines = Chain(node, head.Sequence - entries.Count, head.Hash, entries);
-        if (unit.Connection is not NpgsqlConnection || lines.Count < Least)
+        if (unit.Connection is SqliteConnection sqlite)
+            InsertEach(sqlite, lines);
+        else if (lines.Count < Least)
             foreach (var (line, at) in lines)
                 await unit.ExecuteAsync(Insert.In(unit, node, line.Sequence, line.Json, line.Hash, at));
         else
@@ -44,12 +50,34 @@ internal static class AuditLines
         await unit.ExecuteAsync(Close.In(unit, lines[^1].Line.Hash, node));
     }
 
+    /// <summary>On the connection's transaction, as everything else on it.</summary>
+    private static void InsertEach(SqliteConnection connection, List<(AuditLine Line, long At)> lines)
+    {
+        var insert = SqliteStatement.On(connection, InsertOne, Names);
+        foreach (var (line, at) in lines)
+        {
+            insert.Bind(0, line.Node);
+            insert.Bind(1, line.Sequence);
+            insert.Bind(2, line.Json);
+            insert.Bind(3, line.Hash);
+            insert.Bind(4, at);
+            insert.Step();
+            insert.Reset();
+        }
+    }
+
     private static List<(AuditLine Line, long At)> Chain(string node, long sequence, byte[] hash, IReadOnlyList<AuditEntry> entries)
     {
         var lines = new List<(AuditLine, long)>(entries.Count);
+        var buffer = new ArrayBufferWriter<byte>(1024);
+        using var writer = new Utf8JsonWriter(buffer);
         foreach (var entry in entries)
         {
-            var json = entry.ToCanonicalJson();
+            buffer.ResetWrittenCount();
+            writer.Reset();
+            entry.WriteCanonical(writer);
+            writer.Flush();
+            var json = buffer.WrittenSpan.ToArray();
             hash = AuditChain.Next(hash, ++sequence, json);
             lines.Add((new(node, sequence, json, hash), entry.At));
         }

@@ -14,29 +14,6 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     private const string Columns = "service_id, identity_kind, identity_value, updated_at, latest, removed_at, version";
     private const string ByKey = "service_id = @ServiceId AND identity_kind = @IdentityKind AND identity_value = @IdentityValue";
 
-    // The wrapped key of the service comes along: whether it is still the one that this node has unwrapped is seen without another look-up. Versions
-    // alone are nobody's: the record's own row must be there, not removed and with all its versions moved.
-    private const string FindActive = $"""
-        SELECT {ActiveColumns} FROM key_versions v
-        LEFT JOIN service_keks k ON k.service_id = v.service_id AND k.version = v.kek_version
-        WHERE v.service_id = @ServiceId AND v.identity_kind = @IdentityKind AND v.identity_value = @IdentityValue AND v.activates_at <= @Now
-        AND EXISTS (SELECT 1 FROM key_records WHERE {ByKey} AND removed_at = 0 AND length(sealed_payload) = 0)
-        """;
-
-    // What the first finds nothing for: no record, a removed one, none that is active, or one whose payload was not moved yet.
-    private const string FindBehind = $"""
-        SELECT {ActiveColumns}, r.sealed_payload, r.updated_at, r.latest FROM key_records r
-        LEFT JOIN key_versions v ON v.service_id = r.service_id AND v.identity_kind = r.identity_kind AND v.identity_value = r.identity_value AND v.activates_at <= @Now
-        LEFT JOIN service_keks k ON k.service_id = v.service_id AND k.version = v.kek_version
-        WHERE r.service_id = @ServiceId AND r.identity_kind = @IdentityKind AND r.identity_value = @IdentityValue AND r.removed_at = 0
-        """;
-
-    private const string ActiveColumns =
-        "v.number, v.activates_at, v.expires_at, v.created_at, v.kek_version, v.wrapped_key, v.ciphertext, k.root_version, k.wrapped_key, k.created_at, k.destroyed_at";
-
-    // PostgreSQL would send the payloads of all. SQLite reads what is asked for, and builds a table to sort one row in.
-    private const string Newest = " ORDER BY v.activates_at DESC, v.number DESC LIMIT 1";
-
     private const string Read = $"""
         SELECT r.updated_at, r.latest, r.removed_at, r.version, r.sealed_payload, v.number, v.activates_at, v.expires_at, v.created_at, v.kek_version, v.wrapped_key, v.ciphertext
         FROM key_records r LEFT JOIN key_versions v ON v.service_id = r.service_id AND v.identity_kind = r.identity_kind AND v.identity_value = r.identity_value
@@ -55,8 +32,7 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     /// <inheritdoc />
     public Task<FoundKey?> FindActiveAsync(string serviceId, KmIdentity identity, long now, CancellationToken cancel) => Refuse(serviceId, identity) is not null
         ? Task.FromResult<FoundKey?>(null)
-        : database.ReadAsync(async connection => await FindActiveAsync(connection, FindActive, serviceId, identity, now, cancel)
-            ?? await FindActiveAsync(connection, FindBehind, serviceId, identity, now, cancel), cancel);
+        : database.ReadAsync(connection => ActiveKeys.FindAsync(connection, serviceId, identity, now, cancel), cancel);
 
     /// <inheritdoc />
     public Task<IReadOnlyList<StoredKeys>> ReadAsync(IReadOnlyList<(string ServiceId, KmIdentity Identity)> keys, CancellationToken cancel) =>
@@ -89,7 +65,7 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
                 var some = versions[i] ??= [];
                 var legacy = row.GetFieldValue<byte[]>(at + 4);
                 if (records[i] is null && legacy.Length > 0)
-                    some.Add(Legacy(row.GetInt64(at + 1) + 1, row.GetInt64(at), legacy));
+                    some.Add(KeyVersionTable.Legacy(row.GetInt64(at + 1) + 1, row.GetInt64(at), legacy));
                 records[i] ??= new()
                 {
                     ServiceId = keys[i].ServiceId,
@@ -100,7 +76,7 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
                     Version = row.GetInt64(at + 3),
                 };
                 if (!await row.IsDBNullAsync(at + 5, cancel))
-                    some.Add(KeyVersionTable.Read(row, at + 5));
+                    some.Add(KeyVersionTable.Read(new ReaderColumns(row), at + 5));
             }
         }, cancel);
 
@@ -238,39 +214,6 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
         return rows.Count;
     }
 
-    private static async Task<FoundKey?> FindActiveAsync(DbConnection connection, string sql, string serviceId, KmIdentity identity, long now, CancellationToken cancel)
-    {
-        var find = Prepared.On(connection, connection is NpgsqlConnection ? sql + Newest : sql, "@ServiceId", "@IdentityKind", "@IdentityValue", "@Now");
-        find.Parameters[0].Value = serviceId;
-        find.Parameters[1].Value = (long)identity.Kind;
-        find.Parameters[2].Value = identity.Value;
-        find.Parameters[3].Value = now;
-        await using var row = await find.ExecuteReaderAsync(cancel);
-        FoundKey? newest = null;
-        while (await row.ReadAsync(cancel))
-        {
-            // Not moved yet, or written by a node of the release before: newer than every version.
-            if (ReferenceEquals(sql, FindBehind) && row.GetFieldValue<byte[]>(11) is { Length: > 0 } legacy)
-                return new FoundKey(Legacy(row.GetInt64(13) + 1, row.GetInt64(12), legacy), null);
-            if (row.IsDBNull(0))
-                return new FoundKey(null, null);
-            if (newest?.Version is { } other && (other.ActivatesAt, other.Number).CompareTo((row.GetInt64(1), row.GetInt64(0))) > 0)
-                continue;
-            var version = KeyVersionTable.Read(row, 0);
-            newest = new FoundKey(version, row.IsDBNull(7) ? null : new ServiceKek
-            {
-                ServiceId = serviceId,
-                Version = version.KekVersion,
-                Root = row.GetInt64(7),
-                Wrapped = row.GetFieldValue<byte[]>(8),
-                CreatedAt = row.GetInt64(9),
-                DestroyedAt = row.GetInt64(10),
-            });
-        }
-        // Over is over: what it has superseded does not come back.
-        return newest?.Version is { } last && !last.IsActive(now) ? new FoundKey(null, null) : newest;
-    }
-
     private static async Task<bool> SaveRecordAsync(UnitOfWork unit, KeyRecord record)
     {
         var kind = (long)record.Identity.Kind;
@@ -282,9 +225,6 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
         command.Transaction = unit.Transaction;
         return await unit.ExecuteAsync(command) == 1;
     }
-
-    private static KeyVersion Legacy(long number, long updatedAt, byte[] payload) =>
-        new() { Number = number, ActivatesAt = updatedAt, CreatedAt = updatedAt, KekVersion = 0, WrappedKey = [], Ciphertext = payload };
 
     /// <inheritdoc />
     public Refusal? WhyNot(string serviceId, KmIdentity identity) => Refuse(serviceId, identity);

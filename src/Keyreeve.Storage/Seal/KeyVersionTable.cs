@@ -30,16 +30,20 @@ internal static class KeyVersionTable
         """, "@KekVersion", "@WrappedKey[]", "@Ciphertext[]", "@ServiceId", "@IdentityKind", "@IdentityValue", "@Number", "@KekBefore", "@WrappedBefore[]", "@CiphertextBefore[]");
 
     /// <summary>The columns of <see cref="Columns"/>, from a place on.</summary>
-    public static KeyVersion Read(DbDataReader row, int at) => new()
+    public static KeyVersion Read<T>(T row, int at) where T : IColumns => new()
     {
-        Number = row.GetInt64(at),
-        ActivatesAt = row.GetInt64(at + 1),
-        ExpiresAt = row.GetInt64(at + 2),
-        CreatedAt = row.GetInt64(at + 3),
-        KekVersion = row.GetInt64(at + 4),
-        WrappedKey = row.GetFieldValue<byte[]>(at + 5),
-        Ciphertext = row.GetFieldValue<byte[]>(at + 6),
+        Number = row.Number(at),
+        ActivatesAt = row.Number(at + 1),
+        ExpiresAt = row.Number(at + 2),
+        CreatedAt = row.Number(at + 3),
+        KekVersion = row.Number(at + 4),
+        WrappedKey = row.Octets(at + 5),
+        Ciphertext = row.Octets(at + 6),
     };
+
+    /// <summary>What still lies in the record's own row.</summary>
+    public static KeyVersion Legacy(long number, long updatedAt, byte[] payload) =>
+        new() { Number = number, ActivatesAt = updatedAt, CreatedAt = updatedAt, KekVersion = 0, WrappedKey = [], Ciphertext = payload };
 
     public static Task<int> SaveAsync(UnitOfWork unit, string serviceId, KmIdentity identity, KeyVersion version)
     {
@@ -89,7 +93,7 @@ internal static class KeyVersionTable
         var found = new List<StoredVersion>();
         await using var row = await select.ExecuteReaderAsync();
         while (await row.ReadAsync())
-            found.Add(new(serviceId, new((KmIdentityKind)row.GetInt64(0), row.GetString(1)), Read(row, 2)));
+            found.Add(new(serviceId, new((KmIdentityKind)row.GetInt64(0), row.GetString(1)), Read(new ReaderColumns(row), 2)));
         return found;
     }
 

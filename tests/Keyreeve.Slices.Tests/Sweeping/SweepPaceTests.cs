@@ -18,13 +18,14 @@ public sealed class SweepPaceTests
         Assert.Equal(TimeSpan.FromSeconds(2), SweepPace.Start.After(Step(5, 60_000)).Wait);
 
     [Theory]
-    [InlineData(5, 200)]
-    [InlineData(10, 100)]
-    [InlineData(4, 250)]
+    [InlineData(3, 200)]
+    [InlineData(6, 100)]
+    [InlineData(4, 150)]
+    [InlineData(2.5, 240)]
     [InlineData(1000, 100)]
     [InlineData(0.001, 400)]
     [InlineData(0, 400)]
-    public void The_next_batch_is_as_large_as_takes_five_milliseconds_within_twice_and_half(double workingMilliseconds, int rows) =>
+    public void The_next_batch_is_as_large_as_takes_three_milliseconds_within_twice_and_half(double workingMilliseconds, int rows) =>
         Assert.Equal(rows, SweepPace.Start.After(Step(workingMilliseconds)).Rows);
 
     [Fact]
