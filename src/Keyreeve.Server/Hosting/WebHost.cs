@@ -57,6 +57,8 @@ public static class WebHost
         ConfigureListeners(builder, parts, sockets, certificate);
         AddServices(builder.Services, parts, certificate);
         var app = builder.Build();
+        // Every door checks who comes by itself, and no scheme of the framework is registered: without this word it would look for one in each request.
+        ((IApplicationBuilder)app).Properties["__AuthenticationMiddlewareSet"] = true;
         if (parts.Options.Settings.Telemetry is { Endpoint: not null, TraceSampleRatio: > 0 })
             app.UseRequestSpans();
         app.Use(RefuseLongBodies);
