@@ -118,6 +118,7 @@ internal sealed class MemoryStores : IDirectory, ISigningKeyStore, IRevocationSt
     public Task<IReadOnlyList<Client>> FindClientsByTlsNameAsync(RegisteredName name, CancellationToken cancel) => throw new NotSupportedException();
     public Task<IssuedCertificate?> FindAsync(string serial, CancellationToken cancel) => throw new NotSupportedException();
     public Task<IReadOnlyList<IssuedCertificate>> ListAsync(string? clientId, string? after, int limit, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<IReadOnlyList<IssuedCertificate>> ListOfNobodyAsync(long endsAfter, string? after, int limit, CancellationToken cancel) => throw new NotSupportedException();
     public Task<IReadOnlyList<IssuedCertificate>> EndingAsync(long from, long until, int limit, CancellationToken cancel) => throw new NotSupportedException();
     public Task<Outcome<IssuedCertificate>> AddAsync(IssuedCertificate certificate, string? replaces, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
     public Task<Outcome<IssuedCertificate>> RevokeAsync(string serial, System.Security.Cryptography.X509Certificates.X509RevocationReason reason, DateTimeOffset at, BuildRevocationList build, AuditEntry entry, CancellationToken cancel) => throw new NotSupportedException();
