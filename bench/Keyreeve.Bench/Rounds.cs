@@ -35,8 +35,8 @@ internal sealed record BenchResult(IReadOnlyList<Measured> All, MemoryResult Mem
 /// <summary>The order of a run: all processes live side by side, and only one of them has work at a time.</summary>
 internal static class Rounds
 {
-    /// <summary>Pieces of work before anything counts: the runtimes compile a method anew only after it was hot for a while.</summary>
-    private const int WarmUp = 4000;
+    /// <summary>Pieces of work before anything counts: the runtimes compile a method anew only after it was hot for a while, and the compiler's time is the server's. After 4,000 it was still a tenth of it.</summary>
+    private const int WarmUp = 60_000;
 
     /// <summary>And no more of it than so many times 2 s, on a machine that is too slow for that.</summary>
     private const int WarmUpRuns = 5;

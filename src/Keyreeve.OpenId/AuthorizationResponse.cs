@@ -26,7 +26,7 @@ public static class AuthorizationResponse
         SendAsync(context, target, [new("error", OpenIdRefusals.ErrorOf(refusal.Code)), new("error_description", refusal.Peer), .. Tail(target, issuer)]);
 
     /// <summary>A refusal that may not be redirected, because client or redirect URI are not proved: shown to the person.</summary>
-    public static Task PageAsync(HttpContext context, Refusal refusal) => PostedForm.WriteErrorAsync(context, StatusCodes.Status400BadRequest, refusal.Peer);
+    public static Task PageAsync(HttpContext context, Refusal refusal) => PostedForm.WriteErrorAsync(context, StatusCodes.Status400BadRequest, refusal);
 
     private static List<KeyValuePair<string, string>> Tail(AuthorizationTarget target, string issuer)
     {

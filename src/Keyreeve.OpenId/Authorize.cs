@@ -67,7 +67,7 @@ public static class Authorize
         var begins = ticket is null ? tickets.ReadUnbound(text) : null;
         if ((ticket ?? begins) is not { } waiting || !ParameterList.TryRead(Encoding.UTF8.GetBytes(waiting.Parameters), out var sent, out _))
         {
-            await RefusePageAsync(context, null, Refusal.Of(RefusalCode.Malformed, "this sign-in has expired; please start again in the application"));
+            await RefusePageAsync(context, null, new Refusal(RefusalCode.Malformed, PageText.SignInExpired, "the ticket has expired, or is another browser's"));
             return;
         }
         await GoOnAsync(context, sent, waiting.Parameters, ticket?.AskedAt ?? AskedAt(context), ticket, denied: ticket is not null && context.Request.Query["denied"] == "1");

@@ -117,7 +117,7 @@ public static class ConsentPages
             Authorize.SeeOther(context, Authorize.ResumePath, ticketText!);
             return null;
         }
-        await AuthorizationResponse.PageAsync(context, Refusal.Of(RefusalCode.Malformed, "this request has expired; please start again in the application"));
+        await AuthorizationResponse.PageAsync(context, Refusal.Of(RefusalCode.Malformed, PageText.SignInExpired));
         return null;
     }
 

@@ -18,7 +18,7 @@ public static class OpenIdRefusals
         RefusalCode.Malformed or RefusalCode.MissingParameter or RefusalCode.RepeatedParameter or RefusalCode.InvalidParameter
             or RefusalCode.TooLarge or RefusalCode.UnsupportedMediaType or RefusalCode.NotAcceptable or RefusalCode.NotFound or RefusalCode.Conflict
             or RefusalCode.RedirectUriNotRegistered or RefusalCode.SignatureNotAccepted or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow
-            or RefusalCode.Replayed or RefusalCode.NotOwner or RefusalCode.KeyInformationNotAvailable or RefusalCode.CertificateMissing
+            or RefusalCode.Replayed or RefusalCode.NotOwner or RefusalCode.KeyInformationNotAvailable or RefusalCode.QuotaReached or RefusalCode.CertificateMissing
             // "the value of the "error" parameter MUST be the "invalid_request" error code" (RFC 8693 2.2.2)
             or RefusalCode.SubjectTokenNotAccepted or RefusalCode.ActorTokenNotAccepted => "invalid_request",
         RefusalCode.ClientAuthenticationFailed or RefusalCode.UnknownClient or RefusalCode.CertificateNotAccepted => "invalid_client",
@@ -67,10 +67,9 @@ public static class OpenIdRefusals
         response.ContentType = "application/json";
         NoStore(response);
         response.Headers["X-Request-Id"] = context.TraceIdentifier;
-        // "If the client attempted to authenticate via the "Authorization" request header field, the authorization server MUST respond
-        // with an HTTP 401 status code and include the "WWW-Authenticate" response header field" (5.2)
-        // Otherwise none: client libraries take a challenge for the whole answer and hide the error from their users.
-        if (response.StatusCode == StatusCodes.Status401Unauthorized && context.Request.Headers.Authorization.Count > 0)
+        // RFC 6749 5.2 demands it of who used the Authorization header, RFC 9110 15.5.2 of every 401. Of the ways to prove who one is, Basic is the one that
+        // is a scheme of HTTP.
+        if (response.StatusCode == StatusCodes.Status401Unauthorized)
             response.Headers.WWWAuthenticate = "Basic realm=\"keyreeve\", charset=\"UTF-8\"";
         RetryLater.Apply(response, refusal.RetryAfter);
         var buffer = new ArrayBufferWriter<byte>(128);

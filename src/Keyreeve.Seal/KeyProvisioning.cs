@@ -184,7 +184,7 @@ public sealed class KeyProvisioning(IKeyRecordStore records, ISealStore seal, Re
     }
 
     private static Refusal? WhyNot(ProvisionedKey key, StoredKeys stored, long now) =>
-        stored.Record is { RemovedAt: not 0 } ? Refusal.About(RefusalCode.Conflict, "serviceId", "the key record was removed and can still be restored: restore it, or shred it first")
+        stored.Record is { RemovedAt: not 0 } ? Refusal.About(RefusalCode.Conflict, "serviceId", "the key record was removed and can still be recovered: recover it first (or an operator shreds it)")
         : key.ExpiresAt != 0 && key.ExpiresAt <= (key.ActivatesAt ?? now) ? Refusal.About(RefusalCode.InvalidParameter, "expiresAt", "expiresAt is after activatesAt")
         : null;
 

@@ -124,6 +124,9 @@ public interface IKeyRecordStore
     /// <summary>Records in the order of (service, kind, identity), after the given one.</summary>
     Task<IReadOnlyList<KeyRecord>> ListAsync(string? serviceId, (string ServiceId, KmIdentity Identity)? after, int limit, bool removed, CancellationToken cancel);
 
+    /// <summary>How many records a service has, removed ones too; at most so many are counted.</summary>
+    Task<long> CountAsync(string serviceId, long atMost, CancellationToken cancel);
+
     /// <summary>
     /// Writes versions in one transaction. A record that was changed since it was read, or whose service's key is not the one that was used, is left
     /// out: null in its place. When anything was written so is the line, which <paramref name="entryOf"/> makes out of how many were.

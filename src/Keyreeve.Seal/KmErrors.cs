@@ -27,7 +27,7 @@ public static class KmErrors
             or RefusalCode.AssertionNotAccepted or RefusalCode.AssertionReplayed or RefusalCode.SubjectTokenNotAccepted
             or RefusalCode.ActorTokenNotAccepted => (KmErrorCode.NotValidated, StatusCodes.Status400BadRequest),
         RefusalCode.SignatureNotAccepted or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner
-            or RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied => (KmErrorCode.NotValidated, StatusCodes.Status403Forbidden),
+            or RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied or RefusalCode.QuotaReached => (KmErrorCode.NotValidated, StatusCodes.Status403Forbidden),
         RefusalCode.NotAcceptable => (KmErrorCode.NotValidated, StatusCodes.Status406NotAcceptable),
         RefusalCode.TooManyRequests => (KmErrorCode.Unspecified, StatusCodes.Status429TooManyRequests),
         RefusalCode.Unavailable or RefusalCode.Sealed => (KmErrorCode.Unspecified, StatusCodes.Status500InternalServerError),

@@ -112,8 +112,8 @@ public static class RequestKeyMaterial
 
     private static async Task<Sent> ReadAsync(HttpRequest http)
     {
-        if (!FormBody.IsMediaType(http.ContentType, "application/json"))
-            return new(null, null, Refusal.Of(RefusalCode.Malformed, "the body is application/json"));
+        if (FormBody.WhyNotJson(http) is { } notJson)
+            return new(null, null, notJson);
         if (!(await FormBody.ReadAsync(http, KmRequest.MaxLength)).Succeeded(out var body, out var refusal))
             return new(null, null, refusal);
         return KmRequest.TryRead(body.Memory, out var request, out var error)

@@ -15,7 +15,7 @@ public static class SealSlice
     /// <param name="shared">True when several nodes may serve one database: then they share the memory of accepted requests.</param>
     public static IServiceCollection AddSeal(this IServiceCollection services, SealSettings settings, bool shared)
     {
-        services.AddSingleton(settings).AddSingleton<SealS>().AddSingleton<SealContext>().AddSingleton<ValServerDoor>().AddSingleton<ChangeKeyRecord>().AddSingleton<EndToEnd>().AddSingleton<KeyFailures>();
+        services.AddSingleton(settings).AddSingleton<SealS>().AddSingleton<SealContext>().AddSingleton<ValServerDoor>().AddSingleton<RecordQuota>().AddSingleton<ChangeKeyRecord>().AddSingleton<EndToEnd>().AddSingleton<KeyFailures>();
         return shared
             ? services.AddSingleton<SharedReplays>().AddSingleton<IReplayMemory>(s => s.GetRequiredService<SharedReplays>())
             : services.AddSingleton<IReplayMemory, ReplayMemory>();
@@ -69,6 +69,9 @@ public sealed record SealSettings
 
     /// <summary>Every VAL server shows its certificate with its token at the SEAL APIs, whatever its registration says. Users' tokens are not concerned.</summary>
     public bool AllShowCertificates { get; init; }
+
+    /// <summary>Key records that a VAL service may have by the requests of its VAL server; 0 for any number.</summary>
+    public long MaxRecordsPerService { get; init; } = 1_000_000;
 
     /// <summary>Receivers of the operator that are told of failed key requests.</summary>
     public IReadOnlyList<EventReceiver> FailureReceivers { get; init; } = [];

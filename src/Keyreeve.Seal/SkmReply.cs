@@ -12,6 +12,7 @@ internal static class SkmReply
     {
         var response = context.Response;
         response.StatusCode = status;
+        BearerToken.NameScheme(response);
         RetryLater.Apply(response, retryAfter);
         response.ContentType = "application/json";
         response.Headers.CacheControl = "no-store";

@@ -117,6 +117,14 @@ public sealed partial class ValServerDoor(SnapshotState state, ServerIdentity se
         buffer.Clear();
     }
 
+    /// <summary>304: the caller has it already (RFC 9110 15.4.5); its tag was written before.</summary>
+    public static void WriteNotModified(HttpContext context)
+    {
+        context.Response.StatusCode = StatusCodes.Status304NotModified;
+        context.Response.Headers.CacheControl = "no-store";
+        context.Response.Headers.XContentTypeOptions = "nosniff";
+    }
+
     private static bool IsUnproved(RefusalCode code) => code is RefusalCode.TokenMissing or RefusalCode.TokenInvalid or RefusalCode.TokenExpired or RefusalCode.TokenRevoked
         or RefusalCode.TokenForAnotherAudience or RefusalCode.InsufficientScope;
 

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Help;
 using Keyreeve.Server.Cli;
 using Keyreeve.Server.Hosting;
 using Keyreeve.Server.Settings;
@@ -13,24 +12,9 @@ if (Console.IsOutputRedirected)
     AnsiConsole.Profile.Width = 240;
 }
 
-var root = new Command("keyreeve", "Keyreeve issues and checks the credentials of 3GPP application enablement.")
-{
-    new HelpOption(),
-    new VersionOption(),
-    ServeCommand.Create(),
-    TourCommand.Create(),
-    AdminCommand.Create(),
-    SealCommand.Create(),
-    TokenCommand.Create(),
-    AuditCommand.Create(),
-    BackupCommand.Create(),
-    RestoreCommand.Create(),
-    DoctorCommand.Create(),
-};
-
 try
 {
-    var parsed = root.Parse(args);
+    var parsed = ProgramCommand.Create().Parse(args);
     var code = await parsed.InvokeAsync(new InvocationConfiguration
     {
         EnableDefaultExceptionHandler = false,

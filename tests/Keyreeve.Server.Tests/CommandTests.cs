@@ -184,11 +184,46 @@ public sealed class CommandTests : IDisposable
     public async Task A_mistyped_command_fails_and_starts_nothing(string arguments) => Assert.NotEqual(0, (await KeyreeveProcess.RunAsync(arguments.Split(' '))).Code);
 
     [Fact]
+    public async Task Every_command_has_an_example_in_its_help_and_the_example_is_one_of_it()
+    {
+        var root = Server.Cli.ProgramCommand.Create();
+        var commands = Leaves("", root).ToList();
+        Assert.Equal(commands.Select(c => c.Path).Order(StringComparer.Ordinal), Server.Cli.HelpExamples.All.Keys.Order(StringComparer.Ordinal));
+        Assert.All(commands, c =>
+        {
+            var parsed = root.Parse(System.CommandLine.Parsing.CommandLineParser.SplitCommandLine($"{c.Path} {Server.Cli.HelpExamples.All[c.Path]}").ToArray());
+            Assert.Empty(parsed.Errors);
+            Assert.Same(c.Command, parsed.CommandResult.Command);
+        });
+        var (code, output) = await KeyreeveProcess.RunAsync("admin", "service", "add", "--help");
+        Assert.Equal(0, code);
+        Assert.Contains("Example:\n  keyreeve admin service add pump-control --name \"Pump control\" --audience https://val.example/pump-control\n", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_document_has_a_row_with_every_verb_for_each_noun_of_admin()
+    {
+        var rows = File.ReadAllLines(Path.Combine(Repository.Root(), "docs/operations.md")).SkipWhile(l => l != "| noun | verbs | note |").TakeWhile(l => l.StartsWith('|')).ToList();
+        foreach (var noun in Server.Cli.ProgramCommand.Create().Subcommands.Single(c => c.Name == "admin").Subcommands)
+        {
+            var row = Assert.Single(rows, r => r.StartsWith($"| `{noun.Name}` | ", StringComparison.Ordinal)).Split('|')[2].Replace("`", "", StringComparison.Ordinal);
+            Assert.Equal(Leaves("", noun).Select(c => c.Path).Order(StringComparer.Ordinal), row.Split(',', StringSplitOptions.TrimEntries).Order(StringComparer.Ordinal));
+        }
+    }
+
+    private static IEnumerable<(string Path, System.CommandLine.Command Command)> Leaves(string path, System.CommandLine.Command command) => command.Subcommands.Count == 0
+        ? [(path, command)]
+        : command.Subcommands.SelectMany(c => Leaves($"{path} {c.Name}".TrimStart(), c));
+
+    [Fact]
     public async Task Every_setting_is_listed_with_its_default()
     {
         var (code, output) = await KeyreeveProcess.RunAsync("serve", "--settings");
         Assert.Equal(0, code);
         Assert.All(Settings.SettingsReader.Known, k => Assert.Contains(k.Name, output, StringComparison.Ordinal));
+        Assert.Matches("setting .*default .*values .*meaning", output);
+        Assert.Matches("Tokens:AccessTokenSeconds .*600 .*10 to 86400 .*life of an access token", output);
+        Assert.All(Settings.SettingsReader.Known, k => Assert.False(k.Values.Length == 0 || k.Meaning.Length == 0, k.Name));
     }
 
     /// <summary>"3 s ago" moves on between two runs; the rest is the same.</summary>

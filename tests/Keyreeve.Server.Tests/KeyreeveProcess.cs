@@ -106,6 +106,9 @@ public sealed class KeyreeveProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>True when it has ended.</summary>
+    public bool HasExited => _process.HasExited;
+
     /// <summary>kill -9, at once: no other program is started for it first.</summary>
     public void KillNow() => _process.Kill();
 
@@ -191,9 +194,11 @@ public sealed class TempFolder : IDisposable
     public Task<KeyreeveProcess> StartDemoAsync(params string[] more) => StartAsync(null, ["--demo", .. more]);
 
     /// <summary>Starts, and stops as an operator does.</summary>
-    public async Task StartAndStopAsync(params string[] more)
+    public Task StartAndStopAsync(params string[] more) => StartAndStopAsync(null, more);
+
+    public async Task StartAndStopAsync(IReadOnlyDictionary<string, string>? environment, params string[] more)
     {
-        await using var process = await StartAsync(null, more);
+        await using var process = await StartAsync(environment, more);
         await process.SignalAsync("TERM");
         Assert.Equal(0, await process.ExitAsync());
     }

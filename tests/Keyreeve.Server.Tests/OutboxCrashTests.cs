@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Text.Json.Nodes;
+using Keyreeve.Server.Tests.Cli;
 using Keyreeve.Testing;
 using Xunit;
 
@@ -12,21 +13,24 @@ public sealed class OutboxCrashTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    [Fact]
-    public async Task Killed_between_the_delivery_and_its_answer_it_delivers_again_under_the_same_identifier_and_in_order()
+    [Theory]
+    [InlineData("SQLite")]
+    [InlineData("PostgreSQL")]
+    public async Task Killed_between_the_delivery_and_its_answer_it_delivers_again_under_the_same_identifier_and_in_order(string engine)
     {
+        var environment = await StoreFolder.EnvironmentOfAsync(engine);
         await using var peer = new ScriptedPeer();
         var anchors = _folder.Root + "/anchors.pem";
         await File.WriteAllTextAsync(anchors, peer.Certificate.ExportCertificatePem(), TestContext.Current.CancellationToken);
         string[] settings =
         [
-            "--set", "Outbound:AllowedNetworks=127.0.0.0/8 ::1/128", "--set", "Outbound:TrustAnchors=" + anchors,
+            "--demo", "--set", "Outbound:AllowedNetworks=127.0.0.0/8 ::1/128", "--set", "Outbound:TrustAnchors=" + anchors,
             "--set", "Events:Receivers:fleet:Url=" + peer.Address(), "--set", "Issuer=https://localhost:4711",
         ];
         // It has read the message and does not get to say so.
         peer.Script = (_, _, cancel) => Task.Delay(Timeout.Infinite, cancel);
         string first;
-        await using (var process = await _folder.StartDemoAsync(settings))
+        await using (var process = await _folder.StartAsync(environment, settings))
         {
             using var client = new ProgramClient(_folder);
             var (one, two) = ((string)(await client.SignInAsync())["access_token"]!, (string)(await client.SignInAsync())["access_token"]!);
@@ -41,7 +45,7 @@ public sealed class OutboxCrashTests : IDisposable
         {
             // what it may have been sent before the end
         }
-        await using (var again = await _folder.StartDemoAsync(settings))
+        await using (var again = await _folder.StartAsync(environment, settings))
         {
             Assert.Equal(first, IdOf(await peer.NextAsync()));
             Assert.NotEqual(first, IdOf(await peer.NextAsync()));

@@ -44,14 +44,10 @@ public sealed partial class ProgramClient : IDisposable
     }
 
     /// <summary>Exchanges a code.</summary>
-    public Task<(HttpStatusCode Status, string Body)> RedeemAsync(string code) => PostAsync("/token", new()
-    {
-        ["grant_type"] = "authorization_code",
-        ["code"] = code,
-        ["client_id"] = "seal-client",
-        ["redirect_uri"] = "http://127.0.0.1:8400/callback",
-        ["code_verifier"] = Verifier,
-    });
+    public Task<(HttpStatusCode Status, string Body)> RedeemAsync(string code) => PostAsync("/token", Redemption(code));
+
+    /// <summary>Exchanges a code; the whole answer.</summary>
+    public Task<HttpResponseMessage> AnswerRedemptionAsync(string code) => SendFormAsync("/token", Redemption(code));
 
     /// <summary>Goes to the authorization endpoint, logs in and consents where it is asked for, and returns the code.</summary>
     public async Task<string> CodeAsync(string username = "alice", string? password = null, string scope = Scope)
@@ -190,6 +186,15 @@ public sealed partial class ProgramClient : IDisposable
                 _cookies.SetCookies(address, one);
         return response;
     }
+
+    private static Dictionary<string, string> Redemption(string code) => new()
+    {
+        ["grant_type"] = "authorization_code",
+        ["code"] = code,
+        ["client_id"] = "seal-client",
+        ["redirect_uri"] = "http://127.0.0.1:8400/callback",
+        ["code_verifier"] = Verifier,
+    };
 
     private static string Attribute(string tag, string name) => WebUtility.HtmlDecode(Regex.Match(tag, "\\b" + name + "=\"([^\"]*)\"").Groups[1].Value);
 

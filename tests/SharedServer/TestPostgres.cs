@@ -11,7 +11,7 @@ namespace Keyreeve.Testing;
 /// A throw-away PostgreSQL on a Unix socket in a folder of its own. A shell in between starts and stops it by words on its standard
 /// input; when that ends, in whatever way this process ended, the server is killed and the folder deleted.
 /// </summary>
-public sealed class TestPostgres : IAsyncDisposable
+public sealed partial class TestPostgres : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly Lazy<Task<TestPostgres?>> Shared = new(() => TryStartAsync(fsync: false));
@@ -19,22 +19,29 @@ public sealed class TestPostgres : IAsyncDisposable
 
     private const string Keeper = """
         trap '' INT TERM HUP
-        "$1/initdb" -D "$2/d" -U keyreeve -A trust --no-sync -E UTF8 --locale=C >"$2/log" 2>&1 || { echo "initdb failed"; exit 1; }
+        ulimit -c 0
+        "$1/initdb" -D "$2/d" -U keyreeve -A trust --no-sync -E UTF8 --locale=C $4 >"$2/log" 2>&1 || { echo "initdb failed"; exit 1; }
         p=
         while read -r word; do
             case $word in
-                start) "$1/postgres" -D "$2/d" -c listen_addresses= -c unix_socket_directories="$2" -c port=5432 -c fsync="$3" -c max_connections=400 >>"$2/log" 2>&1 & p=$! ;;
+                start) "$1/postgres" -D "$2/d" -c listen_addresses= -c unix_socket_directories="$2" -c port=5432 -c fsync="$3" -c max_connections=400 $5 >>"$2/log" 2>&1 & p=$! ;;
                 stop) kill -INT $p; wait $p; p= ;;
                 kill) kill -QUIT $p; wait $p; p= ;;
                 kill-9) c=$(ps -o pid= --ppid $p); kill -KILL $p $c; wait $p; for q in $c; do while kill -0 $q 2>/dev/null; do sleep 0.01; done; done ;;
                 freeze) kill -STOP $p $(ps -o pid= --ppid $p) ;;
                 thaw) kill -CONT $p $(ps -o pid= --ppid $p) ;;
+                ended) for i in $(seq 1200); do case $(ps -o stat= -p $p) in ''|Z*) wait $p; p=; break ;; esac; sleep 0.05; done; [ -z "$p" ] || echo "it has not ended" ;;
+                tables) mkdir "$2/small/tables" ;;
+                fill) for b in 1M 4k; do dd if=/dev/zero bs=$b >>"$2/small/filler" 2>/dev/null; done ;;
+                free) rm "$2/small/filler" ;;
             esac
             echo done
         done
         [ -n "$p" ] && kill -CONT $p 2>/dev/null; kill -QUIT $p 2>/dev/null && wait $p
-        rm -rf "$2"
+        rm -rf "$2" 2>/dev/null
         """;
+
+    private static readonly string[] AsPostgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"];
 
     private readonly Process _keeper;
     private readonly string _folder;
@@ -116,6 +123,9 @@ public sealed class TestPostgres : IAsyncDisposable
     /// <summary>For a database of this server.</summary>
     public string ConnectionString(string database) => $"Host={_folder};Port=5432;Username=keyreeve;Database={database}";
 
+    /// <summary>What it said of itself.</summary>
+    public Task<string> LogAsync() => File.ReadAllTextAsync(Path.Combine(_folder, "log"));
+
     private static Exception Missing()
     {
         Assert.Skip("there is no PostgreSQL server of version 15 or newer here (apt-get install postgresql)");
@@ -124,29 +134,33 @@ public sealed class TestPostgres : IAsyncDisposable
 
     private static async Task<TestPostgres?> TryStartAsync(bool fsync)
     {
-        var programs = Directory.Exists("/usr/lib/postgresql") ? Directory.GetDirectories("/usr/lib/postgresql")
-            .Where(folder => int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var version) && version >= PostgresFacts.LeastVersion / 10000)
-            .OrderBy(folder => int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture)).Select(folder => Path.Combine(folder, "bin"))
-            .LastOrDefault(bin => File.Exists(Path.Combine(bin, "initdb"))) : null;
-        if (programs is null)
+        if (FindPrograms() is not { } programs)
             return null;
         var folder = Directory.CreateTempSubdirectory("keyreeve-pg-").FullName;
-        var start = new ProcessStartInfo { FileName = "sh", RedirectStandardInput = true, RedirectStandardOutput = true };
         // PostgreSQL does not run as root.
+        string[] user = [];
         if (GetEffectiveUserId() == 0)
         {
-            start.FileName = "setpriv";
-            foreach (var argument in (string[])["--reuid=postgres", "--regid=postgres", "--clear-groups", "sh"])
-                start.ArgumentList.Add(argument);
+            user = AsPostgres;
             using var chown = Process.Start("chown", ["postgres:", folder]);
             await chown.WaitForExitAsync();
         }
-        foreach (var argument in (string[])["-c", Keeper, "keeper", programs, folder, fsync ? "on" : "off"])
-            start.ArgumentList.Add(argument);
+        return await StartKeeperAsync([.. user, "sh", "-c", Keeper, "keeper", programs, folder, fsync ? "on" : "off"], folder);
+    }
+
+    private static async Task<TestPostgres> StartKeeperAsync(string[] command, string folder)
+    {
+        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardInput = true, RedirectStandardOutput = true };
         var postgres = new TestPostgres(Process.Start(start)!, folder);
         await postgres.StartAsync();
         return postgres;
     }
+
+    /// <summary>The folder of the newest server that is new enough, or null.</summary>
+    private static string? FindPrograms() => !Directory.Exists("/usr/lib/postgresql") ? null : Directory.GetDirectories("/usr/lib/postgresql")
+        .Where(folder => int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var version) && version >= PostgresFacts.LeastVersion / 10000)
+        .OrderBy(folder => int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture)).Select(folder => Path.Combine(folder, "bin"))
+        .LastOrDefault(bin => File.Exists(Path.Combine(bin, "initdb")));
 
     private async Task SayAsync(string word)
     {

@@ -41,10 +41,11 @@ internal static class ImportRun
         for (var round = 0; round <= options.Rounds; round++)
         {
             var service = string.Create(CultureInfo.InvariantCulture, $"import-{round}");
+            await AdminAsync(side.Process.Folder, "service", "add", service, "--name", service, "--audience", "https://val.example/" + service);
             var file = WriteLines(folder, $"{side.Name}-{service}.ndjson", service, options.Import);
             var cpu = side.Process.CpuMicroseconds + side.DatabaseMicroseconds;
             var watch = Stopwatch.StartNew();
-            await ImportAsync(side.Process.Folder, file);
+            await AdminAsync(side.Process.Folder, "key", "import", file);
             var seconds = watch.Elapsed.TotalSeconds;
             await side.Process.SettleAsync();
             var each = (side.Process.CpuMicroseconds + side.DatabaseMicroseconds - cpu) / options.Import;
@@ -65,16 +66,16 @@ internal static class ImportRun
         return path;
     }
 
-    private static async Task ImportAsync(string data, string file)
+    private static async Task AdminAsync(string data, params string[] command)
     {
-        var start = new ProcessStartInfo("dotnet", [Built.Dll("src/Keyreeve.Server", "Keyreeve.Server.dll"), "admin", "key", "import", file, "--data", data]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", [Built.Dll("src/Keyreeve.Server", "Keyreeve.Server.dll"), "admin", .. command, "--data", data]) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var (name, _) in Load.LoadRun.OneThread)
             start.Environment.Remove(name);
         using var process = Children.Start(start);
         var said = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync();
         if (process.ExitCode != 0)
-            throw new BenchException("the import failed: " + string.Concat(said));
+            throw new BenchException($"keyreeve admin {string.Join(' ', command)} failed: " + string.Concat(said));
     }
 
     /// <summary>The rows that the server has made of the records, read before the clock runs, into tables with the same indexes.</summary>

@@ -140,11 +140,24 @@ public static class AuditChain
 /// <param name="Hash">The chain's hash after this line.</param>
 public sealed record AuditLine(string Node, long Sequence, byte[] Json, byte[] Hash);
 
+/// <summary>What one writer of entries knows of its attempts.</summary>
+public sealed class AuditAttempts
+{
+    /// <summary>The end of the chain before the first attempt of unknown outcome; null when there is none.</summary>
+    public long? Since { get; set; }
+}
+
 /// <summary>The audit as the store keeps it: append-only.</summary>
 public interface IAuditStore
 {
     /// <summary>Appends entries that have no state change of their own (grants, refusals), in one transaction.</summary>
     Task AppendAsync(IReadOnlyList<AuditEntry> entries, CancellationToken cancel);
+
+    /// <summary>
+    /// The same for entries that are tried until they are written: when nobody knows whether an attempt was written (the connection was lost at its commit),
+    /// the next one looks, and what is there is not written a second time.
+    /// </summary>
+    Task AppendOnceAsync(IReadOnlyList<AuditEntry> entries, AuditAttempts attempts, CancellationToken cancel) => AppendAsync(entries, cancel);
 
     /// <summary>Lines of a node in order, after a sequence number.</summary>
     Task<IReadOnlyList<AuditLine>> ReadAsync(string node, long after, int limit, CancellationToken cancel);

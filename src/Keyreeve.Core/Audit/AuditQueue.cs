@@ -65,6 +65,7 @@ public sealed class AuditQueue(TimeProvider clock)
     public async Task RunAsync(IAuditStore store, Action<Exception> failed, CancellationToken cancel)
     {
         var batch = new List<AuditEntry>();
+        var attempts = new AuditAttempts();
         var minute = clock.GetTimestamp();
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(250), clock);
         while (true)
@@ -98,7 +99,7 @@ public sealed class AuditQueue(TimeProvider clock)
                 }
                 try
                 {
-                    await store.AppendAsync(batch, CancellationToken.None);
+                    await store.AppendOnceAsync(batch, attempts, CancellationToken.None);
                     batch.Clear();
                     _failing = false;
                 }

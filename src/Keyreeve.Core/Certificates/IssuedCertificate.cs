@@ -56,6 +56,21 @@ public sealed record IssuedCertificate
         NotAfter = new DateTimeOffset(certificate.NotAfter.ToUniversalTime()).ToUnixTimeSeconds(),
         IssuedAt = now.ToUnixTimeSeconds(),
     };
+
+    /// <summary>True when a client that has this name registered can have authenticated by it: of an authority for clients, with the name in its subjectAltName.</summary>
+    public bool CouldBe(RegisteredName name)
+    {
+        if (Authority is not (CaRole.ValMc or CaRole.Capif))
+            return false;
+        using var certificate = X509Certificate2.CreateFromPem(Pem);
+        var names = CertificateNames.Read(certificate);
+        return name.Kind switch
+        {
+            CertificateNameKind.SanUri => names.Uris.Contains(name.Value, StringComparer.Ordinal),
+            CertificateNameKind.SanDns => names.DnsNames.Contains(name.Value, StringComparer.OrdinalIgnoreCase),
+            CertificateNameKind.SubjectDn or CertificateNameKind.SanIp or CertificateNameKind.SanEmail => false,
+        };
+    }
 }
 
 /// <summary>A list of revoked certificates as it was last made.</summary>
@@ -92,6 +107,9 @@ public interface IIssuedCertificateStore
 
     /// <summary>Certificates in the order of their serial number, after the cursor; of one client alone when it is given.</summary>
     Task<IReadOnlyList<IssuedCertificate>> ListAsync(string? clientId, string? after, int limit, CancellationToken cancel);
+
+    /// <summary>Those that were issued for names and for no client, are not revoked and end after a moment (Unix seconds), in the same order.</summary>
+    Task<IReadOnlyList<IssuedCertificate>> ListOfNobodyAsync(long endsAfter, string? after, int limit, CancellationToken cancel);
 
     /// <summary>Those neither revoked nor replaced whose notAfter lies between two times (Unix seconds), the next to end first.</summary>
     Task<IReadOnlyList<IssuedCertificate>> EndingAsync(long from, long until, int limit, CancellationToken cancel);

@@ -75,6 +75,15 @@ public sealed record WaitingMessage(long Sequence, OutboxMessage Message, long C
 /// <param name="Attempts">How often that message was tried in vain.</param>
 public sealed record DueReceiver(string Receiver, int Attempts);
 
+/// <summary>What waits altogether.</summary>
+/// <param name="Waiting">Messages.</param>
+/// <param name="OldestAt">When the oldest was written (Unix milliseconds), or null when none waits.</param>
+public sealed record OutboxBacklog(long Waiting, long? OldestAt)
+{
+    /// <summary>None waits.</summary>
+    public static OutboxBacklog Nothing { get; } = new(0, null);
+}
+
 /// <summary>What waits for a receiver. Times Unix milliseconds.</summary>
 /// <param name="Receiver">Its key.</param>
 /// <param name="Waiting">Messages.</param>

@@ -129,6 +129,8 @@ public enum RefusalCode
     NotOwner,
     /// <summary>No record for this key; said only to a caller who would be allowed.</summary>
     KeyInformationNotAvailable,
+    /// <summary>The caller has made as many as it may have.</summary>
+    QuotaReached,
 
     // operators
     /// <summary>No client certificate, or not one that is registered for this.</summary>

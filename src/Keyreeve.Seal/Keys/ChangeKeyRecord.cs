@@ -13,7 +13,7 @@ public sealed record ChangedRecord(KeyRecord Record, KpResult Result);
 /// Changes one key record, whichever door it came in by: the door has decided that it may. To ask for the same once more changes nothing and is a
 /// success, so that who did not hear the answer asks again. A change that has begun is finished, whether or not the caller still waits.
 /// </summary>
-public sealed class ChangeKeyRecord(KeyProvisioning provisioning, IKeyRecordStore records, TimeProvider clock)
+public sealed class ChangeKeyRecord(KeyProvisioning provisioning, IKeyRecordStore records, RecordQuota quota, TimeProvider clock)
 {
     private static readonly Refusal Missing = new(RefusalCode.KeyInformationNotAvailable, "there is no such key record", "there is no such key record: it never was, or was shredded");
 
@@ -23,7 +23,10 @@ public sealed class ChangeKeyRecord(KeyProvisioning provisioning, IKeyRecordStor
     /// Gives a record key material. With an expected row version (0: it must not be there) another one is a Conflict without a parameter, unless the
     /// record has this very material: then it was this caller, or one who wanted the same. A removed record is a Conflict with one.
     /// </summary>
-    public async Task<Outcome<ChangedRecord>> SetAsync(string serviceId, KmIdentity identity, KeyMaterial material, long? expectedVersion, AuditEntry entry)
+    public Task<Outcome<ChangedRecord>> SetAsync(string serviceId, KmIdentity identity, KeyMaterial material, long? expectedVersion, AuditEntry entry) =>
+        quota.InPlaceAsync(serviceId, identity, () => SaveAsync(serviceId, identity, material, expectedVersion, entry));
+
+    private async Task<Outcome<ChangedRecord>> SaveAsync(string serviceId, KmIdentity identity, KeyMaterial material, long? expectedVersion, AuditEntry entry)
     {
         var key = new ProvisionedKey(serviceId, identity, material.Payload, material.ActivatesAt, material.ExpiresAt);
         if (!(await provisioning.SaveAsync(key, expectedVersion, Now, entry, CancellationToken.None)).Succeeded(out var saved, out var refusal))

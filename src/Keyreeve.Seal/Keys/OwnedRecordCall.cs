@@ -82,17 +82,17 @@ internal sealed record OwnedRecordCall(HttpContext Http, ValServerDoor Door, Ver
     }
 
     /// <summary>
-    /// The row version that If-Match or If-None-Match asks for: null for any, 0 for a record that is not there, -1 for one that never is. "If-Match: *" is
-    /// the version of this moment.
+    /// The row version that If-Match or If-None-Match asks for: null for any, 0 for a record that is not there, -1 for one that never is. "If-Match: *", and
+    /// several tags, are about the version of this moment.
     /// </summary>
     public async Task<Outcome<Precondition>> PreconditionAsync()
     {
         var (match, none) = (Http.Request.Headers.IfMatch, Http.Request.Headers.IfNoneMatch);
         if (none.Count > 0)
             return none is ["*"] && match.Count == 0 ? new Precondition(0) : Refusal.About(RefusalCode.InvalidParameter, "If-None-Match", "If-None-Match is *, and stands alone");
-        if (match is not ["*"])
+        if (!EntityTag.IsOfSeveral(Http.Request))
             return new Precondition(EntityTag.IfMatch(Http.Request));
-        return (await FindAsync()).Succeeded(out var stored, out var refusal) ? new Precondition(stored.Record!.Version)
+        return (await FindAsync()).Succeeded(out var stored, out var refusal) ? new Precondition(EntityTag.IfMatch(Http.Request, stored.Record!.Version))
             : refusal.Code == RefusalCode.NotFound ? new Precondition(-1)
             : refusal;
     }
@@ -106,9 +106,20 @@ internal sealed record OwnedRecordCall(HttpContext Http, ValServerDoor Door, Ver
         if (!(await FindAsync()).Succeeded(out var stored, out var refusal))
             return refusal;
         EntityTag.Write(Http.Response, stored.Record!.Version);
+        if (HttpMethods.IsGet(Http.Request.Method) && EntityTag.IsKnown(Http.Request, stored.Record.Version) && !IsOtherByNow(stored))
+        {
+            ValServerDoor.WriteNotModified(Http);
+            return null;
+        }
         await ValServerDoor.WriteAsync(Http, status, json => OwnedRecordJson.Write(json, stored.Record, stored.Versions, Now));
         return null;
     }
+
+    /// <summary>
+    /// A version that began or ended since the last change is shown so, under the same row version: who has the tag may have seen it before, and gets the whole.
+    /// </summary>
+    private bool IsOtherByNow(StoredKeys stored) =>
+        stored.Versions.SelectMany(v => (long[])[v.ActivatesAt, v.ExpiresAt]).Any(moment => moment > stored.Record!.UpdatedAt && moment <= Now);
 
     /// <summary>For the audit: the record where the path names one, else the VAL service.</summary>
     private static string NameOf(IReadOnlyList<string>? ids) => ids switch

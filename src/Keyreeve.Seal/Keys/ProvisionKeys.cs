@@ -131,8 +131,8 @@ public static class ProvisionKeys
 
     private static async Task<Sent> ReadAsync(HttpRequest http)
     {
-        if (!FormBody.IsMediaType(http.ContentType, "application/json"))
-            return new(null, null, Refusal.Of(RefusalCode.Malformed, "the body is application/json"));
+        if (FormBody.WhyNotJson(http) is { } notJson)
+            return new(null, null, notJson);
         if (!(await FormBody.ReadAsync(http, KpRequest.MaxLength)).Succeeded(out var body, out var refusal))
             return new(null, null, refusal);
         return KpRequest.TryRead(body.Memory, out var request, out var error) ? new(body, request, null) : new(body, null, ValServerDoor.Of(error!));

@@ -12,8 +12,8 @@ internal static class ReplaceOwnedRecord
     {
         if (!call.Identity().Succeeded(out var identity, out var refusal))
             return refusal;
-        if (!FormBody.IsMediaType(call.Http.Request.ContentType, "application/json"))
-            return Refusal.Of(RefusalCode.UnsupportedMediaType, "the body is application/json");
+        if (FormBody.WhyNotJson(call.Http.Request) is { } notJson)
+            return notJson;
         if (!(await FormBody.ReadAsync(call.Http.Request, KeyMaterial.MaxLength)).Succeeded(out var body, out refusal))
             return refusal;
         var read = KeyMaterial.TryRead(body.Memory, out var material, out var error);

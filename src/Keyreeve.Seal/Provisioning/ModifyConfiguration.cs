@@ -14,6 +14,7 @@ internal static class ModifyConfiguration
     {
         if (!(await call.ReadAsync("application/merge-patch+json")).Succeeded(out var body, out var refusal))
             return refusal;
+        var match = await call.IfMatchAsync();
         for (var attempt = 0; attempt < Attempts; attempt++)
         {
             if (await call.Store.FindAsync(call.ValServer.ClientId, call.ConfigId, call.Http.RequestAborted) is not { } before)
@@ -22,9 +23,9 @@ internal static class ModifyConfiguration
                 return ValServerDoor.Of(error);
             if (ConfigurationDecision.WhyNot(merged, call.ValServer) is { } why)
                 return why;
-            if ((await call.SaveAsync(before with { Config = merged }, create: false, call.IfMatch ?? before.Version, "modified")).Succeeded(out var stored, out refusal))
+            if ((await call.SaveAsync(before with { Config = merged }, create: false, match ?? before.Version, "modified")).Succeeded(out var stored, out refusal))
                 return await call.AnswerAsync(StatusCodes.Status200OK, stored);
-            if (refusal.Code != RefusalCode.Conflict || call.IfMatch is not null)
+            if (refusal.Code != RefusalCode.Conflict || match is not null)
                 return refusal;
         }
         return new Refusal(RefusalCode.Busy, "please try again", "the configuration was changed by others each time it was read");

@@ -30,8 +30,11 @@ internal sealed record ProvisioningCall(HttpContext Http, ValServerDoor Door, IC
     /// <summary>The configuration of the path.</summary>
     public string ConfigId => (string)Http.Request.RouteValues["confId"]!;
 
-    /// <summary>The version in If-Match, which the standard does not know and we honour; null when any is good.</summary>
-    public long? IfMatch => Http.Request.Headers.IfMatch is ["*"] ? null : EntityTag.IfMatch(Http.Request);
+    /// <summary>The version in If-Match, which the standard does not know and we honour; null when any is good. Of several tags it is that of the moment, or none.</summary>
+    public async Task<long?> IfMatchAsync() =>
+        Http.Request.Headers.IfMatch is ["*"] ? null
+        : EntityTag.IsOfSeveral(Http.Request) ? EntityTag.IfMatch(Http.Request, (await Store.FindAsync(ValServer.ClientId, ConfigId, Http.RequestAborted))?.Version)
+        : EntityTag.IfMatch(Http.Request);
 
     /// <summary>Not there, or another VAL server's: the same for both.</summary>
     public static Refusal NotFound => Refusal.Of(RefusalCode.NotFound, "there is no such configuration");
@@ -56,9 +59,7 @@ internal sealed record ProvisioningCall(HttpContext Http, ValServerDoor Door, IC
 
     /// <summary>The body, of one media type.</summary>
     public async Task<Outcome<FormBody.Body>> ReadAsync(string mediaType) =>
-        FormBody.IsMediaType(Http.Request.ContentType, mediaType)
-            ? await FormBody.ReadAsync(Http.Request, ValServicesConfig.MaxLength)
-            : Refusal.Of(RefusalCode.UnsupportedMediaType, $"the body is {mediaType}");
+        FormBody.WhyNotJson(Http.Request, mediaType) is { } refusal ? refusal : await FormBody.ReadAsync(Http.Request, ValServicesConfig.MaxLength);
 
     /// <summary>A configuration out of the body that this VAL server may provision.</summary>
     public async Task<Outcome<ValServicesConfig>> ReadConfigAsync()

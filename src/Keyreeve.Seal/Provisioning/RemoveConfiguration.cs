@@ -8,7 +8,7 @@ internal static class RemoveConfiguration
 {
     public static async Task<Refusal?> HandleAsync(ProvisioningCall call)
     {
-        var removed = await call.Store.RemoveAsync(call.ValServer.ClientId, call.ConfigId, call.IfMatch, call.Door.NowOrLatest, call.Entry(call.ConfigId, "removed"), CancellationToken.None);
+        var removed = await call.Store.RemoveAsync(call.ValServer.ClientId, call.ConfigId, await call.IfMatchAsync(), call.Door.NowOrLatest, call.Entry(call.ConfigId, "removed"), CancellationToken.None);
         await call.Door.State.RefreshAsync(CancellationToken.None);
         if (!removed.Succeeded(out _, out var refusal))
             return refusal;

@@ -36,6 +36,9 @@ public sealed record AdminAnswer
     /// <summary>Done, nothing to say.</summary>
     public static AdminAnswer Nothing { get; } = new(StatusCodes.Status204NoContent);
 
+    /// <summary>304: the caller has this version.</summary>
+    public static AdminAnswer NotModified(long version) => new(StatusCodes.Status304NotModified) { Version = version };
+
     /// <summary>200 with a document.</summary>
     public static AdminAnswer Ok(JsonNode body, long? version = null) => new(StatusCodes.Status200OK) { Body = body, Version = version };
 

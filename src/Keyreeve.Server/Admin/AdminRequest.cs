@@ -9,8 +9,8 @@ namespace Keyreeve.Server.Admin;
 /// <summary>One request of an operator.</summary>
 public sealed class AdminRequest(HttpContext http, AdminContext admin, AuthenticatedOperator who, IReadOnlyList<string> ids)
 {
-    /// <summary>Octets of a body. Our choice: a key set of 256 KiB is the largest thing that is sent.</summary>
-    public const int MaxBody = 320 * 1024;
+    /// <summary>Octets of a body. Our choice: a key set of 256 KiB goes in, and a payload of 64 KiB whose every octet is an escape of six.</summary>
+    public const int MaxBody = 448 * 1024;
 
     /// <summary>Items on a page when the caller does not say.</summary>
     public const int DefaultLimit = 100;
@@ -42,8 +42,8 @@ public sealed class AdminRequest(HttpContext http, AdminContext admin, Authentic
     /// <summary>The body as an object of the schema.</summary>
     public async Task<Outcome<JsonBody>> ReadAsync(AdminSchema schema)
     {
-        if (!FormBody.IsMediaType(http.Request.ContentType, "application/json"))
-            return Refusal.Of(RefusalCode.UnsupportedMediaType, "the body is application/json");
+        if (FormBody.WhyNotJson(http.Request) is { } notJson)
+            return notJson;
         if (!(await FormBody.ReadAsync(http.Request, MaxBody)).Succeeded(out var octets, out var refusal))
             return refusal;
         var body = JsonBody.Read(octets.Memory, schema);
@@ -53,9 +53,9 @@ public sealed class AdminRequest(HttpContext http, AdminContext admin, Authentic
     }
 
     /// <summary>The body as lines of JSON; the caller clears it.</summary>
-    public async Task<Outcome<FormBody.Body>> ReadLinesAsync(int limit) => FormBody.IsMediaType(http.Request.ContentType, "application/x-ndjson")
-        ? await FormBody.ReadAsync(http.Request, limit)
-        : Refusal.Of(RefusalCode.UnsupportedMediaType, "the body is application/x-ndjson");
+    public async Task<Outcome<FormBody.Body>> ReadLinesAsync(int limit) => FormBody.WhyNotJson(http.Request, "application/x-ndjson") is { } notLines
+        ? notLines
+        : await FormBody.ReadAsync(http.Request, limit);
 
     /// <summary>True for If-None-Match: *, which asks for a resource that is not there.</summary>
     public bool IfNoneMatch => http.Request.Headers.IfNoneMatch is ["*"];
@@ -66,6 +66,12 @@ public sealed class AdminRequest(HttpContext http, AdminContext admin, Authentic
 
     /// <summary>The version in If-Match; null when the header is not there. A text that is no version of ours matches nothing: -1.</summary>
     public long? IfMatch => EntityTag.IfMatch(http.Request);
+
+    /// <summary>The version that a change must find, of one that is there: any of several tags, or * (RFC 9110 13.1.1).</summary>
+    public long? IfMatchOf(long current) => EntityTag.IfMatch(http.Request, current);
+
+    /// <summary>True when the caller has this version already: then 304 says all.</summary>
+    public bool Knows(long version) => EntityTag.IsKnown(http.Request, version);
 
     /// <summary>Cursor and length of the page asked for.</summary>
     public Outcome<PageAsked> Page()

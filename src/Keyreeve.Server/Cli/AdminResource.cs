@@ -31,7 +31,17 @@ internal sealed record AdminResource(string Noun, string Description, string Pat
         AdminFlag.Text("--audience", "audience", "aud of the tokens for it"),
         AdminFlag.Texts("--acr", "acrValues", "an authentication class that is good enough, the preferred one first"),
         AdminFlag.Text("--key-failures-uri", "keyFailuresUri", "where its owner is told of failed key requests"),
-    ]);
+    ])
+    {
+        LostWithAsync = async (server, id) =>
+        {
+            // That it is there is asked first: a typing error is not to be confirmed.
+            await server.GetAsync("services/" + Uri.EscapeDataString(id));
+            var page = (await server.GetAsync($"key-records?serviceId={Uri.EscapeDataString(id)}&limit=1000")).Document;
+            var records = page["items"]!.AsArray().Count;
+            return $"Nobody gets a token for VAL service {id} any more: its users and its VAL server lose it, and its {(page["next"] is null ? "" : "more than ")}{records} key records are given to nobody until it is registered again.";
+        },
+    };
 
     public static readonly AdminResource Issuers = new("issuer", "Issuers whose tokens count here: partner VAL systems and identity providers.", "issuers", "issuer", ["issuer", "name", "scopes", "clients", "federated", "disabled"],
     [
@@ -62,6 +72,9 @@ internal sealed record AdminResource(string Noun, string Description, string Pat
 
     /// <summary>The member that holds a secret made by the server, and what to call it.</summary>
     public (string Member, string What)? Secret { get; init; }
+
+    /// <summary>What is lost with one, where that is more than itself: then it is asked for, unless --yes says that it is known.</summary>
+    public Func<AdminServer, string, Task<string>>? LostWithAsync { get; init; }
 
     /// <summary>The noun with its five verbs.</summary>
     public Command CreateCommand(AdminTools tools) => new(Noun, Description)
@@ -136,14 +149,27 @@ internal sealed record AdminResource(string Noun, string Description, string Pat
     private Command CreateRemove(AdminTools tools)
     {
         var id = IdArgument();
-        var command = new Command("remove", "Remove one.") { id };
+        var yes = new Option<bool>("--yes") { Description = "do not ask" };
+        var command = new Command("remove", LostWithAsync is null ? "Remove one." : "Remove one. Asks first what goes with it.") { id };
+        if (LostWithAsync is not null)
+            command.Options.Add(yes);
         command.SetAction((parse, _) => tools.RunAsync(parse, async (server, output) =>
         {
+            if (LostWithAsync is { } lost && !parse.GetValue(yes))
+                AskAgain(parse.GetValue(id)!, await lost(server, parse.GetValue(id)!));
             var path = await PathOfAsync(server, parse.GetValue(id)!);
             await server.SendAsync(HttpMethod.Delete, path, null, null, null);
             output.Done($"removed {Noun} {parse.GetValue(id)}", null);
         }));
         return command;
+    }
+
+    /// <summary>By its name, not by a y: that is typed without reading.</summary>
+    private void AskAgain(string typed, string lost)
+    {
+        Console.Error.Write(AdminOutput.Printable($"{lost} Write {typed} once more to remove it, or run the command with --yes: "));
+        if (Console.In.ReadLine() != typed)
+            throw AdminFailure.Usage($"that is not the same: {Noun} {AdminOutput.Printable(typed)} was not removed");
     }
 }
 

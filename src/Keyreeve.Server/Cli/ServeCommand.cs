@@ -16,7 +16,7 @@ internal static class ServeCommand
         var demo = new Option<bool>("--demo") { Description = "serve demo users, clients and key records from a folder of their own; loopback only" };
         var urls = new Option<string?>("--urls") { Description = "address of the https listener, as https://127.0.0.1:9443" };
         var set = new Option<string[]>("--set") { Description = "a setting, as --set Tokens:AccessTokenSeconds=300; may be repeated", AllowMultipleArgumentsPerToken = false };
-        var list = new Option<bool>("--settings") { Description = "list every setting with its default, and stop" };
+        var list = new Option<bool>("--settings") { Description = "list every setting with its default, what it may be and what it means, and stop" };
         var command = new Command("serve", "Run the server.") { data, config, demo, urls, set, list };
         command.SetAction((parse, cancel) => parse.GetValue(list)
             ? Task.FromResult(ListSettings())
@@ -59,11 +59,11 @@ internal static class ServeCommand
 
     private static int ListSettings()
     {
-        var table = new Table().AddColumn(new TableColumn("setting").NoWrap()).AddColumn("default").AddColumn("meaning");
-        foreach (var (name, value, meaning) in SettingsReader.Known)
-            table.AddRow(Markup.Escape(name), Markup.Escape(value), Markup.Escape(meaning));
-        table.AddRow("Scopes:Names:NAME", "", "another name for a built-in scope");
-        table.AddRow("Scopes:Audiences:NAME", "", "what a SEAL server elsewhere is called in aud");
+        var table = new Table().AddColumn(new TableColumn("setting").NoWrap()).AddColumn("default").AddColumn("values").AddColumn("meaning");
+        foreach (var (name, value, values, meaning) in SettingsReader.Known)
+            table.AddRow(Markup.Escape(name), Markup.Escape(value), Markup.Escape(values), Markup.Escape(meaning));
+        table.AddRow("Scopes:Names:NAME", "", "a name", "another name for a built-in scope");
+        table.AddRow("Scopes:Audiences:NAME", "", "a URI", "what a SEAL server elsewhere is called in aud");
         AnsiConsole.Write(table);
         AnsiConsole.MarkupLine("JSON file < environment (KEYREEVE__Tokens__AccessTokenSeconds) < --set");
         return 0;

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using Keyreeve.Server.Hosting;
 using Keyreeve.Server.Settings;
 using Keyreeve.Storage;
@@ -60,11 +59,14 @@ internal sealed class StorePlace
         return _postgres is null ? await SqliteDoor.ReadAsync(_folder.Database, cancel) : await PostgresDoor.HoldAsync(_postgres, cancel);
     }
 
-    /// <summary>Opens its engine as a server does, and with it makes the schema's steps; under a name of its own.</summary>
+    /// <summary>
+    /// Opens its engine as a server does, and with it makes the schema's steps; under a name of its own. The name is the same each time: what was
+    /// broken off goes on at once, because the work that it had taken is its own again.
+    /// </summary>
     public async Task<IDatabase> OpenEngineAsync(CancellationToken cancel)
     {
         Demand();
-        var node = string.Create(CultureInfo.InvariantCulture, $"migrate/{Environment.MachineName}/{Environment.ProcessId}");
+        var node = $"migrate/{Environment.MachineName}";
         return _postgres is null
             ? await SqliteEngine.OpenAsync(_folder.Database, TimeProvider.System, node, cancel)
             : await PostgresEngine.OpenAsync(_postgres, TimeProvider.System, node, cancel);

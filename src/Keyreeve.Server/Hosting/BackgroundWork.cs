@@ -102,6 +102,7 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
     private async Task EveryAsync(TimeSpan period, string what, Func<Task> work, CancellationToken cancel)
     {
         using var timer = new PeriodicTimer(period, parts.Clock);
+        var outage = new Outage(parts.Clock, period);
         try
         {
             while (await timer.WaitForNextTickAsync(cancel))
@@ -112,8 +113,8 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
                 }
                 catch (Exception e) when (e is not OperationCanceledException)
                 {
-                    // The store may be away for a moment; the next round tries again and the log says so.
-                    LogFailed(log, e, what);
+                    // The store may be away for a moment; the next round tries again, and the log says once that it did.
+                    LogOnce(outage, e, what);
                 }
             }
         }

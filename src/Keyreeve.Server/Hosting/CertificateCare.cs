@@ -160,6 +160,7 @@ public sealed partial class CertificateCare(ServerParts parts, CurrentCertificat
     private async Task EveryAsync(TimeSpan period, string what, Func<Task> work, CancellationToken cancel)
     {
         using var timer = new PeriodicTimer(period, parts.Clock);
+        var outage = new Outage(parts.Clock, period);
         try
         {
             do
@@ -170,7 +171,8 @@ public sealed partial class CertificateCare(ServerParts parts, CurrentCertificat
                 }
                 catch (Exception e) when (e is not OperationCanceledException)
                 {
-                    LogFailed(log, e, what);
+                    if (outage.Begins())
+                        LogFailed(log, e, what);
                 }
             }
             while (await timer.WaitForNextTickAsync(cancel));

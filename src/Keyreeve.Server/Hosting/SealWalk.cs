@@ -29,6 +29,8 @@ public sealed partial class SealWalk(ServerParts parts, SealKeeper keeper, ILogg
     /// <summary>How long other nodes may take to follow a new root before the one before it goes.</summary>
     private static readonly TimeSpan Following = TimeSpan.FromMinutes(1);
 
+    private readonly Outage _outage = new(parts.Clock, TimeSpan.FromMinutes(1));
+
     private SealWalkState _state = new("idle", 0, 0, null);
 
     /// <summary>How it stands.</summary>
@@ -85,7 +87,8 @@ public sealed partial class SealWalk(ServerParts parts, SealKeeper keeper, ILogg
         catch (Exception e) when (e is not OperationCanceledException)
         {
             // The store may be away, or the node was sealed in the middle; the next round tries again.
-            LogFailed(log, e);
+            if (_outage.Begins())
+                LogFailed(log, e);
             Tell("idle");
         }
     }

@@ -8,18 +8,21 @@ namespace Keyreeve.Server.Hosting;
 
 /// <summary>
 /// The one door for exceptions: logged with the request's reference, answered without a word of theirs. A store that cannot take
-/// more is 503, everything else is a bug or a broken disk, and 500. What found no endpoint is a 404 problem.
+/// more is 503, everything else is a bug or a broken disk, and 500. What found no endpoint is a 404 problem, a method that its path does not have 405.
 /// </summary>
 public sealed partial class UnhandledErrors(RequestDelegate next, ILogger<UnhandledErrors> log)
 {
     /// <summary>Runs the request.</summary>
+    [Spec("RFC 9110", "15.5.6")]
     public async Task InvokeAsync(HttpContext context)
     {
         try
         {
             await next(context);
             if (!context.Response.HasStarted && context.Response.StatusCode is 404 or 405 && context.Response.ContentLength is null && context.Response.ContentType is null)
-                await ProblemDocument.WriteAsync(context, context.Response.StatusCode, "NotFound", context.Response.StatusCode == 405 ? "this method is not allowed here" : "there is nothing here");
+                await (context.Response.StatusCode == 405
+                    ? ProblemDocument.WriteAsync(context, 405, "MethodNotAllowed", "this method is not allowed here; Allow names those that are")
+                    : ProblemDocument.WriteAsync(context, 404, "NotFound", "there is nothing here"));
         }
         catch (Exception e) when (context.RequestAborted.IsCancellationRequested)
         {

@@ -57,6 +57,8 @@ public static class WebHost
         ConfigureListeners(builder, parts, sockets, certificate);
         AddServices(builder.Services, parts, certificate);
         var app = builder.Build();
+        // Every door checks who comes by itself, and no scheme of the framework is registered: without this word it would look for one in each request.
+        ((IApplicationBuilder)app).Properties["__AuthenticationMiddlewareSet"] = true;
         if (parts.Options.Settings.Telemetry is { Endpoint: not null, TraceSampleRatio: > 0 })
             app.UseRequestSpans();
         app.Use(RefuseLongBodies);
@@ -215,6 +217,7 @@ public static class WebHost
             AllSign = settings.KmSignaturesRequired,
             EncryptsAll = settings.KmEncryptionRequired,
             AllShowCertificates = settings.SealCertificatesRequired,
+            MaxRecordsPerService = settings.MaxRecordsPerService,
             FailureReceivers = [.. settings.EventReceivers.Where(r => r.About.HasFlag(EventSubjects.KeyFailures))],
         }, shared: stores.Database is not SqliteEngine);
         services.AddSingleton(provider => new KeyFailureEvents(parts.Issuer, provider.GetRequiredService<SealSettings>().FailureReceivers));
@@ -235,7 +238,8 @@ public static class WebHost
         // The own root is trusted beside what the operator names: resource servers often have certificates of this very authority.
         services.AddSingleton(_ => new OutboundHttp(outbound with { TrustAnchors = [.. outbound.TrustAnchors, parts.Pki.Root] }, parts.Clock));
         services.AddSingleton<ClientLogos>().AddHostedService(provider => provider.GetRequiredService<ClientLogos>());
-        services.AddSingleton(parts.Stores).AddSingleton<DeliverMessage>().AddHostedService<OutboxDelivery>();
+        services.AddSingleton(parts.Stores).AddSingleton<DeliverMessage>()
+            .AddSingleton<OutboxDelivery>().AddHostedService(provider => provider.GetRequiredService<OutboxDelivery>());
         services.AddSingleton(provider => new Sweeper(parts.Stores, parts.Clock, provider.GetRequiredService<ILogger<Sweeper>>()) { Swept = ServerTelemetry.SweptRows })
             .AddHostedService(provider => provider.GetRequiredService<Sweeper>());
     }

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Outbox;
 using Keyreeve.Server.Hosting;
+using Keyreeve.Server.Telemetry;
 using Keyreeve.Storage;
 using Microsoft.Extensions.Logging;
 
@@ -30,12 +31,21 @@ public sealed partial class OutboxDelivery(Stores stores, DeliverMessage deliver
     /// <summary>How soon messages of other nodes and postponed ones are seen; own new ones are seen at once.</summary>
     private static readonly TimeSpan PollEvery = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>How often what waits is counted, for metrics. Our choice.</summary>
+    private static readonly TimeSpan MeasureEvery = TimeSpan.FromSeconds(5);
+
     /// <summary>Receivers whose last turn ended because the store failed: what was delivered could not be written down, so at once it would be sent again.</summary>
     private readonly ConcurrentDictionary<string, (int Failures, long At, TimeSpan Wait)> _held = new(StringComparer.Ordinal);
 
     private readonly Outage _outage = new(clock);
 
     private readonly ConcurrentDictionary<string, (Task Work, bool Failing)> _running = new(StringComparer.Ordinal);
+
+    private long _measured;
+    private volatile OutboxBacklog _backlog = OutboxBacklog.Nothing;
+
+    /// <summary>What waited when this node, which delivers, last counted; nothing on a node that does not deliver, so that the sum over all nodes is what waits.</summary>
+    public OutboxBacklog Backlog => _backlog;
 
     /// <inheritdoc />
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -65,7 +75,9 @@ public sealed partial class OutboxDelivery(Stores stores, DeliverMessage deliver
 
     private async Task StartDueAsync(CancellationToken cancel)
     {
-        if (_running.Count >= MaxAtOnce || !await stores.Database.LeadsAsync(Job, cancel))
+        var leads = await stores.Database.LeadsAsync(Job, cancel);
+        await MeasureAsync(leads, cancel);
+        if (_running.Count >= MaxAtOnce || !leads)
             return;
         var failing = _running.Values.Count(r => r.Failing);
         foreach (var due in await stores.Outbox.DueAsync(clock.GetUtcNow().ToUnixTimeMilliseconds(), 4 * MaxAtOnce, cancel))
@@ -81,6 +93,20 @@ public sealed partial class OutboxDelivery(Stores stores, DeliverMessage deliver
             _running[due.Receiver] = (TurnAsync(due, begin.Task, cancel), isFailing);
             begin.SetResult();
         }
+    }
+
+    private async Task MeasureAsync(bool leads, CancellationToken cancel)
+    {
+        if (!leads)
+        {
+            (_backlog, _measured) = (OutboxBacklog.Nothing, 0);
+            return;
+        }
+        var now = clock.GetTimestamp();
+        if (_measured != 0 && clock.GetElapsedTime(_measured, now) < MeasureEvery)
+            return;
+        _measured = now;
+        _backlog = await stores.Outbox.MeasureAsync(cancel);
     }
 
     private async Task TurnAsync(DueReceiver due, Task begin, CancellationToken cancel)
@@ -136,7 +162,9 @@ public sealed partial class OutboxDelivery(Stores stores, DeliverMessage deliver
         var (message, outbox) = (waiting.Message, stores.Outbox);
         var attempt = await deliver.RunAsync(message, cancel);
         // What the receiver said is written even while we stop: else it would get the message once more.
-        switch (DeliverySchedule.Judge(attempt))
+        var verdict = DeliverySchedule.Judge(attempt);
+        ServerTelemetry.Attempted(verdict);
+        switch (verdict)
         {
             case DeliveryVerdict.Delivered:
                 await outbox.DeliveredAsync(message.Receiver, waiting.Sequence, attempt.Class, CancellationToken.None);

@@ -71,6 +71,9 @@ public sealed record ServerSettings
     /// <summary>The file with the key that opens the key store, or null.</summary>
     public string? SealKeyFile { get; init; }
 
+    /// <summary>Key records that a VAL service may have by the requests of its VAL server; 0 for any number.</summary>
+    public long MaxRecordsPerService { get; init; } = 1_000_000;
+
     /// <summary>How long a removed key record can be restored.</summary>
     public TimeSpan KeyRecovery { get; init; } = Keyreeve.Storage.Sweeps.Recovery;
 

@@ -22,79 +22,80 @@ public sealed class SettingsReader
 {
     private const string EnvironmentPrefix = "KEYREEVE__";
 
-    private const string RateMeaning = "off, or a rate as 60/min or 1000/s, with or without a burst: 60/min burst 120";
+    private const string RateValues = "off, or a rate as 60/min or 1000/s, with or without a burst: 60/min burst 120";
 
-    private static readonly (string Name, string Default, string Meaning)[] KnownSettings =
+    private static readonly (string Name, string Default, string Values, string Meaning)[] KnownSettings =
     [
-        ("Issuer", "https://HOSTNAME:PORT", "issuer URL: https, no trailing slash"),
-        ("HostName", "localhost", "host of the server certificate and the default issuer"),
-        ("Node", "node-1; with PostgreSQL the host name", "name of this node in the audit, and among the nodes of one database"),
-        ("Storage:Connection", "", "PostgreSQL database, as Host=/var/run/postgresql;Database=keyreeve or postgresql://USER@HOST/DATABASE; empty: SQLite in the data folder"),
-        ("Storage:AllowPlain", "false", "true or false: a connection over a network may ask for less than TLS"),
-        ("Listeners:https:Address", "127.0.0.1:9443", "pages and APIs"),
-        ("Listeners:mtls:Address", "127.0.0.1:9448", "APIs with client certificates, admin API"),
-        ("Listeners:health:Address", "127.0.0.1:9090", "/healthz and /readyz, plain HTTP"),
-        ("Storage:StaleSeconds", "30", "5 to 3600"),
-        ("Tokens:AccessTokenSeconds", "600", "10 to 86400"),
-        ("Tokens:IdTokenSeconds", "600", "10 to 86400"),
-        ("Tokens:CodeSeconds", "60", "5 to 60"),
-        ("Tokens:RefreshIdleSeconds", "1209600", "60 to 31536000"),
-        ("Tokens:RefreshAbsoluteSeconds", "7776000", "60 to 157680000"),
-        ("Tokens:RefreshGraceSeconds", "60", "0 to 300"),
-        ("Tokens:RefreshReuseLimit", "10", "0 to 100"),
-        ("Tokens:SessionSeconds", "28800", "60 to 2592000"),
-        ("Tokens:LeewaySeconds", "5", "0 to 30 (TS 33.434 table A.2.2.2-1)"),
-        ("Tokens:AssertionSeconds", "300", "10 to 3600: how far ahead the exp of an assertion of a trusted issuer may be"),
-        ("Limits:PerSource", "2000/s burst 10000", RateMeaning),
-        ("Limits:PerClient", "1000/s burst 5000", RateMeaning),
-        ("Limits:FailuresPerClient", "60/min burst 60", RateMeaning),
-        ("Limits:FailuresPerSource", "600/min burst 600", RateMeaning),
-        ("Limits:LoginsPerSource", "60/min burst 120", RateMeaning),
-        ("SigningKeys:PeriodHours", "720", "1 to 8760"),
-        ("SigningKeys:PublishAheadHours", "24", "1 to 720"),
-        ("SigningKeys:KeepAfterHours", "48", "25 to 720"),
-        ("Passwords:Iterations", "210000", "10000 to 10000000"),
-        ("Passwords:MinLength", "8", "8 to 64"),
-        ("Branding:Name", "Keyreeve", "1 to 60 characters"),
-        ("Branding:LogoFile", "", "a PNG or SVG file of at most 256 KiB"),
-        ("Branding:Color", "", "#rrggbb"),
-        ("Branding:SupportUrl", "", "an https: or mailto: address"),
-        ("Seal:SKmsUris", "ISSUER/seal/km", "URIs of this SKM-S, separated by spaces"),
-        ("Seal:SKmsId", "skms-1", "ID of this SKM-S, 1 to 255 octets of UTF-8"),
-        ("Seal:WindowSeconds", "5", "1 to 30"),
-        ("Seal:RequestSignature", "client", "client: key requests are signed where the client is registered so; required: every client signs"),
-        ("Seal:PayloadEncryption", "client", "client: key material is encrypted where the client is registered so; required: for every client"),
-        ("Seal:RequireCertificate", "false", "true or false: every VAL server shows its certificate with its token at the SEAL APIs; false: where it is registered so"),
-        ("Seal:KeyFile", "", "file with the key that opens the key store when it is sealed by one; the environment variable KEYREEVE_SEAL_KEY goes before it"),
-        ("Seal:RecoveryDays", "30", "1 to 365: how long a removed key record can be recovered"),
-        ("Outbound:AllowedNetworks", "", "networks that may be connected to although they are not public, as 10.1.0.0/16 fd12::/64"),
-        ("Outbound:AllowHttp", "false", "true or false: plain http, to allowed networks alone"),
-        ("Outbound:TrustAnchors", "", "PEM file of roots that receivers' certificates chain to, beside the own root"),
-        ("Certificates:ServerCertificate", "", "PEM file with the listeners' certificate and those above it; empty: the built-in authority issues one"),
-        ("Certificates:ServerKey", "", "PEM file with its key; both files are read again when they change"),
-        ("Certificates:RevocationListUrl", "http://HOSTNAME:PORT of listener health", "http address, without trailing slash, under which others reach /crl: it stands in the certificates that are issued"),
-        ("NdsIp:Peers", "", "networks to which traffic goes through IPsec, as 10.7.0.0/16: keyreeve doctor looks whether it does"),
-        ("Clients:BuiltInAuthority", "true", "true or false: believe the certificates of the built-in VAL authority"),
-        ("Clients:TrustAnchors", "", "PEM file of authorities that clients' certificates chain to, beside the built-in VAL authority; read again when it changes"),
-        ("Clients:RevocationLists", "", "PEM file of these authorities' lists of revoked certificates; read again when it changes"),
-        ("Clients:RevocationMode", "hard", "hard: once there are lists, refuse a certificate whose issuer has none up to date; soft: believe it"),
-        ("Events:Receivers:NAME:Url", "", "who is told of revocations: https address that takes Security Event Tokens"),
-        ("Events:Receivers:NAME:Audience", "URL", "their aud"),
-        ("Events:Receivers:NAME:About", "revocations", "revocations, key-failures, or both: what it is told of"),
-        ("Events:KeyFailureSeconds", "60", "1 to 3600: failed key requests are told once in this time for each VAL service and client"),
-        ("Log:Level", "Information", "Trace, Debug, Information, Warning or Error"),
-        ("Telemetry:Otlp:Endpoint", "", "URL of an OpenTelemetry collector, as http://127.0.0.1:4318; empty sends nothing"),
-        ("Telemetry:Otlp:Protocol", "http/protobuf", "http/protobuf or grpc"),
-        ("Telemetry:Otlp:Headers", "", "NAME=VALUE,NAME=VALUE for the collector; secret"),
-        ("Telemetry:TraceSampleRatio", "0.01", "0 to 1, the part of the requests that is traced"),
-        ("Telemetry:MetricSeconds", "60", "1 to 3600"),
+        ("Issuer", "https://HOSTNAME:PORT", "https://host or https://host:port, without path and trailing slash", "issuer URL, without path, query and trailing slash; PORT is the one that listener https bound"),
+        ("HostName", "localhost", "a DNS name or an IP address", "host of the server certificate and the default issuer"),
+        ("Node", "node-1; with PostgreSQL the host name", "1 to 255 characters of ASCII without spaces", "name of this node in the audit, and among the nodes of one database"),
+        ("Storage:Connection", "", "Host=/var/run/postgresql;Database=keyreeve, or postgresql://USER@HOST/DATABASE", "PostgreSQL database; empty: SQLite in the data folder"),
+        ("Storage:AllowPlain", "false", "true or false", "a connection over a network may ask for less than TLS"),
+        ("Listeners:https:Address", "127.0.0.1:9443", "ADDRESS:PORT, as 127.0.0.1:9443 or [::1]:9443; port 0 takes a free one", "pages and APIs"),
+        ("Listeners:mtls:Address", "127.0.0.1:9448", "off, or ADDRESS:PORT; port 0 takes a free one", "APIs with client certificates, admin API"),
+        ("Listeners:health:Address", "127.0.0.1:9090", "off, or ADDRESS:PORT; port 0 takes a free one", "/healthz and /readyz, plain HTTP"),
+        ("Storage:StaleSeconds", "30", "5 to 3600", "when the database was away for longer, revocations are not known any more, and no token is issued or checked (503)"),
+        ("Tokens:AccessTokenSeconds", "600", "10 to 86400", "life of an access token; a client may have its own"),
+        ("Tokens:IdTokenSeconds", "600", "10 to 86400", "life of an ID token"),
+        ("Tokens:CodeSeconds", "60", "5 to 60", "life of an authorization code"),
+        ("Tokens:RefreshIdleSeconds", "1209600", "60 to 31536000", "a refresh token not used for this long is dead"),
+        ("Tokens:RefreshAbsoluteSeconds", "7776000", "60 to 157680000", "the user logs in anew after this long"),
+        ("Tokens:RefreshGraceSeconds", "60", "0 to 300", "how long a replaced refresh token still gets its successor"),
+        ("Tokens:RefreshReuseLimit", "10", "0 to 100", "how often it does"),
+        ("Tokens:SessionSeconds", "28800", "60 to 2592000", "login session in the browser"),
+        ("Tokens:LeewaySeconds", "5", "0 to 30 (TS 33.434 table A.2.2.2-1)", "leeway on exp when we check tokens"),
+        ("Tokens:AssertionSeconds", "300", "10 to 3600", "how far ahead the exp of an assertion of a trusted issuer may be"),
+        ("Limits:PerSource", "2000/s burst 10000", RateValues, "requests of one source"),
+        ("Limits:PerClient", "1000/s burst 5000", RateValues, "requests of one client"),
+        ("Limits:FailuresPerClient", "60/min burst 60", RateValues, "failed requests of one client"),
+        ("Limits:FailuresPerSource", "600/min burst 600", RateValues, "failed requests of one source"),
+        ("Limits:LoginsPerSource", "60/min burst 120", RateValues, "logins of one source"),
+        ("SigningKeys:PeriodHours", "720", "1 to 8760", "how long a key signs"),
+        ("SigningKeys:PublishAheadHours", "24", "1 to 720", "how long a key is published before it signs; shorter than the period"),
+        ("SigningKeys:KeepAfterHours", "48", "25 to 720", "how long it is published after it stopped"),
+        ("Passwords:Iterations", "210000", "10000 to 10000000", "PBKDF2 with SHA-512, for new hashes; old ones follow at the next login"),
+        ("Passwords:MinLength", "8", "8 to 64", "characters of a password at least"),
+        ("Branding:Name", "Keyreeve", "1 to 60 characters", "name in the header of the pages and in authenticator apps"),
+        ("Branding:LogoFile", "", "a PNG or SVG file of at most 256 KiB", "logo in the header"),
+        ("Branding:Color", "", "#rrggbb", "accent colour; made readable where it is not"),
+        ("Branding:SupportUrl", "", "an https: or mailto: address", "link \"Help and contact\" in the footer"),
+        ("Seal:SKmsUris", "ISSUER/seal/km", "URIs, separated by spaces", "what names this SKM-S"),
+        ("Seal:SKmsId", "skms-1", "1 to 255 octets of UTF-8", "ID of this SKM-S"),
+        ("Seal:WindowSeconds", "5", "1 to 30", "how far dateTime of a key request may be off, to either side"),
+        ("Seal:RequestSignature", "client", "client or required", "required: key requests of every client are signed; client: where it is registered so"),
+        ("Seal:PayloadEncryption", "client", "client or required", "required: key material is encrypted for every client; client: where it is registered so"),
+        ("Seal:RequireCertificate", "false", "true or false", "true: every VAL server shows its certificate with its token at the SEAL APIs; false: where it is registered so"),
+        ("Seal:KeyFile", "", "a file", "the key that opens the key store, when it is sealed by one; the environment variable KEYREEVE_SEAL_KEY goes before it"),
+        ("Seal:MaxRecordsPerService", "1000000", "0 to 1000000000", "key records that a VAL service may have by the requests of its VAL server; 0 for any number"),
+        ("Seal:RecoveryDays", "30", "1 to 365", "how long a removed key record can be recovered before it is shredded"),
+        ("Outbound:AllowedNetworks", "", "networks, separated by spaces, as 10.1.0.0/16 fd12::/64", "may be connected to although they are not public"),
+        ("Outbound:AllowHttp", "false", "true or false", "plain http, to allowed networks alone"),
+        ("Outbound:TrustAnchors", "", "a PEM file", "roots of receivers' certificates, beside the own root"),
+        ("Certificates:ServerCertificate", "", "a PEM file", "the listeners' certificate and those above it; without it the built-in authority issues one"),
+        ("Certificates:ServerKey", "", "a PEM file, unencrypted", "its key; both are read again when they change"),
+        ("Certificates:RevocationListUrl", "http://HOSTNAME:PORT of listener health", "http://host, http://host:port/path", "where others reach /crl: it stands in the certificates that we issue. Without it and without listener health they do not say"),
+        ("NdsIp:Peers", "", "networks, separated by spaces, as 10.7.0.0/16", "traffic to them goes through IPsec; keyreeve doctor looks whether it does"),
+        ("Clients:BuiltInAuthority", "true", "true or false", "believe client certificates of the built-in VAL authority"),
+        ("Clients:TrustAnchors", "", "a PEM file", "authorities that clients' certificates chain to, beside the built-in VAL authority; read again when it changes"),
+        ("Clients:RevocationLists", "", "a PEM file, or one list in DER", "their lists of revoked certificates; read again when it changes"),
+        ("Clients:RevocationMode", "hard", "hard or soft", "once there are lists, what becomes of a certificate whose issuer has none up to date: refused, or believed"),
+        ("Events:Receivers:NAME:Url", "", "an https address", "who is told of revocations: takes Security Event Tokens"),
+        ("Events:Receivers:NAME:Audience", "URL", "a text", "aud of what it is sent"),
+        ("Events:Receivers:NAME:About", "revocations", "revocations, key-failures, or both", "what it is told of"),
+        ("Events:KeyFailureSeconds", "60", "1 to 3600", "failed key requests are told once in this time for each VAL service and client"),
+        ("Log:Level", "Information", "Trace, Debug, Information, Warning or Error", "least level that is logged"),
+        ("Telemetry:Otlp:Endpoint", "", "http://host:port or https://host:port", "an OpenTelemetry collector; empty sends nothing"),
+        ("Telemetry:Otlp:Protocol", "http/protobuf", "http/protobuf or grpc", "how it is spoken to"),
+        ("Telemetry:Otlp:Headers", "", "NAME=VALUE,NAME=VALUE", "sent to the collector. Secret: in the environment or the file, not on the command line"),
+        ("Telemetry:TraceSampleRatio", "0.01", "0 to 1", "part of the requests that is traced; 0 traces none"),
+        ("Telemetry:MetricSeconds", "60", "1 to 3600", "between two reports of the metrics"),
     ];
 
     private readonly Dictionary<string, (string Value, string Source)> _values = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<string> _sources = [];
 
-    /// <summary>Every setting with its default and meaning, for --help and the docs.</summary>
-    public static IReadOnlyList<(string Name, string Default, string Meaning)> Known => KnownSettings;
+    /// <summary>Every setting with its default, what it may be and what it means, for --settings and the docs.</summary>
+    public static IReadOnlyList<(string Name, string Default, string Values, string Meaning)> Known => KnownSettings;
 
     /// <summary>Reads all three layers.</summary>
     public static ServerSettings Read(string? jsonFile, IEnumerable<KeyValuePair<string, string>> environment, IEnumerable<KeyValuePair<string, string>> flags)
@@ -235,6 +236,7 @@ public sealed class SettingsReader
             SealCertificatesRequired = Flag("Seal:RequireCertificate"),
             KeyFailurePeriod = Seconds("Events:KeyFailureSeconds", 1, 3600),
             SealKeyFile = Text("Seal:KeyFile"),
+            MaxRecordsPerService = Number("Seal:MaxRecordsPerService", 0, 1_000_000_000),
             KeyRecovery = TimeSpan.FromDays(Number("Seal:RecoveryDays", 1, 365)),
             LogLevel = Text("Log:Level") is not { } level ? LogLevel.Information
                 : Enum.TryParse<LogLevel>(level, ignoreCase: true, out var parsed) && !char.IsAsciiDigit(level[0]) ? parsed : throw Wrong("Log:Level"),
@@ -365,6 +367,6 @@ public sealed class SettingsReader
     private SettingsException Wrong(string name)
     {
         var (value, source) = _values[name];
-        return new($"{source}: {name} is '{value}'; it must be {Array.Find(KnownSettings, k => k.Name == name).Meaning}");
+        return new($"{source}: {name} is '{value}'; it must be {Array.Find(KnownSettings, k => k.Name == name).Values}");
     }
 }

@@ -1,4 +1,7 @@
+using System.Collections.Concurrent;
 using Keyreeve.Core.Policy;
+using Keyreeve.Core.Refusals;
+using Keyreeve.Server.Hosting;
 using Keyreeve.Storage;
 using Microsoft.Extensions.Logging;
 
@@ -12,6 +15,9 @@ public sealed partial class Sweeper(Stores stores, TimeProvider clock, ILogger<S
 
     /// <summary>A sweep that takes longer says how far it is, as often.</summary>
     private static readonly TimeSpan TellEvery = TimeSpan.FromSeconds(10);
+
+    /// <summary>By kind; an outage of the store, which is that of all kinds, has the empty name.</summary>
+    private readonly ConcurrentDictionary<string, Outage> _outages = new(StringComparer.Ordinal);
 
     /// <summary>Told of every batch: name of the sweep, rows deleted. For metrics.</summary>
     public Action<string, int>? Swept { get; set; }
@@ -28,7 +34,8 @@ public sealed partial class Sweeper(Stores stores, TimeProvider clock, ILogger<S
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
-                LogFailed(log, e, sweep.Name);
+                if (_outages.GetOrAdd(e is TryLaterException ? "" : sweep.Name, static (_, clock) => new(clock, Every), clock).Begins())
+                    LogFailed(log, e, sweep.Name);
             }
         }
         return total;

@@ -1,7 +1,9 @@
 using System.Diagnostics.Metrics;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Certificates;
+using Keyreeve.Core.Outbox;
 using Keyreeve.Server.Hosting;
+using Keyreeve.Server.Outbox;
 using Keyreeve.Storage;
 using Keyreeve.Web.Login;
 using Keyreeve.Wire.Jose;
@@ -18,17 +20,21 @@ public sealed class ServerTelemetry : IDisposable
 
     private static readonly Counter<long> Swept = Counting.CreateCounter<long>("keyreeve.sweeper.rows", "{row}", "Expired rows deleted, by table");
 
+    private static readonly Counter<long> Attempts = Counting.CreateCounter<long>("keyreeve.outbox.attempts", "{attempt}", "Attempts to deliver a message, by what became of them");
+
     private readonly Meter _meter = new(MeterName);
     private readonly ServerParts _parts;
     private readonly CurrentCertificate _certificate;
 
     /// <summary>Looks at a server until it is disposed.</summary>
-    public ServerTelemetry(ServerParts parts, AuditQueue audit, PasswordQueue passwords, CurrentCertificate certificate)
+    public ServerTelemetry(ServerParts parts, AuditQueue audit, PasswordQueue passwords, CurrentCertificate certificate, OutboxDelivery outbox)
     {
         (_parts, _certificate) = (parts, certificate);
         _meter.CreateObservableUpDownCounter("keyreeve.audit.queue", () => audit.Waiting, "{entry}", "Audit lines that wait to be written");
         _meter.CreateObservableUpDownCounter("keyreeve.password.queue", () => passwords.Waiting, "{login}", "Logins that wait for a turn");
         _meter.CreateObservableUpDownCounter("keyreeve.store.queue", () => parts.Stores.Database.WaitingWrites, "{write}", "Writes that wait for their transaction");
+        _meter.CreateObservableUpDownCounter("keyreeve.outbox.waiting", () => outbox.Backlog.Waiting, "{message}", "Messages that wait to be delivered");
+        _meter.CreateObservableGauge("keyreeve.outbox.oldest", () => outbox.Backlog.OldestAt is { } at ? Math.Max(0, (Now.ToUnixTimeMilliseconds() - at) / 1000d) : 0, "s", "Age of the oldest message that waits");
         _meter.CreateObservableGauge("keyreeve.snapshot.age", () => parts.State.Age.TotalSeconds, "s", "Time since this node was known to be up to the store");
         _meter.CreateObservableGauge("keyreeve.signing_key.age", SigningKeyAges, "s", "Time since the current signing key began to sign");
         _meter.CreateObservableGauge("keyreeve.certificate.remaining", CertificateDays, "d", "Days until a certificate ends");
@@ -44,6 +50,14 @@ public sealed class ServerTelemetry : IDisposable
         if (rows > 0)
             Swept.Add(rows, new KeyValuePair<string, object?>("keyreeve.table", table));
     }
+
+    /// <summary>A message was tried.</summary>
+    public static void Attempted(DeliveryVerdict verdict) => Attempts.Add(1, new KeyValuePair<string, object?>("keyreeve.delivery", verdict switch
+    {
+        DeliveryVerdict.Delivered => "delivered",
+        DeliveryVerdict.Refused => "refused",
+        DeliveryVerdict.Later => "postponed",
+    }));
 
     /// <inheritdoc />
     public void Dispose() => _meter.Dispose();

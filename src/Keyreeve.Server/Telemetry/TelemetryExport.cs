@@ -1,6 +1,7 @@
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Telemetry;
 using Keyreeve.Server.Hosting;
+using Keyreeve.Server.Outbox;
 using Keyreeve.Server.Settings;
 using Keyreeve.Web.Login;
 using Microsoft.Extensions.Logging;
@@ -39,7 +40,8 @@ public sealed class TelemetryExport : IDisposable
         var log = services.GetRequiredService<ILogger<TelemetryExport>>();
         var resource = ResourceBuilder.CreateEmpty().AddService("keyreeve", serviceVersion: typeof(TelemetryExport).Assembly.GetName().Version?.ToString(3),
             autoGenerateServiceInstanceId: false, serviceInstanceId: parts.Options.Settings.Node);
-        var instruments = new ServerTelemetry(parts, services.GetRequiredService<AuditQueue>(), services.GetRequiredService<PasswordQueue>(), services.GetRequiredService<CurrentCertificate>());
+        var instruments = new ServerTelemetry(parts, services.GetRequiredService<AuditQueue>(), services.GetRequiredService<PasswordQueue>(), services.GetRequiredService<CurrentCertificate>(),
+            services.GetRequiredService<OutboxDelivery>());
         var meters = OpenTelemetry.Sdk.CreateMeterProviderBuilder()
             .ConfigureServices(HearNothingElse)
             .SetResourceBuilder(resource)

@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using Keyreeve.Core.Audit;
 using Microsoft.Data.Sqlite;
@@ -48,6 +50,18 @@ internal static class AuditLines
                 Ats = lines.Select(l => l.At).ToArray(),
             });
         await unit.ExecuteAsync(Close.In(unit, lines[^1].Line.Hash, node));
+    }
+
+    /// <summary>The number of a node's last line; 0 when it has none.</summary>
+    public static Task<long> EndAsync(UnitOfWork unit, string node) => unit.SingleAsync<long>("SELECT COALESCE(MAX(seq), 0) FROM audit_heads WHERE node = @Node", new { Node = node });
+
+    /// <summary>Those of the entries that stand in no line after a number. Two that are alike need two lines.</summary>
+    public static async Task<IReadOnlyList<AuditEntry>> MissingAsync(UnitOfWork unit, string node, long since, IReadOnlyList<AuditEntry> entries)
+    {
+        var written = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var json in await unit.QueryAsync<byte[]>("SELECT json FROM audit WHERE node = @Node AND seq > @Since", new { Node = node, Since = since }))
+            CollectionsMarshal.GetValueRefOrAddDefault(written, Encoding.UTF8.GetString(json), out _)++;
+        return [.. entries.Where(entry => --CollectionsMarshal.GetValueRefOrAddDefault(written, Encoding.UTF8.GetString(entry.ToCanonicalJson()), out _) < 0)];
     }
 
     /// <summary>On the connection's transaction, as everything else on it.</summary>

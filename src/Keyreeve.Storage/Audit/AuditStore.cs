@@ -22,6 +22,29 @@ public sealed class AuditStore(IDatabase database) : IAuditStore
     }, cancel);
 
     /// <inheritdoc />
+    public async Task AppendOnceAsync(IReadOnlyList<AuditEntry> entries, AuditAttempts attempts, CancellationToken cancel)
+    {
+        long? end = null;
+        try
+        {
+            await database.WriteSharedAsync(async unit =>
+            {
+                end = await AuditLines.EndAsync(unit, database.Node);
+                foreach (var entry in attempts.Since is { } since ? await AuditLines.MissingAsync(unit, database.Node, since, entries) : entries)
+                    unit.Audit(entry);
+                return entries.Count;
+            }, cancel);
+            attempts.Since = null;
+        }
+        catch
+        {
+            // Before the chain was read nothing can have been written to it.
+            attempts.Since ??= end;
+            throw;
+        }
+    }
+
+    /// <inheritdoc />
     public Task<IReadOnlyList<AuditLine>> ReadAsync(string node, long after, int limit, CancellationToken cancel) =>
         database.ReadAsync<IReadOnlyList<AuditLine>>(async connection =>
             [.. (await connection.QueryAsync<Row>(

@@ -35,6 +35,12 @@ public sealed class IssuedCertificateStore(IDatabase database) : IIssuedCertific
             """, new { ClientId = clientId, After = after ?? "", Limit = (long)limit })).Select(row => row.ToCertificate())], cancel);
 
     /// <inheritdoc />
+    public Task<IReadOnlyList<IssuedCertificate>> ListOfNobodyAsync(long endsAfter, string? after, int limit, CancellationToken cancel) =>
+        database.ReadAsync<IReadOnlyList<IssuedCertificate>>(async connection => [.. (await connection.QueryAsync<Row>($"""
+            SELECT {Columns} FROM issued_certificates WHERE client_id IS NULL AND serial > @After AND revoked_at IS NULL AND not_after > @EndsAfter ORDER BY serial LIMIT @Limit
+            """, new { EndsAfter = endsAfter, After = after ?? "", Limit = (long)limit })).Select(row => row.ToCertificate())], cancel);
+
+    /// <inheritdoc />
     public Task<IReadOnlyList<IssuedCertificate>> EndingAsync(long from, long until, int limit, CancellationToken cancel) =>
         database.ReadAsync<IReadOnlyList<IssuedCertificate>>(async connection => [.. (await connection.QueryAsync<Row>($"""
             SELECT {Columns} FROM issued_certificates WHERE not_after > @From AND not_after <= @Until AND revoked_at IS NULL AND replaced_by IS NULL ORDER BY not_after, serial LIMIT @Limit

@@ -56,12 +56,16 @@ public sealed class OutboxStore(IDatabase database, RevocationEvents events)
         }
     }
 
-    /// <summary>Receivers with a message to be tried now: those that answered last time first, so that dead ones never stand before them.</summary>
+    /// <summary>
+    /// Receivers with a message to be tried now: those that answered last time first, so that dead ones never stand before them. One
+    /// that was postponed later than it is now was postponed by a clock that has been set back since: its wait says nothing, and it is tried.
+    /// </summary>
     public Task<IReadOnlyList<DueReceiver>> DueAsync(long now, int limit, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<DueReceiver>>(async connection =>
         [.. (await connection.QueryAsync<ReceiverRow>("""
-            SELECT receiver, attempts FROM outbox_receivers WHERE waiting > 0 AND next_attempt_at <= @Now
+            SELECT receiver, attempts FROM outbox_receivers
+            WHERE waiting > 0 AND (next_attempt_at <= @Now OR next_attempt_at > @Furthest OR touched_at > @Now)
             ORDER BY attempts, next_attempt_at, receiver LIMIT @Limit
-            """, new { Now = now, Limit = (long)limit })).Select(row => new DueReceiver(row.Receiver, (int)row.Attempts))], cancel);
+            """, new { Now = now, Furthest = now + (long)DeliverySchedule.RetryAfterCap.TotalMilliseconds, Limit = (long)limit })).Select(row => new DueReceiver(row.Receiver, (int)row.Attempts))], cancel);
 
     /// <summary>The oldest messages of a receiver that are still to be delivered, in order.</summary>
     public Task<IReadOnlyList<WaitingMessage>> OldestAsync(string receiver, long now, int limit, CancellationToken cancel) =>
@@ -82,6 +86,17 @@ public sealed class OutboxStore(IDatabase database, RevocationEvents events)
         "UPDATE outbox_receivers SET attempts = @Attempts, next_attempt_at = @NextAttemptAt, last_outcome = @Outcome, touched_at = @Now WHERE receiver = @Receiver AND waiting > 0",
         new { Receiver = receiver, Attempts = (long)attempts, NextAttemptAt = nextAttemptAt, Outcome = outcome, unit.Now }), cancel);
 
+    /// <summary>What waits altogether, for metrics: one look per receiver that has something, however much that is.</summary>
+    public Task<OutboxBacklog> MeasureAsync(CancellationToken cancel) => database.ReadAsync(async connection =>
+    {
+        var row = await connection.QuerySingleAsync<ReceiverRow>("""
+            SELECT CAST(COALESCE(SUM(w.waiting), 0) AS BIGINT) AS waiting, MIN(w.oldest_at) AS oldest_at
+            FROM (SELECT r.waiting, (SELECT o.created_at FROM outbox o WHERE o.receiver = r.receiver ORDER BY o.seq LIMIT 1) AS oldest_at
+                  FROM outbox_receivers r WHERE r.waiting > 0) w
+            """);
+        return new OutboxBacklog(row.Waiting, row.OldestAt);
+    }, cancel);
+
     /// <summary>What waits, for operators: receivers in the order of their names after a cursor.</summary>
     public Task<IReadOnlyList<ReceiverBacklog>> ListAsync(string after, int limit, CancellationToken cancel) => database.ReadAsync<IReadOnlyList<ReceiverBacklog>>(async connection =>
         [.. (await connection.QueryAsync<ReceiverRow>("""
@@ -94,7 +109,7 @@ public sealed class OutboxStore(IDatabase database, RevocationEvents events)
     public Task<int?> DropAsync(string receiver, Func<int, AuditEntry> entry, CancellationToken cancel) => database.WriteAsync<int?>(async unit =>
     {
         // The receiver's row first: it is what writers of new messages wait for.
-        if (await unit.ExecuteAsync("UPDATE outbox_receivers SET waiting = 0, dropped = 0, attempts = 0, next_attempt_at = 0 WHERE receiver = @Receiver", new { Receiver = receiver }) == 0)
+        if (await unit.ExecuteAsync("UPDATE outbox_receivers SET waiting = 0, dropped = 0, attempts = 0, next_attempt_at = 0, touched_at = @Now WHERE receiver = @Receiver", new { Receiver = receiver, unit.Now }) == 0)
             return null;
         var removed = await unit.ExecuteAsync("DELETE FROM outbox WHERE receiver = @Receiver", new { Receiver = receiver });
         unit.Audit(entry(removed));

@@ -12,7 +12,8 @@ internal static class OutboxTable
     /// <summary>
     /// Adds a message. When too many wait, the oldest are kept and the new one is not written: what caused it is done all the same,
     /// because a receiver that is away must not keep a revocation from being one. The first such loss writes an audit line; how many
-    /// there were is told when the receiver has caught up.
+    /// there were is told when the receiver has caught up. touched_at is when the receiver was last heard or waited for: a message more
+    /// does not change it.
     /// </summary>
     public static async Task AddAsync(UnitOfWork unit, OutboxMessage message)
     {
@@ -22,7 +23,7 @@ internal static class OutboxTable
         var sequence = await unit.SingleAsync<long?>("""
             INSERT INTO outbox_receivers (receiver, last_seq, waiting, dropped, attempts, next_attempt_at, touched_at)
             VALUES (@Receiver, 1, 1, 0, 0, 0, @Now)
-            ON CONFLICT (receiver) DO UPDATE SET last_seq = outbox_receivers.last_seq + 1, waiting = outbox_receivers.waiting + 1, touched_at = @Now
+            ON CONFLICT (receiver) DO UPDATE SET last_seq = outbox_receivers.last_seq + 1, waiting = outbox_receivers.waiting + 1
             WHERE outbox_receivers.waiting < @Max
             RETURNING last_seq
             """, new { message.Receiver, Now = now, Max = (long)MaxWaiting });

@@ -23,9 +23,10 @@ internal static class BackfillTable
         VALUES (@Number, @Name, '', 0, -1, 0, '', 0) ON CONFLICT (number) DO NOTHING
         """;
 
+    /// <summary>A lease that ends later than one taken now would was taken before the clock was set back (twice as far: clocks of nodes differ a little): it holds nobody up for as long.</summary>
     private const string Lease = """
         UPDATE schema_backfills SET leased_by = @Node, leased_until = @Until
-        WHERE number = @Number AND finished_at = 0 AND (leased_by = @Node OR leased_until < @Now)
+        WHERE number = @Number AND finished_at = 0 AND (leased_by = @Node OR leased_until < @Now OR leased_until > @Furthest)
         RETURNING cursor, rows_total
         """;
 
@@ -47,7 +48,7 @@ internal static class BackfillTable
     {
         var milliseconds = now.ToUnixTimeMilliseconds();
         var row = await connection.QuerySingleOrDefaultAsync<Row>(Lease,
-            new { Node = node, Until = milliseconds + LeaseMilliseconds, Number = (long)backfill.Number, Now = milliseconds }, transaction);
+            new { Node = node, Until = milliseconds + LeaseMilliseconds, Furthest = milliseconds + 2 * LeaseMilliseconds, Number = (long)backfill.Number, Now = milliseconds }, transaction);
         if (row is null)
             return false;
         var total = row.RowsTotal >= 0 ? row.RowsTotal : await backfill.EstimateAsync(connection);

@@ -98,6 +98,10 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     }
 
     /// <inheritdoc />
+    public Task<long> CountAsync(string serviceId, long atMost, CancellationToken cancel) => database.ReadAsync(connection =>
+        connection.QuerySingleAsync<long>("SELECT COUNT(*) FROM (SELECT 1 AS one FROM key_records WHERE service_id = @ServiceId LIMIT @Limit) counted", new { ServiceId = serviceId, Limit = atMost }), cancel);
+
+    /// <inheritdoc />
     public Task<IReadOnlyList<KeyRecord?>> SaveAsync(IReadOnlyList<KeySave> saves, Func<int, AuditEntry> entryOf, CancellationToken cancel) => database.WriteAsync<IReadOnlyList<KeyRecord?>>(async unit =>
     {
         foreach (var save in saves)

@@ -43,6 +43,8 @@ public static class BackupWriter
         path = Path.GetFullPath(path);
         if (File.Exists(path))
             throw new TransferRefusedException($"{path} is there already; a backup never overwrites: give another name, as keyreeve-$(date +%F).backup");
+        if (Path.GetDirectoryName(path) is { } folder && !Directory.Exists(folder))
+            throw new TransferRefusedException($"there is no folder {folder} to write the backup into: make it first, as by mkdir -m 700 {folder}");
         var temporary = path + ".unfinished";
         try
         {

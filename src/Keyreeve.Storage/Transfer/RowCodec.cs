@@ -16,7 +16,7 @@ namespace Keyreeve.Storage;
 /// </summary>
 internal static class RowCodec
 {
-    /// <summary>Octets of one value at most. Our choice: the admin API takes bodies of 320 KiB, so nothing we wrote comes near.</summary>
+    /// <summary>Octets of one value at most. Our choice: the admin API takes bodies of 448 KiB, so nothing we wrote comes near.</summary>
     public const int MaxValue = 16 * 1024 * 1024;
 
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);

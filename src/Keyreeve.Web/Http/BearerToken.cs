@@ -45,6 +45,17 @@ public static class BearerToken
         };
     }
 
+    /// <summary>
+    /// "The server generating a 401 response MUST send a WWW-Authenticate header field": where nobody did, for a certificate that is not accepted, it says
+    /// that a token is heard here. Called when the status is set.
+    /// </summary>
+    [Spec("RFC 9110", "15.5.2")]
+    public static void NameScheme(HttpResponse response)
+    {
+        if (response.StatusCode == StatusCodes.Status401Unauthorized && response.Headers.WWWAuthenticate.Count == 0)
+            response.Headers.WWWAuthenticate = "Bearer realm=\"keyreeve\"";
+    }
+
     /// <summary>Only classes of ours go into the header: no name that an operator typed can end the quotes.</summary>
     private static string Parameters(AuthenticationDemand? demand)
     {

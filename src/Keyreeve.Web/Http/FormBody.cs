@@ -2,6 +2,7 @@ using System.Buffers;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Wire.OAuth;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Net.Http.Headers;
 
 namespace Keyreeve.Web.Http;
 
@@ -15,8 +16,11 @@ public static class FormBody
     /// <summary>The parameters of a form body, or of nothing when the body is empty.</summary>
     public static async ValueTask<Outcome<ParameterList>> ReadFormAsync(HttpRequest request)
     {
+        // Of a charset nothing is asked: libraries write ISO-8859-1 there and percent-encoded ASCII into the body.
         if (!IsMediaType(request.ContentType, "application/x-www-form-urlencoded"))
             return Refusal.Of(RefusalCode.UnsupportedMediaType, "the body is application/x-www-form-urlencoded");
+        if (WhyNotCoded(request) is { } coded)
+            return coded;
         var body = await ReadAsync(request, OAuthLimits.MaxBody);
         if (!body.Succeeded(out var octets, out var refusal))
             return refusal;
@@ -58,6 +62,31 @@ public static class FormBody
             }
             reader.AdvanceTo(result.Buffer.Start, result.Buffer.End);
         }
+    }
+
+    /// <summary>
+    /// Why a body of JSON is not read, or null: it is of another media type, in another charset than UTF-8 ("JSON text exchanged between systems ... MUST be
+    /// encoded using UTF-8"), or compressed. What a header says is not read over: the octets would mean something else than the sender thinks.
+    /// </summary>
+    [Spec("RFC 9110", "15.5.16")]
+    public static Refusal? WhyNotJson(HttpRequest request, string mediaType = "application/json")
+    {
+        if (string.Equals(request.ContentType, mediaType, StringComparison.OrdinalIgnoreCase))
+            return WhyNotCoded(request);
+        if (!IsMediaType(request.ContentType, mediaType))
+            return Refusal.Of(RefusalCode.UnsupportedMediaType, $"the body is {mediaType}");
+        if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var type) || type.Charset.HasValue && !HeaderUtilities.RemoveQuotes(type.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase))
+            return Refusal.Of(RefusalCode.UnsupportedMediaType, $"the body is {mediaType} in UTF-8, and in no other charset");
+        return WhyNotCoded(request);
+    }
+
+    private static Refusal? WhyNotCoded(HttpRequest request)
+    {
+        if (request.Headers.ContentEncoding.Count == 0 || request.Headers.ContentEncoding is [var one] && string.Equals(one, "identity", StringComparison.OrdinalIgnoreCase))
+            return null;
+        // "the Accept-Encoding response header field ought to be used to indicate what (if any) content codings would have been accepted"
+        request.HttpContext.Response.Headers.AcceptEncoding = "identity";
+        return Refusal.Of(RefusalCode.UnsupportedMediaType, "the body is sent as it is: Content-Encoding is not read");
     }
 
     /// <summary>True for the media type, with or without parameters such as charset.</summary>

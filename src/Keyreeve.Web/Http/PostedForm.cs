@@ -25,9 +25,24 @@ public static class PostedForm
                 return form;
             refusal = Refusal.Of(RefusalCode.Malformed, PageText.FormExpired);
         }
-        await WriteErrorAsync(context, StatusCodes.Status400BadRequest, refusal.Peer);
+        await WriteErrorAsync(context, StatusCodes.Status400BadRequest, TextOf(refusal));
         return null;
     }
+
+    /// <summary>A refusal of a protocol, shown to the person whose browser brought the request.</summary>
+    public static Task WriteErrorAsync(HttpContext context, int status, Refusal refusal) => WriteErrorAsync(context, status, TextOf(refusal));
+
+    /// <summary>In the language of the page, where a person may meet it; what only a developer's mistake leads to is said in the protocol's words.</summary>
+    private static string TextOf(Refusal refusal) => (refusal.Code, refusal.Param) switch
+    {
+        (RefusalCode.UnknownClient, _) => PageText.UnknownApplication,
+        (RefusalCode.RedirectUriNotRegistered, _) => PageText.ReturnNotRegistered,
+        (RefusalCode.TooLarge, _) => PageText.RequestTooLong,
+        (RefusalCode.InvalidParameter, "request_uri") => PageText.SignInUsed,
+        (RefusalCode.MissingParameter, { } name) when refusal.Peer == name + " is missing" => $"{name} {PageText.IsMissing}",
+        (RefusalCode.RepeatedParameter, { } name) => $"{name} {PageText.IsRepeated}",
+        _ => refusal.Peer,
+    };
 
     /// <summary>An error page for people.</summary>
     public static Task WriteErrorAsync(HttpContext context, int status, string message)

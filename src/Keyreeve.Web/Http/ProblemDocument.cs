@@ -29,7 +29,7 @@ public static class ProblemDocument
             or RefusalCode.TokenExpired or RefusalCode.TokenRevoked or RefusalCode.TokenForAnotherAudience or RefusalCode.LoginRequired
             or RefusalCode.CertificateNotAccepted or RefusalCode.CertificateMissing or RefusalCode.BoundToAnotherKey or RefusalCode.InsufficientAuthentication => StatusCodes.Status401Unauthorized,
         RefusalCode.GrantNotAllowed or RefusalCode.AccessDenied or RefusalCode.ConsentRequired or RefusalCode.InteractionRequired or RefusalCode.InsufficientScope
-            or RefusalCode.SignatureNotAccepted or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner => StatusCodes.Status403Forbidden,
+            or RefusalCode.SignatureNotAccepted or RefusalCode.WrongSKmsUri or RefusalCode.OutsideTimeWindow or RefusalCode.Replayed or RefusalCode.NotOwner or RefusalCode.QuotaReached => StatusCodes.Status403Forbidden,
         RefusalCode.TooManyRequests => StatusCodes.Status429TooManyRequests,
         RefusalCode.Busy or RefusalCode.Unavailable or RefusalCode.Sealed => StatusCodes.Status503ServiceUnavailable,
     };
@@ -67,6 +67,7 @@ public static class ProblemDocument
         response.StatusCode = status;
         response.ContentType = "application/problem+json";
         response.Headers.CacheControl = "no-store";
+        BearerToken.NameScheme(response);
         RetryLater.Apply(response, retryAfter);
         response.ContentLength = buffer.WrittenCount;
         await response.Body.WriteAsync(buffer.WrittenMemory);

@@ -94,7 +94,14 @@ public static class PageText
     public static string StillSignedInLead => Text();
     /// <summary>A form or a link that waited too long.</summary>
     public static string FormExpired => Text();
-    internal static string SignInExpired => Text();
+    /// <summary>A sign-in that waited too long.</summary>
+    public static string SignInExpired => Text();
+    internal static string SignInUsed => Text();
+    internal static string UnknownApplication => Text();
+    internal static string ReturnNotRegistered => Text();
+    internal static string RequestTooLong => Text();
+    internal static string IsMissing => Text();
+    internal static string IsRepeated => Text();
     internal static string RequestRefusedTitle => Text();
     internal static string RequestRefusedWhatToDo => Text();
     internal static string BusyTitle => Text();

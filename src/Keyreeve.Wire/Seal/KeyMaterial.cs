@@ -24,8 +24,8 @@ public sealed record KeyMaterial(byte[] Payload, long? ActivatesAt, long Expires
     /// <summary>Octets of a payload. Our choice: far below what a response may hold (1 MiB), far above any key.</summary>
     public const int MaxPayload = 64 * 1024;
 
-    /// <summary>Octets of a document. Our choice: the longest payload with every octet escaped by a backslash, and the rest.</summary>
-    public const int MaxLength = 2 * MaxPayload + 8 * 1024;
+    /// <summary>Octets of a document. Our choice: the longest payload with every octet written as an escape of six (<c>\u0041</c>), and the rest.</summary>
+    public const int MaxLength = 6 * MaxPayload + 8 * 1024;
 
     /// <summary>9999-12-31T23:59:59Z. Our choice: what RFC 3339 can write.</summary>
     public const long MaxTime = 253_402_300_799;
@@ -54,7 +54,7 @@ public sealed record KeyMaterial(byte[] Payload, long? ActivatesAt, long Expires
     internal static bool TryParse(ReadOnlyMemory<byte> json, [NotNullWhen(true)] out JsonDocument? document, [NotNullWhen(false)] out KmRequestError? error)
     {
         var read = StrictJson.TryParseObject(json, MaxLength, out document, out var refused);
-        error = read ? null : new(null, refused == JoseError.TooLarge ? "is longer than 136 KiB" : "is not one JSON object with distinct members");
+        error = read ? null : new(null, refused == JoseError.TooLarge ? $"is longer than {MaxLength / 1024} KiB" : "is not one JSON object with distinct members");
         return read;
     }
 

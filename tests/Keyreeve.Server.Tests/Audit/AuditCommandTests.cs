@@ -1,3 +1,5 @@
+using Keyreeve.Server.Tests.Cli;
+using Keyreeve.Testing;
 using Microsoft.Data.Sqlite;
 using Xunit;
 
@@ -6,7 +8,10 @@ namespace Keyreeve.Server.Tests.Audit;
 /// <summary>keyreeve audit: reads only, and finds whoever wrote.</summary>
 public sealed class AuditCommandTests : IDisposable
 {
+    private const string End = "DELETE FROM audit WHERE node = 'node-1' AND seq > 3; UPDATE audit_heads SET seq = 3, hash = (SELECT hash FROM audit WHERE node = 'node-1' AND seq = 3) WHERE node = 'node-1'";
+
     private readonly TempFolder _folder = new();
+    private IReadOnlyDictionary<string, string> _environment = new Dictionary<string, string>();
 
     public void Dispose() => _folder.Dispose();
 
@@ -20,15 +25,18 @@ public sealed class AuditCommandTests : IDisposable
         Assert.DoesNotContain("keyreeve.db-wal", before.Keys);
     }
 
-    [Fact]
-    public async Task Exports_and_heads_that_are_kept_elsewhere_are_held_against_a_store_that_was_changed()
+    [Theory]
+    [InlineData("SQLite")]
+    [InlineData("PostgreSQL")]
+    public async Task Exports_and_heads_that_are_kept_elsewhere_are_held_against_a_store_that_was_changed(string engine)
     {
+        _environment = await StoreFolder.EnvironmentOfAsync(engine);
         var export = Path.Combine(_folder.Root, "audit.ndjson");
         string head;
-        await using (await _folder.StartDemoAsync())
+        await using (await _folder.StartAsync(_environment, "--demo"))
         {
             Assert.Equal(0, (await VerifyAsync()).Code);
-            (var code, head) = await KeyreeveProcess.RunAsync("audit", "head", "--data", _folder.Data);
+            (var code, head) = await KeyreeveProcess.RunAsync(["audit", "head", "--data", _folder.Data], _environment);
             Assert.Equal(0, code);
             head = head.Trim();
             Assert.Matches("^node-1:[0-9]+:[0-9a-f]{64}$", head);
@@ -48,19 +56,21 @@ public sealed class AuditCommandTests : IDisposable
         Assert.Equal(0, (await VerifyAsync("--expect", head)).Code);
         Assert.Equal(2, (await VerifyAsync("--expect", "node-1:5")).Code);
         // The end cut off and the head put right: only who kept a head elsewhere knows.
-        await SqlAsync("DELETE FROM audit WHERE seq > 3; UPDATE audit_heads SET seq = 3, hash = (SELECT hash FROM audit WHERE seq = 3)");
+        await SqlAsync(End);
         Assert.Equal(0, (await VerifyAsync()).Code);
         var cut = await VerifyAsync("--expect", head);
         Assert.Equal((1, true), (cut.Code, cut.Output.Contains("was cut off with the end of the chain, as it was kept elsewhere", StringComparison.Ordinal)));
     }
 
     [Theory]
-    [InlineData("DELETE FROM audit WHERE node = 'node-1'; DELETE FROM audit_heads WHERE node = 'node-1'")]
-    [InlineData("DELETE FROM audit WHERE node = 'node-1' AND seq > 3; UPDATE audit_heads SET seq = 3, hash = (SELECT hash FROM audit WHERE node = 'node-1' AND seq = 3) WHERE node = 'node-1'")]
-    public async Task A_node_whose_lines_or_whose_end_were_taken_away_is_missed_by_the_other(string sql)
+    [InlineData("SQLite", "DELETE FROM audit WHERE node = 'node-1'; DELETE FROM audit_heads WHERE node = 'node-1'")]
+    [InlineData("SQLite", End)]
+    [InlineData("PostgreSQL", End)]
+    public async Task A_node_whose_lines_or_whose_end_were_taken_away_is_missed_by_the_other(string engine, string sql)
     {
-        await _folder.StartAndStopAsync("--demo");
-        await _folder.StartAndStopAsync("--demo", "--set", "Node=node-2");
+        _environment = await StoreFolder.EnvironmentOfAsync(engine);
+        await _folder.StartAndStopAsync(_environment, "--demo");
+        await _folder.StartAndStopAsync(_environment, "--demo", "--set", "Node=node-2");
         var (code, output) = await VerifyAsync();
         Assert.True(code == 0, output);
         Assert.Contains("heads that were written down are in it", output, StringComparison.Ordinal);
@@ -70,12 +80,17 @@ public sealed class AuditCommandTests : IDisposable
         Assert.Matches("THE CHAIN IS BROKEN at node-1/[0-9]+: the line is missing, or was cut off with the end of the chain, as node-2/[0-9]+ has witnessed", output);
     }
 
-    private Task<(int Code, string Output)> VerifyAsync(params string[] more) => KeyreeveProcess.RunAsync(["audit", "verify", "--data", _folder.Data, .. more]);
+    private Task<(int Code, string Output)> VerifyAsync(params string[] more) => KeyreeveProcess.RunAsync(["audit", "verify", "--data", _folder.Data, .. more], _environment);
 
     private Dictionary<string, string> Files() => Directory.GetFiles(_folder.Data).ToDictionary(f => Path.GetFileName(f), f => Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(f))));
 
     private async Task SqlAsync(string sql)
     {
+        if (_environment.TryGetValue("KEYREEVE__Storage__Connection", out var connectionString))
+        {
+            await (await TestPostgres.SharedAsync()).RunAsync(TestPostgres.NameOf(connectionString), sql);
+            return;
+        }
         // The provider is bound by the store; opening one does it.
         await using (await Keyreeve.Storage.SqliteEngine.OpenAsync(Path.Combine(_folder.Root, "other.db"), TimeProvider.System, "test", TestContext.Current.CancellationToken))
         await using (var connection = new SqliteConnection($"Data Source={_folder.File("keyreeve.db")};Pooling=False"))

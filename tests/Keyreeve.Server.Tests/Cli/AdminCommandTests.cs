@@ -49,6 +49,39 @@ public sealed class AdminCommandTests
     }
 
     [Fact]
+    public async Task A_VAL_service_is_removed_by_who_has_read_what_goes_with_it()
+    {
+        await using var server = await TestServer.StartAsync();
+        string[] remove = ["admin", "service", "remove", "fleet-tracking", "--data", server.Folder.Root];
+        var records = server.Demo["keyRecords"]!.AsArray().Count(r => (string)r!["serviceId"]! == "fleet-tracking");
+        // No answer, a careless one, one in another spelling.
+        foreach (var answer in (string?[])["", "y\n", "yes\n", "Fleet-Tracking\n"])
+        {
+            var (code, output, error) = await RunAsync(answer, remove);
+            Assert.Equal((2, ""), (code, output));
+            Assert.StartsWith($"Nobody gets a token for VAL service fleet-tracking any more: its users and its VAL server lose it, and its {records} key records ", error, StringComparison.Ordinal);
+            Assert.EndsWith("that is not the same: service fleet-tracking was not removed\n", error, StringComparison.Ordinal);
+        }
+        Assert.Equal(0, (await RunAsync(null, "admin", "service", "show", "fleet-tracking", "--data", server.Folder.Root)).Code);
+        // What is not there is not asked about.
+        var unknown = await RunAsync("", "admin", "service", "remove", "fleet-trackin", "--data", server.Folder.Root);
+        Assert.Equal((1, "keyreeve: there is no such VAL service\n"), (unknown.Code, unknown.Error));
+        var removed = await RunAsync("fleet-tracking\n", remove);
+        Assert.Equal((0, "removed service fleet-tracking\n"), (removed.Code, removed.Output));
+        var (yes, said, _) = await RunAsync(null, "admin", "service", "remove", "pump-control", "--yes", "--data", server.Folder.Root);
+        Assert.Equal((0, "removed service pump-control\n"), (yes, said));
+    }
+
+    [Fact]
+    public async Task A_key_for_a_VAL_service_that_is_not_registered_is_refused_by_the_flag()
+    {
+        await using var server = await TestServer.StartAsync();
+        var (code, output, error) = await RunAsync("key", "admin", "key", "add", "--service", "pump-contrl", "--user", "a", "--payload-file", "-", "--data", server.Folder.Root);
+        Assert.Equal((1, ""), (code, output));
+        Assert.Equal("keyreeve: --service: there is no VAL service pump-contrl (did you mean pump-control?); registered are fleet-tracking, pump-control. Register it first: keyreeve admin service add\n", error);
+    }
+
+    [Fact]
     public async Task What_is_no_text_in_UTF_8_becomes_no_key_material_and_no_secret()
     {
         await using var server = await TestServer.StartAsync();

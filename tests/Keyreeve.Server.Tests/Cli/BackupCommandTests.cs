@@ -23,11 +23,14 @@ public sealed class BackupCommandTests : IDisposable
         _again.Dispose();
     }
 
-    [Fact]
-    public async Task A_backup_of_a_busy_server_becomes_a_server_that_knows_everybody_and_honours_nothing_from_before()
+    [Theory]
+    [InlineData("SQLite", "SQLite")]
+    [InlineData("PostgreSQL", "PostgreSQL")]
+    public async Task A_backup_of_a_busy_server_becomes_a_server_that_knows_everybody_and_honours_nothing_from_before(string from, string into)
     {
+        var (source, target) = (await EnvironmentOfAsync(from), await EnvironmentOfAsync(into));
         string access, refresh;
-        await using (var process = await _folder.StartDemoAsync("--set", Issuer))
+        await using (var process = await _folder.StartAsync(source, "--demo", "--set", Issuer))
         {
             using var client = new ProgramClient(_folder);
             var tokens = await client.SignInAsync();
@@ -39,7 +42,7 @@ public sealed class BackupCommandTests : IDisposable
                 while (!stop.IsCancellationRequested)
                     await other.SignInAsync();
             }, None)).ToList();
-            var told = await DoneAsync("backup", Backup, "--data", _folder.Data);
+            var told = await DoneAsync(source, "backup", Backup, "--data", _folder.Data);
             await stop.CancelAsync();
             await Task.WhenAll(others);
             Assert.Contains("a restore needs KEK ", told, StringComparison.Ordinal);
@@ -49,13 +52,13 @@ public sealed class BackupCommandTests : IDisposable
         Assert.DoesNotContain(File.ReadAllText(_folder.File("kek")).Trim(), File.ReadAllText(Backup, System.Text.Encoding.Latin1), StringComparison.Ordinal);
 
         _again.TakeKekOf(_folder);
-        var output = await DoneAsync("restore", Backup, "--data", _again.Data);
+        var output = await DoneAsync(target, "restore", Backup, "--data", _again.Data);
         Assert.Contains("first operator", output, StringComparison.Ordinal);
         Assert.Contains("keyreeve serve --demo", output, StringComparison.Ordinal);
         Assert.Equal(_folder.Demo["users"]!.ToJsonString(), _again.Demo["users"]!.ToJsonString());
-        await RefusedAsync(2, "was created with --demo", _again.Serve());
+        await RefusedAsync(target, 2, "was created with --demo", _again.Serve());
 
-        await using (var process = await _again.StartDemoAsync("--set", Issuer))
+        await using (var process = await _again.StartAsync(target, "--demo", "--set", Issuer))
         {
             using var client = new ProgramClient(_again);
             Assert.False(await client.IsActiveAsync(access));
@@ -66,25 +69,35 @@ public sealed class BackupCommandTests : IDisposable
             Assert.Equal((string?)_folder.Demo["keyRecords"]!.AsArray().Single(r => (string)r!["serviceId"]! == "pump-control" && (string?)r["userId"] == "sip:alice@val.example")!["payload"],
                 (string?)JsonNode.Parse(body)!["payload"]);
             Assert.NotNull((await client.RefreshAsync((string)tokens["refresh_token"]!))["access_token"]);
-            Assert.Contains("first operator", await DoneAsync("admin", "operator", "list", "--data", _again.Data), StringComparison.Ordinal);
+            // A node that comes to a database with operators makes none: the one from before brings what is theirs.
+            if (into == "PostgreSQL")
+                foreach (var file in (string[])["admin.pem", "admin.key"])
+                    File.Copy(_folder.File(file), _again.File(file));
+            Assert.Contains("first operator", await DoneAsync(target, "admin", "operator", "list", "--data", _again.Data), StringComparison.Ordinal);
         }
-        Assert.Contains("the chain holds", await DoneAsync("audit", "verify", "--data", _again.Data), StringComparison.Ordinal);
+        // The store is there now, and is never written over.
+        await RefusedAsync(target, 1, "Nothing was changed", "restore", Backup, "--data", _again.Data);
+        Assert.Contains("the chain holds", await DoneAsync(target, "audit", "verify", "--data", _again.Data), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task Grants_go_on_over_a_restore_when_that_is_asked_for()
+    /// <summary>From each engine into the other one, while we are at it: a backup is of none.</summary>
+    [Theory]
+    [InlineData("SQLite", "PostgreSQL")]
+    [InlineData("PostgreSQL", "SQLite")]
+    public async Task Grants_go_on_over_a_restore_when_that_is_asked_for(string from, string into)
     {
+        var (source, target) = (await EnvironmentOfAsync(from), await EnvironmentOfAsync(into));
         string access, refresh;
-        await using (var process = await _folder.StartDemoAsync("--set", Issuer))
+        await using (var process = await _folder.StartAsync(source, "--demo", "--set", Issuer))
         {
             using var client = new ProgramClient(_folder);
             var tokens = await client.SignInAsync();
             (access, refresh) = ((string)tokens["access_token"]!, (string)tokens["refresh_token"]!);
-            await DoneAsync("backup", Backup, "--data", _folder.Data);
+            await DoneAsync(source, "backup", Backup, "--data", _folder.Data);
         }
         _again.TakeKekOf(_folder);
-        Assert.Contains("--keep-grants", await DoneAsync("restore", Backup, "--data", _again.Data, "--keep-grants"), StringComparison.Ordinal);
-        await using var again = await _again.StartDemoAsync("--set", Issuer);
+        Assert.Contains("--keep-grants", await DoneAsync(target, "restore", Backup, "--data", _again.Data, "--keep-grants"), StringComparison.Ordinal);
+        await using var again = await _again.StartAsync(target, "--demo", "--set", Issuer);
         using var after = new ProgramClient(_again);
         Assert.False(await after.IsActiveAsync(access));
         Assert.True(await after.IsActiveAsync((string)(await after.RefreshAsync(refresh))["access_token"]!));
@@ -97,6 +110,7 @@ public sealed class BackupCommandTests : IDisposable
         {
             await DoneAsync("backup", Backup, "--data", _folder.Data);
             await RefusedAsync(1, "is there already", "backup", Backup, "--data", _folder.Data);
+            await RefusedAsync(1, $"there is no folder {_folder.Root}/missing to write the backup into", "backup", Path.Combine(_folder.Root, "missing", "backup"), "--data", _folder.Data);
             await RefusedAsync(2, "another server uses", "restore", Backup, "--data", _folder.Data);
         }
         await RefusedAsync(1, "a store is never overwritten", "restore", Backup, "--data", _folder.Data);

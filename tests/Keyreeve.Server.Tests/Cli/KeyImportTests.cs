@@ -30,19 +30,28 @@ public sealed class KeyImportTests : IDisposable
 
             {"serviceId":"s","userId":"LONG","payload":"A"}
             {"serviceId":"s","payload":"last line, without an end"}
-            """.Replace("LONG", new string('u', 300_000), StringComparison.Ordinal), None);
+            """.Replace("LONG", new string('u', 450_000), StringComparison.Ordinal), None);
         string[] import = ["admin", "key", "import", Lines, "--data", _folder.Data];
         var (code, output) = await KeyreeveProcess.RunAsync([.. import, "--dry-run"]);
-        Assert.True(code == 1 && output.Contains("2 refused, 1 empty", StringComparison.Ordinal) && output.Contains("line 2: userId", StringComparison.Ordinal) && output.Contains("line 4: is longer", StringComparison.Ordinal), output);
+        Assert.True(code == 1 && output.Contains("2 refused, 1 empty", StringComparison.Ordinal) && output.Contains("line 2: userId: at most one of", StringComparison.Ordinal) && output.Contains("line 4: is longer", StringComparison.Ordinal), output);
         Assert.False(File.Exists(StateFile) || File.Exists(Lines + ".refused"));
 
-        await using var server = await _folder.StartDemoAsync();
+        await using var server = await StartAsync();
         (code, output) = await KeyreeveProcess.RunAsync(import);
         Assert.True(code == 1 && output.Contains("2 added, 0 changed, 0 there already, 2 refused, 1 empty", StringComparison.Ordinal), output);
         var report = (await File.ReadAllLinesAsync(Lines + ".refused", None)).Select(l => JsonNode.Parse(l)!).ToList();
         Assert.Equal([2L, 4L], report.Select(r => (long)r["line"]!));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Lines + ".refused"));
         Assert.False(File.Exists(StateFile));
+        // What the server says of a member names it once.
+        await File.WriteAllTextAsync(Lines + "2", """
+            {"serviceId":"s","userId":"over","payload":"A","expiresAt":"2001-01-01T00:00:00Z"}
+            {"serviceId":"unknown","userId":"a","payload":"A"}
+            """, None);
+        (code, output) = await KeyreeveProcess.RunAsync("admin", "key", "import", Lines + "2", "--data", _folder.Data);
+        Assert.True(code == 1 && output.Contains("line 1: expiresAt is after activatesAt\n", StringComparison.Ordinal)
+            && output.Contains("line 2: serviceId: there is no VAL service unknown; registered are ", StringComparison.Ordinal), output);
+
         (code, output) = await KeyreeveProcess.RunAsync(import);
         Assert.True(code == 1 && output.Contains("5 lines imported: 0 added, 0 changed, 2 there already, 2 refused, 1 empty", StringComparison.Ordinal), output);
     }
@@ -55,7 +64,7 @@ public sealed class KeyImportTests : IDisposable
             ? $$"""{"serviceId":"s","userId":"often","payload":"P{{i}}"}"""
             : $$"""{"userId":"u{{i}}","payload":"P","serviceId":"s"}""";
         await File.WriteAllLinesAsync(Lines, Enumerable.Range(0, 24_001).Select(Line), None);
-        await using var server = await _folder.StartDemoAsync();
+        await using var server = await StartAsync();
         var (code, output) = await KeyreeveProcess.RunAsync(["admin", "key", "import", Lines, "--data", _folder.Data]);
         Assert.True(code == 0 && output.Contains("24001 lines imported: 23989 added, 12 changed, 0 there already", StringComparison.Ordinal), output);
         await File.WriteAllTextAsync(Lines, Line(24_000), None);
@@ -75,7 +84,7 @@ public sealed class KeyImportTests : IDisposable
         const int records = 20_000;
         await WriteAsync(records);
         string[] import = ["admin", "key", "import", Lines, "--data", _folder.Data];
-        await using (var server = await _folder.StartAsync(environment, "--demo"))
+        await using (var server = await StartAsync(environment))
         {
             await using var running = KeyreeveProcess.Start(import);
             await UntilAsync(() => Done() > 0);
@@ -115,9 +124,22 @@ public sealed class KeyImportTests : IDisposable
     {
         await WriteAsync(10);
         await File.WriteAllTextAsync(StateFile, """{"server":"localhost:1","octets":5,"sha256":"x","reportOctets":0,"counts":{"lines":3,"added":3,"changed":0,"unchanged":0,"refused":0,"empty":0}}""", None);
-        await using var server = await _folder.StartDemoAsync();
+        await using var server = await StartAsync();
         var (code, output) = await KeyreeveProcess.RunAsync("admin", "key", "import", Lines, "--data", _folder.Data);
         Assert.True(code == 0 && output.Contains("10 lines imported: 10 added", StringComparison.Ordinal), output);
+    }
+
+    /// <summary>A server with the VAL services that the lines name.</summary>
+    private async Task<KeyreeveProcess> StartAsync(Dictionary<string, string>? environment = null)
+    {
+        var server = await _folder.StartAsync(environment, "--demo");
+        using var http = _folder.Operator();
+        foreach (var service in (string[])["s", "import"])
+        {
+            using var made = await http.PostAsync("services", new StringContent($$"""{"serviceId":"{{service}}","name":"S","audience":"https://s.example"}""", System.Text.Encoding.UTF8, "application/json"), None);
+            Assert.True(made.IsSuccessStatusCode, await made.Content.ReadAsStringAsync(None));
+        }
+        return server;
     }
 
     private int Done()

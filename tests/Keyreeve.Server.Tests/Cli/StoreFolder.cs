@@ -1,6 +1,7 @@
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Keys;
 using Keyreeve.Storage;
+using Keyreeve.Testing;
 using Xunit;
 
 namespace Keyreeve.Server.Tests.Cli;
@@ -9,6 +10,13 @@ namespace Keyreeve.Server.Tests.Cli;
 internal static class StoreFolder
 {
     private static CancellationToken None => TestContext.Current.CancellationToken;
+
+    /// <summary>What makes the program use an engine, "SQLite" or an empty database of "PostgreSQL", as the node that it is by default on SQLite.</summary>
+    public static async Task<IReadOnlyDictionary<string, string>> EnvironmentOfAsync(string engine) => engine == "SQLite" ? new Dictionary<string, string>() : new()
+    {
+        ["KEYREEVE__Storage__Connection"] = await (await TestPostgres.SharedAsync()).NewDatabaseAsync(),
+        ["KEYREEVE__Node"] = "node-1",
+    };
 
     /// <summary>An empty folder with another one's KEK, as an operator prepares it.</summary>
     public static void TakeKekOf(this TempFolder folder, TempFolder other)
@@ -43,15 +51,19 @@ internal static class StoreFolder
     }
 
     /// <summary>Runs a command that must be refused, with its exit code and a part of what it says.</summary>
-    public static async Task RefusedAsync(int code, string says, params string[] arguments)
+    public static Task RefusedAsync(int code, string says, params string[] arguments) => RefusedAsync(null, code, says, arguments);
+
+    public static async Task RefusedAsync(IReadOnlyDictionary<string, string>? environment, int code, string says, params string[] arguments)
     {
-        var (exit, output) = await KeyreeveProcess.RunAsync(arguments);
+        var (exit, output) = await KeyreeveProcess.RunAsync(arguments, environment);
         Assert.True(exit == code && output.Contains(says, StringComparison.Ordinal), $"{exit}: {output}");
     }
 
-    public static async Task<string> DoneAsync(params string[] arguments)
+    public static Task<string> DoneAsync(params string[] arguments) => DoneAsync(null, arguments);
+
+    public static async Task<string> DoneAsync(IReadOnlyDictionary<string, string>? environment, params string[] arguments)
     {
-        var (exit, output) = await KeyreeveProcess.RunAsync(arguments);
+        var (exit, output) = await KeyreeveProcess.RunAsync(arguments, environment);
         Assert.True(exit == 0, output);
         return output;
     }

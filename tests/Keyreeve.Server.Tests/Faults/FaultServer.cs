@@ -2,6 +2,7 @@ using System.Text.Json;
 using Keyreeve.Core.Audit;
 using Keyreeve.Storage;
 using Keyreeve.Testing;
+using Microsoft.Data.Sqlite;
 using Xunit;
 
 namespace Keyreeve.Server.Tests.Faults;
@@ -20,6 +21,12 @@ internal abstract class FaultServer : IAsyncDisposable
     /// <summary>Flags that choose the engine.</summary>
     protected abstract string[] EngineFlags { get; }
 
+    /// <summary>What chooses the engine for a command beside the server, or after it.</summary>
+    public virtual IReadOnlyDictionary<string, string> Environment { get; } = new Dictionary<string, string>();
+
+    /// <summary>One on an engine, "SQLite" or "PostgreSQL"; it is not running yet.</summary>
+    public static async Task<FaultServer> MakeAsync(string engine) => engine == "SQLite" ? new SqliteFaultServer() : await PostgresFaultServer.MakeAsync();
+
     /// <summary>Starts it; the issuer stays the same over all lives although the ports change.</summary>
     public async Task StartAsync(params string[] more) => Process = await Folder.StartDemoAsync(
     [
@@ -33,6 +40,14 @@ internal abstract class FaultServer : IAsyncDisposable
     {
         for (var since = TimeProvider.System.GetTimestamp(); await HealthAsync("readyz") != 200; await Task.Delay(50))
             Assert.True(TimeProvider.System.GetElapsedTime(since) < TimeSpan.FromSeconds(60), "the server does not become ready again: " + Process?.Output);
+    }
+
+    /// <summary>Waits until it says that it cannot; it lives on.</summary>
+    public async Task NotReadyAsync()
+    {
+        for (var since = TimeProvider.System.GetTimestamp(); await HealthAsync("readyz") != 503; await Task.Delay(50))
+            Assert.True(TimeProvider.System.GetElapsedTime(since) < TimeSpan.FromSeconds(60), "readyz does not tell that the store is away");
+        Assert.Equal(200, await HealthAsync("healthz"));
     }
 
     /// <summary>The status of healthz or readyz.</summary>
@@ -52,8 +67,32 @@ internal abstract class FaultServer : IAsyncDisposable
         Process = null;
     }
 
+    /// <summary>Stops it as an operator does.</summary>
+    public async Task StopAsync()
+    {
+        await Process!.SignalAsync("TERM");
+        Assert.Equal(0, await Process.ExitAsync());
+        await Process.DisposeAsync();
+        Process = null;
+    }
+
     /// <summary>The database, opened beside the server.</summary>
     public abstract Task<IDatabase> OpenDatabaseAsync();
+
+    /// <summary>The whole store, for reading; the server may run.</summary>
+    public abstract Task<StoreDoor> ReadStoreAsync();
+
+    /// <summary>Makes an empty store beside the server's own, which is kept under a name.</summary>
+    public abstract Task<StoreDoor> MakeStoreAsync(string name);
+
+    /// <summary>Gives the stopped server a copy of a store that is kept under a name, in the place of its own.</summary>
+    public abstract Task UseStoreAsync(string name);
+
+    /// <summary>From now on the store cannot be written, until <see cref="BringStoreBackAsync"/>.</summary>
+    public abstract Task TakeStoreAwayAsync();
+
+    /// <summary>It is there again.</summary>
+    public abstract Task BringStoreBackAsync();
 
     /// <summary>The chain holds, and what it tells of each thing since the last look is added up.</summary>
     public async Task ReadAuditAsync(Dictionary<string, int> linesOf)
@@ -108,11 +147,20 @@ internal sealed class PostgresFaultServer : FaultServer
 
     protected override string[] EngineFlags => ["--set", "Storage:Connection=" + ConnectionString];
 
+    public override IReadOnlyDictionary<string, string> Environment => new Dictionary<string, string> { ["KEYREEVE__Storage__Connection"] = ConnectionString };
+
     /// <summary>Starts the database server; Keyreeve is not running yet.</summary>
     public static async Task<PostgresFaultServer> MakeAsync()
     {
         var postgres = await TestPostgres.OwnAsync(fsync: true);
         return new(postgres, await postgres.NewDatabaseAsync());
+    }
+
+    /// <summary>The same with its tables, or its log, on a file system that can be filled.</summary>
+    public static async Task<PostgresFaultServer> MakeAsync(SmallDisk holds)
+    {
+        var postgres = await TestPostgres.OnSmallDiskAsync(holds);
+        return new(postgres, await postgres.NewDatabaseAsync(holds == SmallDisk.Tables ? "TABLESPACE small" : ""));
     }
 
     /// <summary>Another node on the same database, with a folder of its own that has this one's KEK.</summary>
@@ -128,11 +176,28 @@ internal sealed class PostgresFaultServer : FaultServer
     /// <summary>True for a node that must not take the database away.</summary>
     public bool IsSecond { get; private init; }
 
-    public override async Task<IDatabase> OpenDatabaseAsync()
+    public override async Task<IDatabase> OpenDatabaseAsync() => await PostgresEngine.OpenAsync(Address(ConnectionString), TimeProvider.System, "beside", CancellationToken.None);
+
+    public override async Task<StoreDoor> ReadStoreAsync() => await PostgresDoor.ReadAsync(Address(ConnectionString), CancellationToken.None);
+
+    public override async Task<StoreDoor> MakeStoreAsync(string name)
     {
-        Assert.True(PostgresAddress.TryRead(ConnectionString, allowPlain: true, out var address, out var wrong), wrong);
-        return await PostgresEngine.OpenAsync(address, TimeProvider.System, "beside", CancellationToken.None);
+        await Postgres.RunAsync("postgres", "CREATE DATABASE " + name);
+        return await PostgresDoor.HoldAsync(Address(Postgres.ConnectionString(name)), CancellationToken.None);
     }
+
+    public override async Task UseStoreAsync(string name)
+    {
+        await Postgres.DropAsync(ConnectionString);
+        await Postgres.RunAsync("postgres", $"CREATE DATABASE {TestPostgres.NameOf(ConnectionString)} TEMPLATE {name}");
+    }
+
+    public override Task TakeStoreAwayAsync() => Postgres.StopAsync();
+
+    public override Task BringStoreBackAsync() => Postgres.StartAsync();
+
+    private static PostgresAddress Address(string connection) =>
+        PostgresAddress.TryRead(connection, allowPlain: true, out var address, out var wrong) ? address : throw new InvalidOperationException(wrong);
 
     protected override ValueTask DropAsync() => IsSecond ? ValueTask.CompletedTask : Postgres.DisposeAsync();
 }
@@ -140,7 +205,59 @@ internal sealed class PostgresFaultServer : FaultServer
 /// <summary>On SQLite, in the data folder.</summary>
 internal sealed class SqliteFaultServer : FaultServer
 {
+    private SqliteConnection? _locker;
+
     protected override string[] EngineFlags => [];
 
-    public override async Task<IDatabase> OpenDatabaseAsync() => await SqliteEngine.OpenAsync(Folder.File("keyreeve.db"), TimeProvider.System, "beside", CancellationToken.None);
+    private string Database => Folder.File("keyreeve.db");
+
+    public override async Task<IDatabase> OpenDatabaseAsync() => await SqliteEngine.OpenAsync(Database, TimeProvider.System, "beside", CancellationToken.None);
+
+    public override async Task<StoreDoor> ReadStoreAsync() => await SqliteDoor.ReadAsync(Database, CancellationToken.None);
+
+    public override async Task<StoreDoor> MakeStoreAsync(string name)
+    {
+        var door = await SqliteDoor.MakeAsync(Folder.File(name), CancellationToken.None);
+        // As a server leaves it: whoever reads keeps nobody from writing.
+        await ExecuteAsync((SqliteConnection)door.Connection, "PRAGMA journal_mode = WAL");
+        return door;
+    }
+
+    public override Task UseStoreAsync(string name)
+    {
+        foreach (var file in (string[])[Database, Database + "-wal", Database + "-shm"])
+            File.Delete(file);
+        File.Copy(Folder.File(name), Database);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Another program locks the file.</summary>
+    public override async Task TakeStoreAwayAsync()
+    {
+        NativeSqlite.Bind();
+        _locker = new SqliteConnection($"Data Source={Database};Pooling=False");
+        await _locker.OpenAsync(TestContext.Current.CancellationToken);
+        await ExecuteAsync(_locker, "PRAGMA busy_timeout = 60000");
+        await ExecuteAsync(_locker, "BEGIN EXCLUSIVE");
+    }
+
+    public override async Task BringStoreBackAsync()
+    {
+        await ExecuteAsync(_locker!, "ROLLBACK");
+        await DropAsync();
+    }
+
+    protected override async ValueTask DropAsync()
+    {
+        if (_locker is not null)
+            await _locker.DisposeAsync();
+        _locker = null;
+    }
+
+    private static async Task ExecuteAsync(SqliteConnection connection, string sql)
+    {
+        await using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+    }
 }

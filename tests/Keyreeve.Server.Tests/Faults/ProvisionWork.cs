@@ -1,4 +1,6 @@
+using System.Buffers.Text;
 using System.Globalization;
+using System.Text;
 using System.Text.Json.Nodes;
 using Xunit;
 
@@ -10,6 +12,9 @@ namespace Keyreeve.Server.Tests.Faults;
 /// </summary>
 internal sealed class ProvisionWork(Random random, string prefix) : Work
 {
+    /// <summary>The VAL service of the key records.</summary>
+    private const string Service = "pump-control";
+
     private static readonly string[] Kinds = ["user", "client", "key_record"];
 
     private readonly List<Thing> _things = [];
@@ -96,10 +101,7 @@ internal sealed class ProvisionWork(Random random, string prefix) : Work
         }
         else if (thing.Kind == "key_record")
         {
-            var (_, found, _) = await peer.AdminAsync(HttpMethod.Get, "/key-records?serviceId=" + thing.Name);
-            if (found["items"]!.AsArray() is not [var record])
-                return;
-            id = (string)record!["id"]!;
+            id = Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{Service} 3 {thing.Name}"));
         }
         var path = thing.Collection + "/" + id;
         if ((await peer.AdminAsync(HttpMethod.Get, path)).Status != 200)
@@ -113,7 +115,7 @@ internal sealed class ProvisionWork(Random random, string prefix) : Work
         var kind = Kinds[random.Next(Kinds.Length)];
         var thing = new Thing(kind, $"{prefix}{_made++.ToString(CultureInfo.InvariantCulture)}");
         // A client and a record are named by whoever makes them, a user by the server.
-        thing.AuditName = kind switch { "client" => thing.Name, "key_record" => $"key_records/{thing.Name.Length}:{thing.Name}/3/5:alice", _ => null };
+        thing.AuditName = kind switch { "client" => thing.Name, "key_record" => $"key_records/{Service.Length}:{Service}/3/{thing.Name.Length}:{thing.Name}", _ => null };
         _things.Add(thing);
         return thing;
     }
@@ -158,7 +160,7 @@ internal sealed class ProvisionWork(Random random, string prefix) : Work
                 "user" => new() { ["username"] = Name, ["displayName"] = mark },
                 "client" => new() { ["clientId"] = Name, ["name"] = mark, ["redirectUris"] = new JsonArray("https://a.example/cb"), ["scopes"] = "openid" },
                 _ => made
-                    ? new() { ["serviceId"] = Name, ["userId"] = "alice", ["payload"] = mark }
+                    ? new() { ["serviceId"] = Service, ["userId"] = Name, ["payload"] = mark }
                     : new() { ["payload"] = mark },
             };
         }

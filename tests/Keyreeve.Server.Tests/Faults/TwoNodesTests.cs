@@ -39,6 +39,9 @@ public sealed class TwoNodesTests(TwoNodes nodes) : IClassFixture<TwoNodes>, IDi
     /// <summary>By then what one node revokes is refused on the other.</summary>
     private static readonly TimeSpan Promised = TimeSpan.FromSeconds(1);
 
+    /// <summary>A process that sleeps for a moment and is woken so much later is on a machine that has no time.</summary>
+    private static readonly TimeSpan Starved = TimeSpan.FromMilliseconds(200);
+
     private static int Rounds => FaultSettings.IsLong ? 50 : 6;
 
     public void Dispose()
@@ -104,26 +107,43 @@ public sealed class TwoNodesTests(TwoNodes nodes) : IClassFixture<TwoNodes>, IDi
         }
     }
 
-    /// <summary>The one promise of time that is held everywhere. The best of three, on a busy machine of twenty: one that is busy may be late, one that never hears in time may not.</summary>
-    [Fact]
-    public async Task A_token_that_is_revoked_on_one_is_refused_on_the_other_within_a_second()
+    /// <summary>
+    /// The one promise of time that is held everywhere, at both nodes, whichever of them revokes. (On SQLite there is one process, and it is the one that revokes.)
+    /// The clock runs from the acknowledgement; what counts is when a request was sent that was answered as before. The node that revoked has no time at all.
+    /// The other one has a second of a machine that runs: a round that was late is done again when meanwhile the looking itself was held up for a fifth of a
+    /// second, because this process was not let run or an answer, of some milliseconds, took so long. A round that was late on a machine that ran fails.
+    /// </summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_token_that_is_revoked_on_either_is_refused_on_both_within_a_second(bool onFirst)
     {
-        var best = TimeSpan.MaxValue;
-        for (var round = 0; round < 3 || (best >= Promised && round < 20); round++)
+        var (revoker, other) = onFirst ? (_a, _b) : (_b, _a);
+        for (int held = 0, starved = 0; held < Rounds;)
         {
-            var token = (string)(await _a.Client.SignInAsync())["access_token"]!;
+            var token = (string)(await revoker.Client.SignInAsync())["access_token"]!;
             foreach (var node in (Peer[])[_a, _b])
             {
+                // Both know it, and have it in their caches.
                 Assert.True(await node.Client.IsActiveAsync(token));
                 await node.Client.GetKeysAsync(token);
             }
-            await _a.Client.RevokeAsync(token);
-            var took = await UntilAsync("a revocation is known", async () => !await _b.Client.IsActiveAsync(token));
-            var (status, body) = await _b.Client.AskForKeysAsync(token);
-            Assert.True(status == HttpStatusCode.Unauthorized, $"{status}: {body}");
-            best = took < best ? took : best;
+            await revoker.Client.RevokeAsync(token);
+            var acknowledged = TimeProvider.System.GetTimestamp();
+            using var watch = new Starvation();
+            var accepted = LastAcceptedAsync(other, token, acknowledged);
+            Assert.False(await revoker.Client.IsActiveAsync(token), "the node that revoked it says that it is active");
+            Assert.Equal(HttpStatusCode.Unauthorized, (await revoker.Client.AskForKeysAsync(token)).Status);
+            var (late, slowest) = await accepted;
+            FaultSettings.Say($"the other node took it last {late.TotalMilliseconds:0} ms after the acknowledgement; the slowest answer took {slowest.TotalMilliseconds:0} ms, this process was kept waiting for {watch.Longest.TotalMilliseconds:0} ms");
+            if (late >= Promised && (watch.Longest > Starved || slowest > Starved))
+            {
+                Assert.True(++starved < 20, "the machine never runs for a second without a pause");
+                continue;
+            }
+            Assert.True(late < Promised, $"the other node took it {late.TotalMilliseconds:0} ms after the acknowledgement");
+            held++;
         }
-        Assert.True(best < Promised, $"a revocation is known after {best.TotalMilliseconds:0} ms, at best");
     }
 
     [Fact]
@@ -168,6 +188,28 @@ public sealed class TwoNodesTests(TwoNodes nodes) : IClassFixture<TwoNodes>, IDi
         await nodes.A.ReadAuditAsync([]);
     }
 
+    /// <summary>When the last request was sent that a node answered as if the token were good, introspection or key request; and how long the slowest answer took.</summary>
+    private static async Task<(TimeSpan Last, TimeSpan Slowest)> LastAcceptedAsync(Peer node, string token, long since)
+    {
+        for (var (last, slowest) = (TimeSpan.Zero, TimeSpan.Zero); ;)
+        {
+            var sent = TimeProvider.System.GetElapsedTime(since);
+            Assert.True(sent < TimeSpan.FromSeconds(60), "a revoked token is good for a minute");
+            var isActive = await node.Client.IsActiveAsync(token);
+            var asked = TimeProvider.System.GetElapsedTime(since);
+            var (status, body) = await node.Client.AskForKeysAsync(token);
+            var answered = TimeProvider.System.GetElapsedTime(since);
+            slowest = new[] { slowest, asked - sent, answered - asked }.Max();
+            if (!isActive)
+            {
+                Assert.True(status == HttpStatusCode.Unauthorized, $"{status}: {body}");
+                return (last, slowest);
+            }
+            Assert.True(status is HttpStatusCode.OK or HttpStatusCode.Unauthorized, $"{status}: {body}");
+            last = status == HttpStatusCode.OK ? asked : sent;
+        }
+    }
+
     private static long Now() => TimeProvider.System.GetUtcNow().ToUnixTimeSeconds();
 
     /// <summary>Within a generous deadline; how long it took is held to what is promised where nothing else uses the machine.</summary>
@@ -186,5 +228,39 @@ public sealed class TwoNodesTests(TwoNodes nodes) : IClassFixture<TwoNodes>, IDi
         var took = TimeProvider.System.GetElapsedTime(since);
         FaultSettings.Say($"{what} on the other node after {took.TotalMilliseconds:0} ms");
         return took;
+    }
+
+    /// <summary>How long this process was kept from running at most, as a timer sees it that has nothing else to do.</summary>
+    private sealed class Starvation : IDisposable
+    {
+        private readonly Thread _thread;
+        private volatile bool _ended;
+        private long _longest;
+
+        public Starvation()
+        {
+            _thread = new Thread(Run) { IsBackground = true };
+            _thread.Start();
+        }
+
+        public TimeSpan Longest => TimeSpan.FromTicks(Interlocked.Read(ref _longest));
+
+        public void Dispose()
+        {
+            _ended = true;
+            _thread.Join();
+        }
+
+        private void Run()
+        {
+            while (!_ended)
+            {
+                var before = TimeProvider.System.GetTimestamp();
+                Thread.Sleep(10);
+                var waited = TimeProvider.System.GetElapsedTime(before).Ticks;
+                if (waited > Interlocked.Read(ref _longest))
+                    Interlocked.Exchange(ref _longest, waited);
+            }
+        }
     }
 }

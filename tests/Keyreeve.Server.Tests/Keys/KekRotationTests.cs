@@ -1,6 +1,8 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Keyreeve.Server.Tests.Cli;
+using Keyreeve.Server.Tests.Faults;
 using Xunit;
 
 namespace Keyreeve.Server.Tests.Keys;
@@ -8,18 +10,25 @@ namespace Keyreeve.Server.Tests.Keys;
 /// <summary>The KEK is changed under load, and the process killed in the middle of it: whatever was sealed opens afterwards.</summary>
 public sealed class KekRotationTests : IDisposable
 {
-    private const int Kills = 10;
     private const int Profiles = 600;
 
+    private static readonly string[] Serve = ["--demo", "--set", "Tokens:RefreshGraceSeconds=300"];
+
     private readonly TempFolder _folder = new();
+    private IReadOnlyDictionary<string, string> _environment = new Dictionary<string, string>();
+
+    private static int Kills => Math.Max(6, FaultSettings.ServerRounds / 4);
 
     public void Dispose() => _folder.Dispose();
 
-    [Fact]
-    public async Task Killed_anywhere_in_a_rotation_the_next_start_opens_everything()
+    [Theory]
+    [InlineData("SQLite")]
+    [InlineData("PostgreSQL")]
+    public async Task Killed_anywhere_in_a_rotation_the_next_start_opens_everything(string engine)
     {
+        _environment = await StoreFolder.EnvironmentOfAsync(engine);
         string refresh;
-        await using (await _folder.StartDemoAsync("--set", "Tokens:RefreshGraceSeconds=300"))
+        await using (await _folder.StartAsync(_environment, Serve))
         {
             using var client = new ProgramClient(_folder);
             refresh = (string)(await client.SignInAsync())["refresh_token"]!;
@@ -27,7 +36,7 @@ public sealed class KekRotationTests : IDisposable
         }
         for (var round = 0; round < Kills; round++)
         {
-            await using (var process = await _folder.StartDemoAsync("--set", "Tokens:RefreshGraceSeconds=300"))
+            await using (var process = await _folder.StartAsync(_environment, Serve))
             {
                 var load = LoadAsync(refresh);
                 var rotations = RotateAsync();
@@ -39,15 +48,15 @@ public sealed class KekRotationTests : IDisposable
                 await rotations;
             }
         }
-        await using (await _folder.StartDemoAsync("--set", "Tokens:RefreshGraceSeconds=300"))
+        await using (await _folder.StartAsync(_environment, Serve))
         {
             await CheckAllOpensAsync(refresh);
-            await RunAdminAsync("kek", "rotate");
+            await RunAdminAsync("kek", "rotate", "--alone");
             var status = await UntilAsync(s => s["tables"]!.AsArray().All(t => (string?)t!["kek"] == (string)s["current"]!));
             Assert.Empty(status["warnings"]!.AsArray());
         }
         // A new process has nothing in flight that was sealed by an old key.
-        await using (await _folder.StartDemoAsync("--set", "Tokens:RefreshGraceSeconds=300"))
+        await using (await _folder.StartAsync(_environment, Serve))
         {
             var status = await StatusAsync();
             var old = status["keys"]!.AsArray().Where(k => (string)k!["use"]! == "opens").Select(k => (string)k!["id"]!).ToList();
@@ -56,38 +65,49 @@ public sealed class KekRotationTests : IDisposable
                 Assert.Equal(id, (string)JsonNode.Parse(await RunAdminAsync("kek", "retire", id))!["id"]!);
             Assert.False(File.Exists(_folder.File("kek.old")));
         }
-        await using (await _folder.StartDemoAsync("--set", "Tokens:RefreshGraceSeconds=300"))
+        await using (await _folder.StartAsync(_environment, Serve))
         {
             Assert.Single((await StatusAsync())["keys"]!.AsArray());
             using var client = new ProgramClient(_folder);
             var tokens = await client.SignInAsync();
             await client.GetKeysAsync((string)tokens["access_token"]!);
-            var verified = await KeyreeveProcess.RunAsync("audit", "verify", "--data", _folder.Data);
+            var verified = await KeyreeveProcess.RunAsync(["audit", "verify", "--data", _folder.Data], _environment);
             Assert.True(verified.Code == 0, verified.Output);
         }
     }
 
-    [Fact]
-    public async Task A_new_KEK_out_of_the_environment_takes_over_and_the_old_one_is_needed_until_all_is_sealed_anew()
+    [Theory]
+    [InlineData("SQLite", "it was sealed by KEK ")]
+    [InlineData("PostgreSQL", "is sealed by KEK ")]
+    public async Task A_new_KEK_out_of_the_environment_takes_over_and_the_old_one_is_needed_until_all_is_sealed_anew(string engine, string says)
     {
+        var environment = await StoreFolder.EnvironmentOfAsync(engine);
         string first = NewKek(), second = NewKek();
-        await using (await _folder.StartAsync(new Dictionary<string, string> { ["KEYREEVE_KEK"] = first }, "--demo"))
+        await using (await _folder.StartAsync(With(first), "--demo"))
         {
             var (code, output) = await KeyreeveProcess.RunAsync("admin", "kek", "rotate", "--data", _folder.Data);
             Assert.Equal(1, code);
             Assert.Contains("KEYREEVE_KEK_OLD", output, StringComparison.Ordinal);
         }
-        var wrong = await KeyreeveProcess.RunAsync(_folder.Serve("--demo"), new Dictionary<string, string> { ["KEYREEVE_KEK"] = second });
+        var wrong = await KeyreeveProcess.RunAsync(_folder.Serve("--demo"), With(second));
         Assert.Equal(2, wrong.Code);
-        Assert.Contains("it was sealed by KEK ", wrong.Output, StringComparison.Ordinal);
-        await using (await _folder.StartAsync(new Dictionary<string, string> { ["KEYREEVE_KEK"] = second, ["KEYREEVE_KEK_OLD"] = first }, "--demo"))
+        Assert.Contains(says, wrong.Output, StringComparison.Ordinal);
+        await using (await _folder.StartAsync(With(second, first), "--demo"))
             await UntilAsync(s => s["tables"]!.AsArray().All(t => (string?)t!["kek"] == (string)s["current"]!));
-        await using (await _folder.StartAsync(new Dictionary<string, string> { ["KEYREEVE_KEK"] = second }, "--demo"))
+        await using (await _folder.StartAsync(With(second), "--demo"))
         {
             using var client = new ProgramClient(_folder);
             await client.GetKeysAsync((string)(await client.SignInAsync())["access_token"]!);
         }
         Assert.False(File.Exists(_folder.File("kek")));
+
+        Dictionary<string, string> With(string kek, string? old = null)
+        {
+            var all = new Dictionary<string, string>(environment) { ["KEYREEVE_KEK"] = kek };
+            if (old is not null)
+                all["KEYREEVE_KEK_OLD"] = old;
+            return all;
+        }
     }
 
     private async Task AddProfilesAsync(int count)
@@ -126,7 +146,7 @@ public sealed class KekRotationTests : IDisposable
         try
         {
             for (var i = 0; i < 3; i++)
-                using (var response = await admin.PostAsync("kek/rotate", null))
+                using (var response = await admin.PostAsync("kek/rotate", Json(new() { ["alone"] = true })))
                     if (response.StatusCode != HttpStatusCode.OK)
                         throw new InvalidOperationException(await response.Content.ReadAsStringAsync());
         }
@@ -168,7 +188,7 @@ public sealed class KekRotationTests : IDisposable
 
     private async Task<string> RunAdminAsync(params string[] arguments)
     {
-        var (code, output) = await KeyreeveProcess.RunAsync([.. arguments.Prepend("admin"), "--json", "--data", _folder.Data]);
+        var (code, output) = await KeyreeveProcess.RunAsync([.. arguments.Prepend("admin"), "--json", "--data", _folder.Data], null);
         Assert.True(code == 0, output);
         return output;
     }

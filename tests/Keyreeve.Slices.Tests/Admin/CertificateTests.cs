@@ -214,6 +214,7 @@ public sealed class CertificateTests(AdminFixture admin) : IClassFixture<AdminFi
             using var answer = await GetAsync(http, path, token);
             Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
             Assert.Contains("the certificate was revoked", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+            Assert.NotEmpty(answer.Headers.WwwAuthenticate);
         }
         using var refused = await http.PostAsync("/token", Form(id));
         Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
@@ -222,6 +223,27 @@ public sealed class CertificateTests(AdminFixture admin) : IClassFixture<AdminFi
         using var basic = new HttpRequestMessage(HttpMethod.Post, "/token") { Content = new FormUrlEncodedContent(new Dictionary<string, string> { ["grant_type"] = "client_credentials" }) };
         basic.Headers.Authorization = admin.Server.Basic("machine-client");
         Assert.Equal(HttpStatusCode.Unauthorized, (await http.SendAsync(basic)).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_certificate_for_a_bare_name_is_revoked_with_the_client_that_has_the_name()
+    {
+        var early = await IssueAsync(new JsonObject { ["name"] = "early", ["uris"] = new JsonArray("urn:val:early") });
+        var shared = await IssueAsync(new JsonObject { ["name"] = "shared", ["uris"] = new JsonArray("urn:val:shared") });
+        var other = await IssueAsync(new JsonObject { ["name"] = "other", ["uris"] = new JsonArray("urn:val:early:other") });
+        var first = await AddClientAsync("san_uri:urn:val:early");
+        using var certificate = X509Certificate2.CreateFromPem((string)early["certificate"]!, (string)early["key"]!);
+        Assert.Equal(HttpStatusCode.OK, await TokenAsync(first, certificate));
+        var (one, two) = (await AddClientAsync("san_uri:urn:val:shared"), await AddClientAsync("san_uri:urn:val:shared"));
+        Assert.Equal(HttpStatusCode.NoContent, (await admin.DeleteAsync("/clients/" + first)).Status);
+        Assert.Equal(HttpStatusCode.Unauthorized, await TokenAsync(await AddClientAsync("san_uri:urn:val:early"), certificate));
+        Assert.Equal("cessationOfOperation", (string?)(await admin.GetAsync("/certificates/" + early["serial"])).Body["reason"]);
+        Assert.Null((await admin.GetAsync("/certificates/" + other["serial"])).Body["reason"]);
+        // Of two who have the name the one that stays keeps it, and with the last it goes.
+        Assert.Equal(HttpStatusCode.NoContent, (await admin.DeleteAsync("/clients/" + one)).Status);
+        Assert.Null((await admin.GetAsync("/certificates/" + shared["serial"])).Body["reason"]);
+        Assert.Equal(HttpStatusCode.NoContent, (await admin.DeleteAsync("/clients/" + two)).Status);
+        Assert.Equal("cessationOfOperation", (string?)(await admin.GetAsync("/certificates/" + shared["serial"])).Body["reason"]);
     }
 
     [Fact]

@@ -82,7 +82,7 @@ public sealed class ChangeTests(AdminFixture admin) : IClassFixture<AdminFixture
 
     [Fact]
     public async Task A_body_beyond_the_limit_is_refused() =>
-        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, (await admin.PostAsync("/users", "{\"username\":\"" + new string('a', 400_000) + "\"}")).Status);
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, (await admin.PostAsync("/users", "{\"username\":\"" + new string('a', 500_000) + "\"}")).Status);
 
     [Fact]
     public async Task A_percent_encoded_slash_names_the_client_that_was_meant()

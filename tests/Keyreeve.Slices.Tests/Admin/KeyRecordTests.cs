@@ -47,6 +47,31 @@ public sealed class KeyRecordTests(AdminFixture admin) : IClassFixture<AdminFixt
     }
 
     [Fact]
+    public async Task Preconditions_are_those_of_HTTP()
+    {
+        var path = await AddAsync("preconditions", "one");
+        Assert.Equal((HttpStatusCode.OK, "\"2\""), await SendAsync(HttpMethod.Put, path, "two", ("If-Match", "\"9\", \"1\"")));
+        Assert.Equal((HttpStatusCode.OK, "\"3\""), await SendAsync(HttpMethod.Put, path, "three", ("If-Match", "*")));
+        foreach (var none in (string[])["\"1\", \"2\"", "W/\"3\"", "3"])
+            Assert.Equal((HttpStatusCode.PreconditionFailed, null), await SendAsync(HttpMethod.Put, path, "four", ("If-Match", none)));
+        foreach (var known in (string[])["\"3\"", "\"1\", W/\"3\"", "*"])
+            Assert.Equal((HttpStatusCode.NotModified, "\"3\""), await SendAsync(HttpMethod.Get, path, null, ("If-None-Match", known)));
+        Assert.Equal((HttpStatusCode.OK, "\"3\""), await SendAsync(HttpMethod.Get, path, null, ("If-None-Match", "\"2\"")));
+        Assert.Equal((HttpStatusCode.PreconditionFailed, null), await SendAsync(HttpMethod.Delete, path, null, ("If-Match", "\"1\", \"2\"")));
+        Assert.Equal((HttpStatusCode.NoContent, null), await SendAsync(HttpMethod.Delete, path, null, ("If-Match", "\"2\", \"3\"")));
+
+        async Task<(HttpStatusCode, string?)> SendAsync(HttpMethod method, string of, string? payload, (string Name, string Value) header)
+        {
+            using var request = new HttpRequestMessage(method, "/admin/v1" + of);
+            if (payload is not null)
+                request.Content = new StringContent($"{{\"payload\":\"{payload}\"}}", Encoding.UTF8, "application/json");
+            Assert.True(request.Headers.TryAddWithoutValidation(header.Name, header.Value));
+            using var response = await admin.Http.SendAsync(request, TestContext.Current.CancellationToken);
+            return (response.StatusCode, response.Headers.ETag?.Tag);
+        }
+    }
+
+    [Fact]
     public async Task A_record_is_made_by_its_name_when_it_is_not_there()
     {
         var path = "/key-records/" + Id("by-name");
@@ -102,8 +127,30 @@ public sealed class KeyRecordTests(AdminFixture admin) : IClassFixture<AdminFixt
     }
 
     [Fact]
+    public async Task A_key_of_a_VAL_service_that_is_not_registered_is_refused_and_the_answer_says_what_there_is()
+    {
+        var added = await admin.PostAsync("/key-records", """{"serviceId":"pump-contrl","userId":"a","payload":"x"}""");
+        Assert.Equal((HttpStatusCode.BadRequest, "serviceId"), (added.Status, added.Param));
+        foreach (var words in (string[])["there is no VAL service pump-contrl (did you mean pump-control?)", "fleet-tracking", "Register it first: keyreeve admin service add"])
+            Assert.Contains(words, added.Detail, StringComparison.Ordinal);
+        Assert.Equal((HttpStatusCode.BadRequest, null), await PutAsync("/key-records/" + Base64Url("pump-contrl 3 a"), "x", null, ifNone: true));
+        var import = await ImportAsync("""
+            {"serviceId":"nowhere","userId":"a","payload":"A"}
+            {"serviceId":"pump-control","userId":"beside-nowhere","payload":"A"}
+            {"serviceId":"nowhere","userId":"b","payload":"A"}
+            """);
+        Assert.Equal((HttpStatusCode.OK, 1L, 0L, 0L, 0L), Counts(import));
+        Assert.Equal([(1, "serviceId"), (3, "serviceId")], import.Body["refused"]!.AsArray().Select(r => ((int)r!["line"]!, (string?)r["param"])));
+        Assert.Empty((await admin.GetAsync("/key-records?serviceId=nowhere")).Body["items"]!.AsArray());
+        // Registered a moment ago, it has records at once.
+        await RegisterAsync("nowhere");
+        Assert.Equal((HttpStatusCode.OK, 1L, 0L, 0L, 0L), Counts(await ImportAsync("""{"serviceId":"nowhere","userId":"a","payload":"A"}""")));
+    }
+
+    [Fact]
     public async Task Every_line_of_an_import_has_an_answer_and_the_same_again_changes_nothing()
     {
+        await RegisterAsync("import-1");
         var lines = """
             {"serviceId":"import-1","userId":"a","payload":"A"}
 
@@ -129,6 +176,7 @@ public sealed class KeyRecordTests(AdminFixture admin) : IClassFixture<AdminFixt
     public async Task An_import_that_comes_again_takes_no_newer_key_back()
     {
         const string Line = """{"serviceId":"import-3","payload":"imported"}""";
+        await RegisterAsync("import-3");
         Assert.Equal((HttpStatusCode.OK, 1L, 0L, 0L, 0L), Counts(await ImportAsync(Line)));
         var path = (string)(await admin.GetAsync("/key-records?serviceId=import-3")).Body["items"]![0]!["id"]!;
         Assert.Equal(HttpStatusCode.OK, (await PutAsync("/key-records/" + path, "newer", "\"1\"")).Item1);
@@ -163,7 +211,7 @@ public sealed class KeyRecordTests(AdminFixture admin) : IClassFixture<AdminFixt
         Assert.Equal(HttpStatusCode.UnsupportedMediaType, (await ImportAsync("{}", "application/json")).Status);
         var many = await ImportAsync(string.Concat(Enumerable.Repeat("{}\n", 4000)));
         Assert.Equal(4000, many.Body["refused"]!.AsArray().Count);
-        var big = await ImportAsync("{\"serviceId\":\"s\",\"payload\":\"" + new string('p', 64 * 1024 + 1) + "\"}\n{\"serviceId\":\"limits\",\"payload\":\"p\"}");
+        var big = await ImportAsync("{\"serviceId\":\"s\",\"payload\":\"" + new string('p', 64 * 1024 + 1) + "\"}\n{\"serviceId\":\"fleet-tracking\",\"userId\":\"limits\",\"payload\":\"p\"}");
         Assert.Equal((1L, "payload"), ((long)big.Body["added"]!, (string)big.Body["refused"]![0]!["param"]!));
     }
 
@@ -197,7 +245,12 @@ public sealed class KeyRecordTests(AdminFixture admin) : IClassFixture<AdminFixt
         (answer.Status, (long)answer.Body["added"]!, (long)answer.Body["changed"]!, (long)answer.Body["unchanged"]!, (long)answer.Body["empty"]!);
 
     /// <summary>base64url of "pump-control KIND VALUE", as the admin API names records.</summary>
-    private static string Id(string? user) => System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes(user is null ? "pump-control 0 " : "pump-control 3 " + user));
+    private static string Id(string? user) => Base64Url(user is null ? "pump-control 0 " : "pump-control 3 " + user);
+
+    private static string Base64Url(string text) => System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes(text));
+
+    private async Task RegisterAsync(string service) =>
+        Assert.Equal(HttpStatusCode.Created, (await admin.PostAsync("/services", $$"""{"serviceId":"{{service}}","name":"S","audience":"https://s.example"}""")).Status);
 
     private async Task<string> AddAsync(string user, string payload)
     {

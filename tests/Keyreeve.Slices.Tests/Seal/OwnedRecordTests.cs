@@ -48,6 +48,69 @@ public sealed class OwnedRecordTests(KeyOwner owner) : IClassFixture<KeyOwner>
     }
 
     [Fact]
+    [Proves("RFC 9110", "13.1.1")]
+    public async Task If_Match_may_name_several_versions_and_holds_when_the_one_of_the_moment_is_among_them()
+    {
+        var user = owner.NewName();
+        (await owner.PutAsync(user, "one", "If-None-Match: *")).Is(HttpStatusCode.Created);
+        Assert.Equal("\"2\"", (await owner.PutAsync(user, "two", "If-Match: \"7\", \"1\"")).Is(HttpStatusCode.OK).ETag);
+        foreach (var none in (string[])["\"7\", \"1\"", "W/\"2\", \"1\"", "2", "\"2", "\"1\", 2", "\"-1\", \"0\""])
+            (await owner.PutAsync(user, "three", "If-Match: " + none)).Refused(HttpStatusCode.PreconditionFailed, "If-Match");
+        (await owner.SendAsync(HttpMethod.Delete, KeyOwner.PathOf(user), etag: "\"3\", \"4\"")).Refused(HttpStatusCode.PreconditionFailed, "If-Match");
+        Assert.Equal("two", await owner.PayloadAsync(user));
+        (await owner.SendAsync(HttpMethod.Delete, KeyOwner.PathOf(user), etag: "\"2\", \"4\"")).Is(HttpStatusCode.NoContent);
+        // Of what is not there no version is.
+        (await owner.PutAsync(owner.NewName(), "one", "If-Match: \"1\", \"0\"")).Refused(HttpStatusCode.PreconditionFailed, "If-Match");
+    }
+
+    [Fact]
+    [Proves("RFC 9110", "13.1.2")]
+    public async Task Who_has_the_version_already_gets_304_unless_it_shows_something_else_by_now()
+    {
+        await using var own = await KeyOwner.StartAsync();
+        var user = own.NewName();
+        (await own.PutAsync(user, "one")).Is(HttpStatusCode.Created);
+        foreach (var known in (string[])["\"1\"", "W/\"1\"", "\"9\", \"1\"", "*"])
+        {
+            var same = (await GetAsync(known)).Is(HttpStatusCode.NotModified);
+            Assert.Equal(("", "\"1\""), (same.Text, same.ETag));
+        }
+        foreach (var other in (string[])["\"2\"", "1", ""])
+            (await GetAsync(other)).Is(HttpStatusCode.OK);
+        // A version for later: known, until it is later.
+        var at = own.Caller.Server.Time.GetUtcNow().AddMinutes(1).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+        (await own.Caller.SendAsync(HttpMethod.Put, KeyOwner.PathOf(user), own.Token, $$"""{"payload":"later","activatesAt":"{{at}}"}""")).Is(HttpStatusCode.OK);
+        (await GetAsync("\"2\"")).Is(HttpStatusCode.NotModified);
+        own.Caller.Server.Time.Advance(TimeSpan.FromMinutes(2));
+        Assert.True((bool)(await GetAsync("\"2\"")).Is(HttpStatusCode.OK).Json["keyVersions"]![1]!["active"]!);
+
+        Task<ApiAnswer> GetAsync(string known) => own.Caller.SendAsync(HttpMethod.Get, KeyOwner.PathOf(user), own.Token, null, "", ("If-None-Match", known));
+    }
+
+    [Fact]
+    public async Task A_VAL_server_makes_as_many_records_as_its_service_may_have_and_no_more_by_either_door()
+    {
+        const int most = 12;
+        await using var few = await KeyOwner.StartAsync($"Seal:MaxRecordsPerService={most}");
+        // What is there already counts, whoever made it.
+        var there = few.Caller.Server.Demo["keyRecords"]!.AsArray().Count(r => (string)r!["serviceId"]! == KeyOwner.Pump);
+        Assert.InRange(there, 1, most - 2);
+        var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => few.PutAsync($"sip:many-{i}@val.example", "key")));
+        Assert.Equal(most - there, answers.Count(a => a.Status == HttpStatusCode.Created));
+        var refused = answers.First(a => a.Status != HttpStatusCode.Created);
+        Assert.Equal((HttpStatusCode.Forbidden, "QuotaReached"), (refused.Status, (string?)refused.Json["cause"]));
+        Assert.Contains($"as many key records as it may have ({most})", (string)refused.Json["detail"]!, StringComparison.Ordinal);
+        (await few.AskAsync(few.Request("sip:by-message@val.example"), few.Token)).Refused("04", 403);
+        // A record that is there is changed all the same, and the other VAL service has a number of its own.
+        var made = $"sip:many-{Array.FindIndex(answers, a => a.Status == HttpStatusCode.Created)}@val.example";
+        (await few.PutAsync(made, "next key")).Is(HttpStatusCode.OK);
+        (await few.AskAsync(few.Request(few.NewName(), serviceId: KeyOwner.Fleet), few.FleetToken)).Acknowledged("added");
+        // Removed is not shredded. Shredded, it makes room, which is seen when it is counted again.
+        (await few.SendAsync(HttpMethod.Delete, KeyOwner.PathOf(made))).Is(HttpStatusCode.NoContent);
+        Assert.Equal(HttpStatusCode.Forbidden, (await few.PutAsync("sip:after@val.example", "key")).Status);
+    }
+
+    [Fact]
     public async Task Of_many_who_replace_the_same_version_at_once_one_does()
     {
         var user = owner.NewName();

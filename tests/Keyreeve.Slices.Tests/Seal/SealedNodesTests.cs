@@ -24,6 +24,7 @@ public sealed class SealedNodesTests
         {
             // The other one is asked at once, before it may have looked by itself; and writes under a service's new key.
             await PostAsync(operatorOfOne, "seal/rotate", null);
+            await PostAsync(operatorOfTwo, "services", new JsonObject { ["serviceId"] = $"service-{round}", ["name"] = "S", ["audience"] = "https://s.example" });
             await AddAsync(operatorOfTwo, $"service-{round}", "sip:new@val.example");
             await PostAsync(operatorOfTwo, "seal/services/pump-control/rotate", null);
             await IsGrantedAsync(two);

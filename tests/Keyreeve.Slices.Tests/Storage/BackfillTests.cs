@@ -113,6 +113,25 @@ public sealed class BackfillTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_lease_of_a_node_that_died_before_the_clock_was_set_back_ends()
+    {
+        await using var first = await OpenAsync();
+        await using var second = await OpenAsync();
+        using var dies = CancellationTokenSource.CreateLinkedTokenSource(None);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Runner(first, "one", Filling()).RunAsync(background: false, state =>
+        {
+            if (state.RowsDone > 0)
+                dies.Cancel();
+            dies.Token.ThrowIfCancellationRequested();
+        }, dies.Token));
+        _clock.Ahead = TimeSpan.FromHours(-1);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(None);
+        patience.CancelAfter(TimeSpan.FromSeconds(60));
+        await Runner(second, "two", Filling()).RunAsync(background: false, null, patience.Token);
+        Assert.Equal([1L], await HowOftenAsync(second));
+    }
+
+    [Fact]
     public async Task A_migration_that_relies_on_it_finishes_it_first_for_whoever_skipped_the_release()
     {
         await using var connection = await OpenAsync();

@@ -1,5 +1,6 @@
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Snapshots;
+using Keyreeve.Storage;
 using Xunit;
 
 namespace Keyreeve.Slices.Tests.Storage;
@@ -43,6 +44,32 @@ public abstract partial class StoreContract
         Assert.Equal(2, Assert.Single(await Stores.Audit.ReadAsync("node-1", 1, 10, None)).Sequence);
         Assert.Equal(1, Assert.Single(await Stores.Audit.ReadAsync("node-1", 0, 1, None)).Sequence);
         Assert.Empty(await Stores.Audit.ReadAsync("node-2", 0, 10, None));
+    }
+
+    [Fact]
+    public async Task What_was_written_although_its_answer_was_lost_is_not_written_twice()
+    {
+        var database = new LostAnswers(Stores.Database);
+        var (audit, attempts) = (new AuditStore(database), new AuditAttempts());
+        List<AuditEntry> batch = [Entry("a"), Entry("b"), Entry("b")];
+        await audit.AppendOnceAsync(batch, attempts, None);
+        batch = [Entry("c"), Entry("a")];
+        database.Lost = LostAnswers.Answer.AfterTheWrite;
+        await Assert.ThrowsAsync<StoreUnavailableException>(() => audit.AppendOnceAsync(batch, attempts, None));
+        // Others of this node go on, and more was queued meanwhile.
+        await AppendAsync(1);
+        batch.Add(Entry("d"));
+        database.Lost = LostAnswers.Answer.AfterTheWrite;
+        await Assert.ThrowsAsync<StoreUnavailableException>(() => audit.AppendOnceAsync(batch, attempts, None));
+        database.Lost = LostAnswers.Answer.BeforeTheWrite;
+        await Assert.ThrowsAsync<StoreUnavailableException>(() => audit.AppendOnceAsync(batch, attempts, None));
+        batch.Add(Entry("e"));
+        await audit.AppendOnceAsync(batch, attempts, None);
+        Assert.Null(attempts.Since);
+        await audit.AppendOnceAsync([Entry("a")], attempts, None);
+        var lines = await Stores.Audit.ReadAsync("node-1", 0, 100, None);
+        Assert.Equal(["a", "b", "b", "c", "a", "line 0", "d", "e", "a"], lines.Select(line => AuditEntry.TryRead(line.Json)!.Kind));
+        Assert.Equal(new(9, null), await WalkAsync());
     }
 
     [Fact]

@@ -74,15 +74,34 @@ public abstract partial class StoreContract
     public async Task A_postponed_receiver_is_due_when_its_time_has_come_and_after_those_that_answer()
     {
         await SendAsync(Message("dead", "1"), Message("alive", "1"));
-        await Stores.Outbox.PostponeAsync("dead", 3, 5_000, "status 500", None);
-        Assert.Equal(["alive"], (await Stores.Outbox.DueAsync(4_999, 10, None)).Select(d => d.Receiver));
-        Assert.Equal([new DueReceiver("alive", 0), new DueReceiver("dead", 3)], await Stores.Outbox.DueAsync(5_000, 10, None));
+        var then = DatabaseNow + 600_000;
+        await Stores.Outbox.PostponeAsync("dead", 3, then, "status 500", None);
+        Assert.Equal(["alive"], (await Stores.Outbox.DueAsync(then - 1, 10, None)).Select(d => d.Receiver));
+        Assert.Equal([new DueReceiver("alive", 0), new DueReceiver("dead", 3)], await Stores.Outbox.DueAsync(then, 10, None));
         // A message more does not make it due earlier.
         await SendAsync(Message("dead", "2"));
-        Assert.Equal(["alive"], (await Stores.Outbox.DueAsync(4_999, 10, None)).Select(d => d.Receiver));
-        Assert.Equal((2, 3, 5_000, "status 500"), await BacklogAsync("dead") is var b ? (b.Waiting, b.Attempts, b.NextAttemptAt, b.LastOutcome!) : default);
+        Assert.Equal(["alive"], (await Stores.Outbox.DueAsync(then - 1, 10, None)).Select(d => d.Receiver));
+        Assert.Equal((2, 3, then, "status 500"), await BacklogAsync("dead") is var b ? (b.Waiting, b.Attempts, b.NextAttemptAt, b.LastOutcome!) : default);
         await Stores.Outbox.DeliveredAsync("dead", 1, "delivered", None);
         Assert.Contains(new DueReceiver("dead", 0), await Stores.Outbox.DueAsync(0, 10, None));
+    }
+
+    [Fact]
+    public async Task A_clock_that_is_set_back_holds_no_receiver()
+    {
+        await SendAsync(Message("a", "1"), Message("b", "1"));
+        var before = DatabaseNow;
+        await Stores.Outbox.PostponeAsync("a", 9, before + 5 * 60_000, "status 500", None);
+        await Stores.Outbox.PostponeAsync("b", 9, before + 3600_000, "status 500", None);
+        Assert.Empty(await Stores.Outbox.DueAsync(DatabaseNow, 10, None));
+        // An hour back: without this "a" would wait for an hour and five minutes, "b" for two hours. A message more meanwhile changes nothing.
+        await SendAsync(Message("a", "2"));
+        Assert.Equal(["a", "b"], (await Stores.Outbox.DueAsync(before - 3600_000, 10, None)).Select(d => d.Receiver));
+        // Half a minute back, which no wait is longer than.
+        Assert.Equal(["a", "b"], (await Stores.Outbox.DueAsync(before - 30_000, 10, None)).Select(d => d.Receiver));
+        // Tried in vain after it was set back, it waits as usual.
+        await SqlAsync("UPDATE outbox_receivers SET touched_at = @Now, next_attempt_at = @Next", new { Now = before - 3600_000, Next = before - 3600_000 + 60_000 });
+        Assert.Empty(await Stores.Outbox.DueAsync(before - 3600_000, 10, None));
     }
 
     [Fact]

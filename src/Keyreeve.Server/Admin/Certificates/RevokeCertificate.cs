@@ -5,6 +5,9 @@ using Keyreeve.Server.Hosting;
 
 namespace Keyreeve.Server.Admin.Certificates;
 
+// Inside Keyreeve.*, "Client" alone is the namespace of the SDK.
+using Client = Keyreeve.Core.Identity.Client;
+
 /// <summary>POST /certificates/{serial}/revoke: refused from the next request on, on all nodes within a second, and named in the authority's list.</summary>
 internal static class RevokeCertificate
 {
@@ -28,14 +31,36 @@ internal static class RevokeCertificate
         return AdminAnswer.Ok(CertificateJson.Write(certificate));
     }
 
-    /// <summary>All certificates of a client that is removed: whoever is registered under its name later is somebody else.</summary>
-    public static async Task AllOfClientAsync(AdminRequest request, string clientId)
+    /// <summary>
+    /// All certificates of a client that is removed: whoever is registered under its name later is somebody else. Also those that were issued for its
+    /// registered name before a client had it, unless another client has the name too: it is by the name that they were this client's.
+    /// </summary>
+    public static async Task AllOfClientAsync(AdminRequest request, Client client)
     {
+        var clientId = client.ClientId;
+        if (client.TlsName is { Kind: CertificateNameKind.SanUri or CertificateNameKind.SanDns } name)
+            await AllOfNameAsync(request, name, clientId);
         for (string? after = null; ;)
         {
             var page = await request.Admin.Parts.Stores.Certificates.ListAsync(clientId, after, 100, CancellationToken.None);
             // One that somebody else has revoked meanwhile is refused, and revoked.
             foreach (var certificate in page.Where(c => c.RevokedAt is null && c.NotAfter > request.Admin.Now.ToUnixTimeSeconds()))
+                await RevokeAsync(request, certificate, X509RevocationReason.CessationOfOperation);
+            if (page.Count < 100)
+                return;
+            after = page[^1].Serial;
+        }
+    }
+
+    private static async Task AllOfNameAsync(AdminRequest request, RegisteredName name, string clientId)
+    {
+        var stores = request.Admin.Parts.Stores;
+        if ((await stores.Directory.FindClientsByTlsNameAsync(name, CancellationToken.None)).Any(owner => owner.ClientId != clientId))
+            return;
+        for (string? after = null; ;)
+        {
+            var page = await stores.Certificates.ListOfNobodyAsync(request.Admin.Now.ToUnixTimeSeconds(), after, 100, CancellationToken.None);
+            foreach (var certificate in page.Where(c => c.CouldBe(name)))
                 await RevokeAsync(request, certificate, X509RevocationReason.CessationOfOperation);
             if (page.Count < 100)
                 return;

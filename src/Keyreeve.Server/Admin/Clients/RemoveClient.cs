@@ -16,10 +16,10 @@ internal static class RemoveClient
         if (request.IfMatch is { } version && version != client.Version)
             return AdminAnswer.Changed;
         await EndTokens.OfClientAsync(request, client.ClientId, "the client is removed");
-        await RevokeCertificate.AllOfClientAsync(request, client.ClientId);
+        await RevokeCertificate.AllOfClientAsync(request, client);
         if (!await directory.RemoveClientAsync(client.ClientId, request.Entry("client.removed", client.ClientId, null, null), CancellationToken.None))
             return AdminAnswer.NotFound("client");
-        await RevokeCertificate.AllOfClientAsync(request, client.ClientId);
+        await RevokeCertificate.AllOfClientAsync(request, client);
         await request.RefreshAsync();
         await EndTokens.OfClientAsync(request, client.ClientId, "the client was removed");
         return AdminAnswer.Nothing;

@@ -1,5 +1,6 @@
 using Keyreeve.Core.Refusals;
 using Keyreeve.Seal;
+using Keyreeve.Server.Admin.Services;
 
 namespace Keyreeve.Server.Admin.KeyRecords;
 
@@ -11,6 +12,8 @@ internal static class CreateKeyRecord
         if (!(await request.ReadAsync(KeyRecordJson.New)).Succeeded(out var body, out var refusal)
             || !KeyRecordJson.Read(body).Succeeded(out var asked, out refusal))
             return refusal;
+        if ((await ServiceNames.RegisteredAsync(request, [asked.ServiceId]))(asked.ServiceId) is { } unregistered)
+            return unregistered;
         // Version 0 is that of a record that is not there.
         var entry = request.Entry("key_record.created", null, KeyRecord.Purpose(asked.ServiceId, asked.Identity), null);
         if (!(await KeyRecordJson.SaveAsync(request, asked, 0, entry)).Succeeded(out var saved, out refusal))

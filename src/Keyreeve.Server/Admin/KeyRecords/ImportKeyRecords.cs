@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Keyreeve.Core.Refusals;
 using Keyreeve.Seal;
+using Keyreeve.Server.Admin.Services;
 
 namespace Keyreeve.Server.Admin.KeyRecords;
 
@@ -29,6 +30,7 @@ internal static class ImportKeyRecords
         {
             if (!lines.TryRead(body.Memory))
                 return Refusal.Of(RefusalCode.TooLarge, $"a batch has at most {KeyRecordLines.MaxLines} lines");
+            lines.RefuseWhere(await ServiceNames.RegisteredAsync(request, lines.Keys.Select(k => k.ServiceId)));
             var now = request.Admin.Now.ToUnixTimeSeconds();
             var saved = await request.Admin.Provisioning.SaveManyAsync(lines.Keys, null, now,
                 count => request.Entry("key_record.imported", null, lines.Subject, string.Create(CultureInfo.InvariantCulture, $"{count} records")), CancellationToken.None, isImport: true);
@@ -108,6 +110,27 @@ internal static class ImportKeyRecords
                 }
             }
             return true;
+        }
+
+        /// <summary>Refuses those whose VAL service is.</summary>
+        public void RefuseWhere(Func<string, Refusal?> why)
+        {
+            var kept = 0;
+            for (var i = 0; i < Keys.Count; i++)
+            {
+                if (why(Keys[i].ServiceId) is { } refusal)
+                {
+                    CryptographicOperations.ZeroMemory(Keys[i].Payload);
+                    Refuse(NumberOf[i], refusal.Param, refusal.Peer);
+                }
+                else
+                {
+                    (Keys[kept], NumberOf[kept]) = (Keys[i], NumberOf[i]);
+                    kept++;
+                }
+            }
+            Keys.RemoveRange(kept, Keys.Count - kept);
+            NumberOf.RemoveRange(kept, NumberOf.Count - kept);
         }
 
         public void Refuse(int line, string? param, string reason)

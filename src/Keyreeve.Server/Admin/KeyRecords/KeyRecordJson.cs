@@ -76,8 +76,8 @@ internal static class KeyRecordJson
     }
 
     /// <summary>
-    /// The key of a new record. The service need not be registered here: SEAL KM serves VAL services whose identity another server
-    /// manages. The user, device or client need not either, for the same reason.
+    /// The key of a new record. The service is a registered one (<see cref="ServiceNames.RegisteredAsync"/>). The user, device or client need not be: another
+    /// server may manage them, and keys may come before people.
     /// </summary>
     public static Outcome<ProvisionedKey> Read(JsonBody body)
     {

@@ -9,10 +9,11 @@ internal static class RemoveKeyRecord
     {
         if (await ShowKeyRecord.FindAsync(request) is not { } record)
             return AdminAnswer.NotFound("key record");
-        if (request.IfMatch is { } version && version != record.Version)
+        var version = request.IfMatchOf(record.Version);
+        if (version is not null && version != record.Version)
             return AdminAnswer.Changed;
         var entry = request.Entry("key_record.removed", null, KeyRecord.Purpose(record.ServiceId, record.Identity), null);
-        return await request.Admin.Parts.Stores.KeyRecords.RemoveAsync(record.ServiceId, record.Identity, request.IfMatch, request.Admin.Now.ToUnixTimeSeconds(), entry, CancellationToken.None)
+        return await request.Admin.Parts.Stores.KeyRecords.RemoveAsync(record.ServiceId, record.Identity, version, request.Admin.Now.ToUnixTimeSeconds(), entry, CancellationToken.None)
             ? AdminAnswer.Nothing
             : AdminAnswer.NotFound("key record");
     }

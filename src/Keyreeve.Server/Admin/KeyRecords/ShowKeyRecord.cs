@@ -6,7 +6,9 @@ namespace Keyreeve.Server.Admin.KeyRecords;
 internal static class ShowKeyRecord
 {
     public static async Task<AdminAnswer> HandleAsync(AdminRequest request) =>
-        await FindAsync(request) is { } record ? AdminAnswer.Ok(KeyRecordJson.Write(record), record.Version) : AdminAnswer.NotFound("key record");
+        await FindAsync(request) is not { } record ? AdminAnswer.NotFound("key record")
+        : request.Knows(record.Version) ? AdminAnswer.NotModified(record.Version)
+        : AdminAnswer.Ok(KeyRecordJson.Write(record), record.Version);
 
     /// <summary>The record of the path, or null; a removed one is not there.</summary>
     public static async Task<KeyRecord?> FindAsync(AdminRequest request) =>

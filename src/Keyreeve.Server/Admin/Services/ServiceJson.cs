@@ -81,6 +81,32 @@ internal static class ServiceNames
             : null;
     }
 
+    /// <summary>
+    /// Why a key record of a VAL service that is not registered is refused: nobody could ever get a token for it, so the key would lie there and the mistake
+    /// in the name would not be noticed. The snapshot knows almost all; who is not in it is looked for in the store before it is refused.
+    /// </summary>
+    public static async Task<Func<string, Refusal?>> RegisteredAsync(AdminRequest request, IEnumerable<string> named)
+    {
+        var scopes = request.Admin.Parts.State.Scopes;
+        if (named.Distinct(StringComparer.Ordinal).All(n => scopes.Find(ScopeCatalogue.ValPrefix + n) is not null))
+            return static _ => null;
+        var known = (await request.Admin.Parts.Stores.Directory.ListServicesAsync(request.Cancel)).Select(s => s.ServiceId).ToHashSet(StringComparer.Ordinal);
+        var refusals = new Dictionary<string, Refusal>(StringComparer.Ordinal);
+        return name => known.Contains(name) ? null : refusals.TryGetValue(name, out var refusal) ? refusal : refusals[name] = Unregistered(name, known);
+    }
+
+    /// <summary>Names some of those that there are. Our choice how many: it may stand in an answer once for each line of an import.</summary>
+    private static Refusal Unregistered(string name, HashSet<string> known)
+    {
+        const int shown = 5;
+        var (wrong, some) = (JsonBody.Shown(name), known.Order(StringComparer.Ordinal).Take(shown).Select(JsonBody.Shown));
+        var there = known.Count == 0 ? "none is registered"
+            : $"registered {(known.Count == 1 ? "is" : "are")} {string.Join(", ", some)}{(known.Count > shown ? $" and {known.Count - shown} more (keyreeve admin service list)" : "")}";
+        return Refusal.About(RefusalCode.InvalidParameter, "serviceId", $"there is no VAL service {wrong}"
+            + (SettingNames.Nearest(wrong, known) is { } near ? $" (did you mean {near}?)" : "")
+            + $"; {there}. Register it first: keyreeve admin service add");
+    }
+
     public static async Task<ValService?> FindAsync(AdminRequest request) =>
         (await request.Admin.Parts.Stores.Directory.ListServicesAsync(request.Cancel)).FirstOrDefault(s => s.ServiceId == request.Id);
 }

@@ -48,6 +48,12 @@ internal static class AdminKeyImportCommand
             });
     }
 
+    /// <summary>A reason is what the member is or has, or a sentence that may name it.</summary>
+    private static string Sentence(RefusedLine line) =>
+        line.Param is not { } param || line.Reason.StartsWith(param + " ", StringComparison.Ordinal) ? line.Reason
+        : line.Reason.StartsWith("is ", StringComparison.Ordinal) || line.Reason.StartsWith("has ", StringComparison.Ordinal) ? $"{param} {line.Reason}"
+        : $"{param}: {line.Reason}";
+
     private static void Tell(AdminOutput output, KeyImport import, ImportCounts counts, string did)
     {
         var report = import.Report!;
@@ -64,7 +70,7 @@ internal static class AdminKeyImportCommand
         if (counts.Refused == 0)
             return;
         foreach (var line in report.First)
-            Console.Error.WriteLine(AdminOutput.Printable($"line {line.Line}: {(line.Param is null ? "" : line.Param + " ")}{line.Reason}"));
+            Console.Error.WriteLine(AdminOutput.Printable($"line {line.Line}: {Sentence(line)}"));
         throw AdminFailure.Refused($"{counts.Refused} of {counts.Lines} lines were refused{(report.First.Count < counts.Refused ? $", the first {report.First.Count} of this run are above" : "")}; all are in {report.File}");
     }
 }

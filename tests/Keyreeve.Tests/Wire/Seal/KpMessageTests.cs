@@ -119,7 +119,7 @@ public sealed class KpMessageTests
     [InlineData(KeyMaterial.MaxPayload + 1, false)]
     public void A_payload_has_a_limit_in_octets_escapes_undone(int octets, bool taken)
     {
-        foreach (var text in new[] { new string('p', octets), string.Concat(Enumerable.Repeat("\\n", octets)), new string('ä', octets / 2) + new string('p', octets % 2) })
+        foreach (var text in new[] { new string('p', octets), string.Concat(Enumerable.Repeat("\\n", octets)), string.Concat(Enumerable.Repeat("\\u0070", octets)), new string('ä', octets / 2) + new string('p', octets % 2) })
         {
             Assert.Equal(taken, KpRequest.TryRead(Encoding.UTF8.GetBytes($"{{{Head},\"payload\":\"{text}\"}}"), out var request, out _));
             Assert.Equal(taken, KeyRecordLine.TryRead(Encoding.UTF8.GetBytes($"{{\"serviceId\":\"s\",\"payload\":\"{text}\"}}"), out _, out _));
