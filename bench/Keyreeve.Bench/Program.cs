@@ -1,7 +1,11 @@
 using Keyreeve.Bench;
+using System.Globalization;
+using Keyreeve.Bench.Import;
 using Keyreeve.Bench.Load;
 
 // Starts the server and those that it is held against, loads them in turns, and prints what a request costs each of them.
+if (args is [BareImport.Verb, var service, var records, var has, var first, var second])
+    return await BareImport.RunAsync(service, int.Parse(records, CultureInfo.InvariantCulture), has, first, second);
 LoadRun.UseOneThread();
 if (BenchOptions.Read(args) is not { Help: false } options)
 {

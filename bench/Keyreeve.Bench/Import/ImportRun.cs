@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Keyreeve.Bench.Sides;
-using Keyreeve.Storage;
 
 namespace Keyreeve.Bench.Import;
 
@@ -32,8 +31,6 @@ internal static class ImportRun
     /// <summary>As <c>--rows</c> knows it.</summary>
     public const string Name = "bulk import";
 
-    private static readonly string[] Tables = ["key_records", "key_versions"];
-
     public static async Task<ImportResult> RunAsync(KeyreeveSide side, BenchOptions options, DirectoryInfo folder, TextWriter progress)
     {
         var samples = new List<ImportSample>();
@@ -49,7 +46,8 @@ internal static class ImportRun
             var seconds = watch.Elapsed.TotalSeconds;
             await side.Process.SettleAsync();
             var each = (side.Process.CpuMicroseconds + side.DatabaseMicroseconds - cpu) / options.Import;
-            var bare = await BareAsync(side, service, options.Import);
+            var bare = double.Parse(await SayAsync([Built.Dll("bench/Keyreeve.Bench", "Keyreeve.Bench.dll"), BareImport.Verb, service, FormattableString.Invariant($"{options.Import}"), side.Store, await side.NewStoreAsync(service + "-first"), await side.NewStoreAsync(service)]),
+                CultureInfo.InvariantCulture);
             progress.WriteLine(FormattableString.Invariant($"{Name}, {side.Name}: {options.Import:N0} records in {seconds:0.00} s, {each:0.0} us of CPU each; bare {bare:0.00} s"));
             if (round > 0)
                 samples.Add(new(seconds, each, bare));
@@ -66,45 +64,17 @@ internal static class ImportRun
         return path;
     }
 
-    private static async Task AdminAsync(string data, params string[] command)
+    private static Task AdminAsync(string data, params string[] command) => SayAsync([Built.Dll("src/Keyreeve.Server", "Keyreeve.Server.dll"), "admin", .. command, "--data", data]);
+
+    /// <summary>What a program of ours says, which runs as it would anywhere: with as many threads for its sockets as it wants.</summary>
+    private static async Task<string> SayAsync(IReadOnlyList<string> arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [Built.Dll("src/Keyreeve.Server", "Keyreeve.Server.dll"), "admin", .. command, "--data", data]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var (name, _) in Load.LoadRun.OneThread)
             start.Environment.Remove(name);
         using var process = Children.Start(start);
         var said = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync();
-        if (process.ExitCode != 0)
-            throw new BenchException($"keyreeve admin {string.Join(' ', command)} failed: " + string.Concat(said));
+        return process.ExitCode == 0 ? said[0] : throw new BenchException($"{string.Join(' ', arguments.Skip(1).Take(3))} failed: " + string.Concat(said));
     }
-
-    /// <summary>The rows that the server has made of the records, read before the clock runs, into tables with the same indexes.</summary>
-    private static async Task<double> BareAsync(KeyreeveSide side, string service, int records)
-    {
-        var rows = new Dictionary<string, List<object?[]>>(StringComparer.Ordinal);
-        await using (var from = await side.OpenStoreAsync())
-            foreach (var table in await ShapesAsync(from))
-            {
-                var mine = rows[table.Name] = new(records);
-                var at = table.Columns.ToList().FindIndex(c => c.Name == "service_id");
-                await foreach (var row in from.ReadRowsAsync(table, null, default))
-                    if ((string?)row[at] == service)
-                        mine.Add(row);
-                if (mine.Count != records)
-                    throw new BenchException($"{table.Name} has {mine.Count} rows of {records} imported records");
-            }
-        await using var to = await side.MakeEmptyStoreAsync(service);
-        var shapes = await ShapesAsync(to);
-        var watch = Stopwatch.StartNew();
-        foreach (var table in shapes)
-        {
-            await using var sink = await to.FillAsync(table, default);
-            foreach (var row in rows[table.Name])
-                await sink.WriteAsync(row, default);
-            await sink.CompleteAsync(default);
-        }
-        return watch.Elapsed.TotalSeconds;
-    }
-
-    private static async Task<List<TableShape>> ShapesAsync(StoreDoor door) => [.. (await door.ReadCatalogueAsync(null, default)).Where(t => Tables.Contains(t.Name)).OrderBy(t => t.Name, StringComparer.Ordinal)];
 }

@@ -8,12 +8,12 @@ namespace Keyreeve.Bench.Sides;
 internal sealed class KeyreeveSide : Side
 {
     private readonly PostgresCluster? _cluster;
-    private readonly PostgresAddress? _address;
+    private readonly string? _connection;
 
-    private KeyreeveSide(string engine, int size, MeasuredProcess process, PostgresCluster? cluster = null, PostgresAddress? address = null)
+    private KeyreeveSide(string engine, int size, MeasuredProcess process, PostgresCluster? cluster = null, string? connection = null)
         : base(engine, process)
     {
-        (_cluster, _address) = (cluster, address);
+        (_cluster, _connection) = (cluster, connection);
         World = new BenchWorld(process, size);
         Questions = new Acts(World);
     }
@@ -39,31 +39,19 @@ internal sealed class KeyreeveSide : Side
     {
         var connection = await cluster.NewDatabaseAsync(FormattableString.Invariant($"bench_{size}"));
         var data = Path.Combine(folder.FullName, FormattableString.Invariant($"postgres-{size}"));
-        var address = Address(connection);
-        var side = new KeyreeveSide("PostgreSQL", size, await StartAsync(data, collector, "--set", "Storage:Connection=" + connection), cluster, address);
-        await using var database = await PostgresEngine.OpenAsync(address, TimeProvider.System, "bench", default);
+        var side = new KeyreeveSide("PostgreSQL", size, await StartAsync(data, collector, "--set", "Storage:Connection=" + connection), cluster, connection);
+        await using var database = await PostgresEngine.OpenAsync(Address(connection), TimeProvider.System, "bench", default);
         await side.FillAsync(database);
         await PostgresCluster.TidyAsync(connection);
         return side;
     }
 
-    /// <summary>The store, for reading beside the server.</summary>
-    public async Task<StoreDoor> OpenStoreAsync() =>
-        _address is null ? await SqliteDoor.ReadAsync(Path.Combine(Process.Folder, "keyreeve.db"), default) : await PostgresDoor.ReadAsync(_address, default);
+    /// <summary>Where its store is: a file, or the connection string of a database.</summary>
+    public string Store => _connection ?? Path.Combine(Process.Folder, "keyreeve.db");
 
-    /// <summary>A new store of the same engine with the same schema and nothing in it.</summary>
-    public async Task<StoreDoor> MakeEmptyStoreAsync(string name)
-    {
-        if (_cluster is null)
-        {
-            var door = await SqliteDoor.MakeAsync(Path.Combine(Process.Folder, name + ".bare.db"), default);
-            await MigrationRunner.RunAsync(door.Connection, Migration.Known, TimeProvider.System, default);
-            return door;
-        }
-        var address = Address(await _cluster.NewDatabaseAsync("bare_" + name.Replace('-', '_')));
-        await (await PostgresEngine.OpenAsync(address, TimeProvider.System, "bench", default)).DisposeAsync();
-        return await PostgresDoor.ReadAsync(address, default);
-    }
+    /// <summary>The same for a store that is not there yet, on the same engine.</summary>
+    public async Task<string> NewStoreAsync(string name) =>
+        _cluster is null ? Path.Combine(Process.Folder, name + ".bare.db") : await _cluster.NewDatabaseAsync("bare_" + name.Replace('-', '_'));
 
     public override double DatabaseMicroseconds => _cluster?.CpuMicroseconds ?? 0;
 
@@ -89,7 +77,11 @@ internal sealed class KeyreeveSide : Side
             // Tokens of the load live through the longest run.
             "--set", "Tokens:AccessTokenSeconds=86400", .. more]);
 
-    private static PostgresAddress Address(string connection) =>
+    /// <summary>Which of the two a store's place is.</summary>
+    public static bool IsFile(string store) => Path.IsPathRooted(store);
+
+    /// <summary>The address in a connection string of ours.</summary>
+    public static PostgresAddress Address(string connection) =>
         PostgresAddress.TryRead(connection, allowPlain: false, out var address, out var wrong) ? address : throw new BenchException(wrong);
 
     private async Task FillAsync(IDatabase database)
