@@ -42,7 +42,7 @@ internal static class Report
             Line(to, m.Row.Name, m.Side.Name, Text(m.Size, "#,0"), ratio is { } r ? Text(r, "0.00") : "-",
                 m.Row.BudgetSpeaksOf(m.Side.Name) ? Text(m.Row.Budget, "0.00") : "-", Verdict(met), [.. Figures(m.Samples)]);
             if (met == false)
-                causes.Add($"{m.Row.Name}, {m.Side.Name} {Text(m.Size, "#,0")}: {m.Row.Why}");
+                causes.Add($"{m.Row.Name}, {m.Side.Name} {Text(m.Size, "#,0")}: {m.Row.WhyOn(m.Side.Name)}{(m.Size > BenchOptions.SmallSize ? "; " + m.Row.WhyGrowth : "")}");
         }
         PrintGrowth(to, result, causes);
         PrintImports(to, result, causes);
