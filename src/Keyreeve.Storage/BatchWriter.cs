@@ -169,11 +169,16 @@ internal sealed class BatchWriter : IAsyncDisposable
                 await DropConnectionAsync();
             return failure;
         }
+        finally
+        {
+            _engine.Ended();
+        }
     }
 
     private async Task RunAsync(PendingWrite write, DbTransaction transaction)
     {
         var unit = new UnitOfWork(_database, _connection!, transaction);
+        _database.Remembered?.Changes.BeginWrite();
         await write.RunAsync(unit);
         await unit.FinishAsync();
     }

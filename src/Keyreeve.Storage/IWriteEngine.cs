@@ -19,6 +19,11 @@ internal interface IWriteEngine
     /// <summary>A transaction was committed.</summary>
     void Committed(DbConnection connection);
 
+    /// <summary>A transaction has ended, however it did; who waits for it was not told yet.</summary>
+    void Ended()
+    {
+    }
+
     /// <summary>True when the engine took the transaction back for the sake of another one, so that doing it again may work.</summary>
     bool IsCollision(Exception failure);
 

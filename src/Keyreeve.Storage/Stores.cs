@@ -25,6 +25,7 @@ public sealed class Stores
         Assertions = new(database);
         SeenRequests = new(database);
         KeyRecords = new(database);
+        KeyMemory = new(database);
         Configurations = new(database, Outbox);
         Profiles = new(database);
         Certificates = new(database);
@@ -76,6 +77,9 @@ public sealed class Stores
 
     /// <summary>Key management records.</summary>
     public KeyRecordStore KeyRecords { get; }
+
+    /// <summary>Key management records in memory.</summary>
+    public KeyMemory KeyMemory { get; }
 
     /// <summary>What VAL servers provisioned.</summary>
     public ConfigurationStore Configurations { get; }

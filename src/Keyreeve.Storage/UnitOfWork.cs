@@ -3,6 +3,7 @@ using Dapper;
 using Keyreeve.Core.Audit;
 using Keyreeve.Core.Outbox;
 using Keyreeve.Core.Snapshots;
+using Keyreeve.Wire.Seal;
 
 namespace Keyreeve.Storage;
 
@@ -36,6 +37,9 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
 
     /// <summary>Sends the message if, and only if, the work is written; at least once.</summary>
     public void Send(OutboxMessage message) => _messages.Add(message);
+
+    /// <summary>Before rows of a key record are changed: it is forgotten where it was remembered. Who names one names all that the work changes.</summary>
+    internal void Changes(string serviceId, KmIdentity identity) => database.Remembered?.Changes.Name(serviceId, identity);
 
     /// <summary>Tells every node that the topic changed, if, and only if, the work is written.</summary>
     public void Bump(Topic topic) => _topics.Add(topic);

@@ -28,7 +28,8 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
         EveryAsync(TendEvery, "forgetting key requests", () => ForgetAsync(stoppingToken), stoppingToken),
         EveryAsync(parts.Options.Settings.KeyFailurePeriod, "telling of failed key requests",
             () => failures.TellAsync(failureEvents, messages => parts.Stores.Outbox.SendAsync(messages, stoppingToken), parts.Clock.GetUtcNow()), stoppingToken),
-        FillAsync(stoppingToken));
+        AgainAsync("filling in what the new schema asks for", () => parts.Stores.Backfills.RunAsync(background: true, null, stoppingToken), stoppingToken),
+        AgainAsync("reading key records into memory", () => parts.Stores.KeyMemory.RunAsync(parts.Options.Settings.KeyMemoryMegabytes << 20, stoppingToken), stoppingToken));
 
     private async Task RotateAsync(CancellationToken cancel)
     {
@@ -42,19 +43,19 @@ public sealed partial class BackgroundWork(ServerParts parts, AuditQueue audit, 
             await shared.SweepAsync(ForgetBatch, cancel);
     }
 
-    /// <summary>Runs what a newer schema left to fill in. Nothing to do is the rule.</summary>
-    private async Task FillAsync(CancellationToken cancel)
+    /// <summary>Until it ends well.</summary>
+    private async Task AgainAsync(string what, Func<Task> work, CancellationToken cancel)
     {
         while (!cancel.IsCancellationRequested)
         {
             try
             {
-                await parts.Stores.Backfills.RunAsync(background: true, null, cancel);
+                await work();
                 return;
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
-                LogFailed(log, e, "filling in what the new schema asks for");
+                LogFailed(log, e, what);
                 await Task.Delay(TendEvery, parts.Clock, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (OperationCanceledException)

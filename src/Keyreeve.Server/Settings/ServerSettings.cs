@@ -74,6 +74,9 @@ public sealed record ServerSettings
     /// <summary>Key records that a VAL service may have by the requests of its VAL server; 0 for any number.</summary>
     public long MaxRecordsPerService { get; init; } = 1_000_000;
 
+    /// <summary>Megabytes of sealed key records kept in memory, on SQLite; 0 for none.</summary>
+    public long KeyMemoryMegabytes { get; init; } = 512;
+
     /// <summary>How long a removed key record can be restored.</summary>
     public TimeSpan KeyRecovery { get; init; } = Keyreeve.Storage.Sweeps.Recovery;
 

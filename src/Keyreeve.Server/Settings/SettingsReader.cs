@@ -67,6 +67,7 @@ public sealed class SettingsReader
         ("Seal:RequireCertificate", "false", "true or false", "true: every VAL server shows its certificate with its token at the SEAL APIs; false: where it is registered so"),
         ("Seal:KeyFile", "", "a file", "the key that opens the key store, when it is sealed by one; the environment variable KEYREEVE_SEAL_KEY goes before it"),
         ("Seal:MaxRecordsPerService", "1000000", "0 to 1000000000", "key records that a VAL service may have by the requests of its VAL server; 0 for any number"),
+        ("Seal:KeyMemoryMegabytes", "512", "0 to 1000000", "on SQLite, how much of the key records is kept in memory, as sealed as on disk; a million take about 300; 0 for none"),
         ("Seal:RecoveryDays", "30", "1 to 365", "how long a removed key record can be recovered before it is shredded"),
         ("Outbound:AllowedNetworks", "", "networks, separated by spaces, as 10.1.0.0/16 fd12::/64", "may be connected to although they are not public"),
         ("Outbound:AllowHttp", "false", "true or false", "plain http, to allowed networks alone"),
@@ -237,6 +238,7 @@ public sealed class SettingsReader
             KeyFailurePeriod = Seconds("Events:KeyFailureSeconds", 1, 3600),
             SealKeyFile = Text("Seal:KeyFile"),
             MaxRecordsPerService = Number("Seal:MaxRecordsPerService", 0, 1_000_000_000),
+            KeyMemoryMegabytes = Number("Seal:KeyMemoryMegabytes", 0, 1_000_000),
             KeyRecovery = TimeSpan.FromDays(Number("Seal:RecoveryDays", 1, 365)),
             LogLevel = Text("Log:Level") is not { } level ? LogLevel.Information
                 : Enum.TryParse<LogLevel>(level, ignoreCase: true, out var parsed) && !char.IsAsciiDigit(level[0]) ? parsed : throw Wrong("Log:Level"),

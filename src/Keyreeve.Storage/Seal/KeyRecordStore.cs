@@ -32,7 +32,7 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     /// <inheritdoc />
     public Task<FoundKey?> FindActiveAsync(string serviceId, KmIdentity identity, long now, CancellationToken cancel) => Refuse(serviceId, identity) is not null
         ? Task.FromResult<FoundKey?>(null)
-        : database.ReadAsync(connection => ActiveKeys.FindAsync(connection, serviceId, identity, now, cancel), cancel);
+        : ActiveKeys.FindAsync(database, serviceId, identity, now, cancel);
 
     /// <inheritdoc />
     public Task<IReadOnlyList<StoredKeys>> ReadAsync(IReadOnlyList<(string ServiceId, KmIdentity Identity)> keys, CancellationToken cancel) =>
@@ -105,8 +105,11 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     public Task<IReadOnlyList<KeyRecord?>> SaveAsync(IReadOnlyList<KeySave> saves, Func<int, AuditEntry> entryOf, CancellationToken cancel) => database.WriteAsync<IReadOnlyList<KeyRecord?>>(async unit =>
     {
         foreach (var save in saves)
+        {
             if (Refuse(save.Record.ServiceId, save.Record.Identity) is { } unstorable)
                 throw new ArgumentException(unstorable.Operator, nameof(saves));
+            unit.Changes(save.Record.ServiceId, save.Record.Identity);
+        }
         // A key that was destroyed or taken out of use since it was read wraps nothing new: what it wrapped would never open.
         var keks = new Dictionary<(string, long), bool>();
         var (written, left) = (new KeyRecord?[saves.Count], new List<int>(saves.Count));
@@ -143,6 +146,7 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     /// <inheritdoc />
     public Task<bool> RemoveAsync(string serviceId, KmIdentity identity, long? expectedVersion, long now, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
     {
+        unit.Changes(serviceId, identity);
         var sql = $"UPDATE key_records SET removed_at = @Now, version = version + 1 WHERE {ByKey} AND removed_at = 0" + (expectedVersion is null ? "" : " AND version = @Version");
         if (await unit.ExecuteAsync(sql, new { ServiceId = serviceId, IdentityKind = (long)identity.Kind, IdentityValue = identity.Value, Now = now, Version = expectedVersion ?? 0 }) == 0)
             return false;
@@ -153,6 +157,7 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     /// <inheritdoc />
     public Task<KeyRecord?> RestoreAsync(string serviceId, KmIdentity identity, long now, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
     {
+        unit.Changes(serviceId, identity);
         if (await unit.SingleAsync<Row>($"UPDATE key_records SET removed_at = 0, updated_at = @Now, version = version + 1 WHERE {ByKey} AND removed_at > 0 RETURNING {Columns}",
             new { ServiceId = serviceId, IdentityKind = (long)identity.Kind, IdentityValue = identity.Value, Now = now }) is not { } row)
             return null;
@@ -163,6 +168,7 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
     /// <inheritdoc />
     public Task<bool> ShredAsync(string serviceId, KmIdentity identity, AuditEntry entry, CancellationToken cancel) => database.WriteAsync(async unit =>
     {
+        unit.Changes(serviceId, identity);
         if (await unit.ExecuteAsync($"DELETE FROM key_records WHERE {ByKey} AND removed_at > 0", Row.Key(serviceId, identity)) == 0)
             return false;
         await KeyVersionTable.DropAllAsync(unit, serviceId, identity);
@@ -191,6 +197,8 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
             if (await unit.SingleAsync<long>("SELECT COUNT(*) FROM service_keks WHERE service_id = @ServiceId AND version = @Version AND destroyed_at = 0",
                 new { of.Key.ServiceId, Version = of.Key.KekVersion }) == 0)
                 continue;
+            foreach (var (before, _) in of)
+                unit.Changes(before.ServiceId, before.Identity);
             foreach (var (before, after) in of)
                 changed += await KeyVersionTable.ReplaceAsync(unit, before, after);
         }
@@ -204,6 +212,7 @@ public sealed class KeyRecordStore(IDatabase database) : IKeyRecordStore
             new { Before = before, Limit = (long)limit });
         foreach (var row in rows)
         {
+            unit.Changes(row.ServiceId, row.ToRecord().Identity);
             await KeyVersionTable.DropAllAsync(unit, row.ServiceId, row.ToRecord().Identity);
             await unit.ExecuteAsync($"DELETE FROM key_records WHERE {ByKey} AND removed_at > 0", Row.Key(row.ServiceId, row.ToRecord().Identity));
             unit.Audit(new AuditEntry

@@ -18,6 +18,7 @@ public sealed class SqliteEngine : IDatabase
     /// <summary>KiB of pages the writer keeps. Our choice: keys are random, and a batch that touches more pages than fit writes them twice.</summary>
     private const int WriterCache = 16 * 1024;
 
+    private readonly RememberedKeys _remembered = new();
     private readonly SqliteReaders _readers;
     private readonly SqliteCheckpoints _checkpoints;
     private readonly BatchWriter _writer;
@@ -28,7 +29,7 @@ public sealed class SqliteEngine : IDatabase
         (Clock, Node) = (clock, node);
         _readers = new(() => Task.FromResult(OpenConnection(path, readOnly: true)), clock);
         _checkpoints = new(() => OpenConnection(path, readOnly: false));
-        _writer = new(this, new SqliteWriting(() => OpenConnection(path, readOnly: false), _checkpoints), writer);
+        _writer = new(this, new SqliteWriting(() => OpenConnection(path, readOnly: false), _checkpoints, _remembered.Changes), writer);
     }
 
     /// <inheritdoc />
@@ -42,6 +43,9 @@ public sealed class SqliteEngine : IDatabase
 
     /// <inheritdoc />
     public string? Announcement => null;
+
+    /// <inheritdoc />
+    RememberedKeys? IDatabase.Remembered => _remembered;
 
     /// <inheritdoc />
     public int WaitingWrites => _writer.Waiting;

@@ -104,6 +104,9 @@ internal sealed class SqliteStatement : IColumns, IDisposable
     /// <inheritdoc />
     public byte[] Octets(int column) => raw.sqlite3_column_blob(_statement, column).ToArray();
 
+    /// <summary>TEXT.</summary>
+    public string Text(int column) => raw.sqlite3_column_text(_statement, column).utf8_to_string();
+
     /// <inheritdoc />
     public void Dispose() => _statement.Dispose();
 

@@ -4,7 +4,7 @@ using Microsoft.Data.Sqlite;
 namespace Keyreeve.Storage;
 
 /// <summary>Writing to SQLite: it has one writer at a time anyway, so there is nobody to wait for.</summary>
-internal sealed class SqliteWriting(Func<SqliteConnection> open, SqliteCheckpoints checkpoints) : IWriteEngine
+internal sealed class SqliteWriting(Func<SqliteConnection> open, SqliteCheckpoints checkpoints, KeyChanges keys) : IWriteEngine
 {
     /// <summary>SQLITE_DBSTATUS_CACHE_WRITE: pages this connection has written to the log.</summary>
     private const int PagesWritten = 9;
@@ -14,13 +14,20 @@ internal sealed class SqliteWriting(Func<SqliteConnection> open, SqliteCheckpoin
 
     public Task<DbConnection> OpenAsync() => Task.FromResult<DbConnection>(open());
 
-    public async Task<DbTransaction> BeginAsync(DbConnection connection, bool alone) => await connection.BeginTransactionAsync();
+    public async Task<DbTransaction> BeginAsync(DbConnection connection, bool alone)
+    {
+        var transaction = await connection.BeginTransactionAsync();
+        keys.Began((SqliteConnection)connection);
+        return transaction;
+    }
 
     public void Committed(DbConnection connection)
     {
         if (SQLitePCL.raw.sqlite3_db_status(((SqliteConnection)connection).Handle, PagesWritten, out var pages, out _, resetFlg: 1) == SQLitePCL.raw.SQLITE_OK)
             checkpoints.Wrote(pages);
     }
+
+    public void Ended() => keys.Ended();
 
     public bool IsCollision(Exception failure) => false;
 
