@@ -33,6 +33,8 @@ public sealed class ServerTelemetry : IDisposable
         _meter.CreateObservableUpDownCounter("keyreeve.audit.queue", () => audit.Waiting, "{entry}", "Audit lines that wait to be written");
         _meter.CreateObservableUpDownCounter("keyreeve.password.queue", () => passwords.Waiting, "{login}", "Logins that wait for a turn");
         _meter.CreateObservableUpDownCounter("keyreeve.store.queue", () => parts.Stores.Database.WaitingWrites, "{write}", "Writes that wait for their transaction");
+        _meter.CreateObservableUpDownCounter("keyreeve.store.keys.remembered", () => parts.Stores.KeyMemory.Count, "{record}", "Key records in memory");
+        _meter.CreateObservableUpDownCounter("keyreeve.store.keys.size", () => parts.Stores.KeyMemory.Octets, "By", "What they take");
         _meter.CreateObservableUpDownCounter("keyreeve.outbox.waiting", () => outbox.Backlog.Waiting, "{message}", "Messages that wait to be delivered");
         _meter.CreateObservableGauge("keyreeve.outbox.oldest", () => outbox.Backlog.OldestAt is { } at ? Math.Max(0, (Now.ToUnixTimeMilliseconds() - at) / 1000d) : 0, "s", "Age of the oldest message that waits");
         _meter.CreateObservableGauge("keyreeve.snapshot.age", () => parts.State.Age.TotalSeconds, "s", "Time since this node was known to be up to the store");
