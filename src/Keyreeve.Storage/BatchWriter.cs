@@ -178,7 +178,7 @@ internal sealed class BatchWriter : IAsyncDisposable
     private async Task RunAsync(PendingWrite write, DbTransaction transaction)
     {
         var unit = new UnitOfWork(_database, _connection!, transaction);
-        _database.Remembered?.Changes.BeginWrite();
+        _engine.BeginWrite();
         await write.RunAsync(unit);
         await unit.FinishAsync();
     }

@@ -72,7 +72,7 @@ public interface IDatabase : IAsyncDisposable
     /// <exception cref="StoreUnavailableException">The database is away, or the other node does not come to an end.</exception>
     Task<IAsyncDisposable> AloneAsync(string what, CancellationToken cancel);
 
-    /// <summary>Key records in memory, where every change of them passes through this process; null where other nodes write too.</summary>
+    /// <summary>Key records in memory, where this process has the only writer; null where other nodes write too.</summary>
     internal RememberedKeys? Remembered => null;
 
     /// <summary>Writes of this node that wait for their transaction.</summary>

@@ -19,6 +19,11 @@ internal interface IWriteEngine
     /// <summary>A transaction was committed.</summary>
     void Committed(DbConnection connection);
 
+    /// <summary>The next write of the transaction begins.</summary>
+    void BeginWrite()
+    {
+    }
+
     /// <summary>A transaction has ended, however it did; who waits for it was not told yet.</summary>
     void Ended()
     {

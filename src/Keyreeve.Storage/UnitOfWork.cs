@@ -41,6 +41,9 @@ public sealed class UnitOfWork(IDatabase database, DbConnection connection, DbTr
     /// <summary>Before rows of a key record are changed: it is forgotten where it was remembered. Who names one names all that the work changes.</summary>
     internal void Changes(string serviceId, KmIdentity identity) => database.Remembered?.Changes.Name(serviceId, identity);
 
+    /// <summary>Before rows of key records are changed that are never remembered (<see cref="KeyChanges.NameNone"/>).</summary>
+    internal void ChangesNothingRemembered() => database.Remembered?.Changes.NameNone();
+
     /// <summary>Tells every node that the topic changed, if, and only if, the work is written.</summary>
     public void Bump(Topic topic) => _topics.Add(topic);
 

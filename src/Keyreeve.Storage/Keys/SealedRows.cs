@@ -112,6 +112,8 @@ public sealed class SealedRows(IDatabase database)
 
     private Task<int> WriteAsync(SealedColumn column, List<(object[] Key, byte[] Before, byte[] After)> changes, CancellationToken cancel) => database.WriteAsync(async unit =>
     {
+        // Of key records only what the release before has sealed.
+        unit.ChangesNothingRemembered();
         await using var update = unit.Connection.CreateCommand();
         update.Transaction = unit.Transaction;
         update.CommandText = $"UPDATE {column.Table} SET {column.Column} = @after WHERE {string.Join(" AND ", column.Key.Select((k, i) => $"{k} = @k{i}"))} AND {column.Column} = @before";

@@ -53,8 +53,7 @@ internal static class ActiveKeys
     public static Task<(string ServiceId, KmIdentity Identity)?> RememberAsync(IDatabase database, (string ServiceId, KmIdentity Identity) after, int limit, CancellationToken cancel)
     {
         var remembered = database.Remembered ?? throw new InvalidOperationException("other nodes write too");
-        var generation = remembered.Generation;
-        return database.ReadAsync(connection => Task.FromResult(RememberOnSqlite((SqliteConnection)connection, remembered, generation, after, limit, database.Clock.GetUtcNow().ToUnixTimeSeconds())), cancel);
+        return database.ReadAsync(connection => Task.FromResult(RememberOnSqlite((SqliteConnection)connection, remembered, after, limit, database.Clock.GetUtcNow().ToUnixTimeSeconds())), cancel);
     }
 
     private static async Task<FoundKey?> FindAsync(DbConnection connection, RememberedKeys? remembered, string serviceId, KmIdentity identity, long now, CancellationToken cancel)
@@ -73,7 +72,7 @@ internal static class ActiveKeys
         if (newest is null)
             return FindOnSqlite(connection, FindBehind, serviceId, identity, now, out _);
         if (!waits && newest is { Version: { } version, Kek: { } kek })
-            remembered?.Remember(serviceId, identity, version, kek, generation);
+            remembered?.Remember(serviceId, identity, version, kek, generation, asked: true);
         return newest;
     }
 
@@ -109,8 +108,9 @@ internal static class ActiveKeys
         }
     }
 
-    private static (string ServiceId, KmIdentity Identity)? RememberOnSqlite(SqliteConnection connection, RememberedKeys remembered, long generation, (string ServiceId, KmIdentity Identity) after, int limit, long now)
+    private static (string ServiceId, KmIdentity Identity)? RememberOnSqlite(SqliteConnection connection, RememberedKeys remembered, (string ServiceId, KmIdentity Identity) after, int limit, long now)
     {
+        var generation = remembered.Generation;
         var row = SqliteStatement.On(connection, Page, "@ServiceId", "@IdentityKind", "@IdentityValue", "@Limit");
         try
         {
@@ -118,6 +118,7 @@ internal static class ActiveKeys
             row.Bind(1, (long)after.Identity.Kind);
             row.Bind(2, after.Identity.Value);
             row.Bind(3, limit);
+            // The record whose versions pass, and the one before it.
             var (rows, at, before, waits) = (0, after, after, false);
             FoundKey? newest = null;
             for (; row.Step(); rows++)
@@ -142,7 +143,7 @@ internal static class ActiveKeys
             void Keep()
             {
                 if (!waits && newest is { Version: { } version, Kek: { } kek })
-                    remembered.Remember(at.ServiceId, at.Identity, version, kek, generation);
+                    remembered.Remember(at.ServiceId, at.Identity, version, kek, generation, asked: false);
             }
         }
         finally
@@ -185,7 +186,7 @@ internal static class ActiveKeys
     }
 
     /// <param name="Sql">For SQLite.</param>
-    /// <param name="Active">What leaves out the versions that wait, when that is not in it.</param>
+    /// <param name="Active">What leaves out versions that wait; empty when the text does.</param>
     /// <param name="HasRecord">The columns of the record itself follow.</param>
     private sealed record Query(string Sql, string Active, bool HasRecord)
     {

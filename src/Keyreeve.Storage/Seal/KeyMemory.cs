@@ -1,3 +1,4 @@
+using Keyreeve.Core.Refusals;
 using Keyreeve.Wire.Seal;
 
 namespace Keyreeve.Storage;
@@ -23,22 +24,27 @@ public sealed class KeyMemory(IDatabase database)
     public long Count => database.Remembered?.Count ?? 0;
 
     /// <summary>Until cancelled.</summary>
-    /// <param name="capacity">Octets at most; 0 remembers nothing.</param>
+    /// <param name="capacity">Octets at most, and never more than a quarter of what the process may have; 0 remembers nothing.</param>
     /// <param name="cancel">Ends it.</param>
-    /// <exception cref="StoreUnavailableException">The database is away; begin again.</exception>
     public async Task RunAsync(long capacity, CancellationToken cancel)
     {
         if (database.Remembered is not { } remembered || capacity == 0)
             return;
-        remembered.Capacity = capacity;
-        while (true)
-        {
-            var emptied = remembered.Emptied;
-            await ReadAllAsync(remembered, cancel);
-            do
-                await Task.Delay(LookEvery, database.Clock, cancel);
-            while (remembered.Emptied == emptied);
-        }
+        remembered.Capacity = Math.Min(capacity, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4);
+        for (var walked = -1L; ; await Task.Delay(LookEvery, database.Clock, cancel))
+            try
+            {
+                // Writes nothing: the writer looks whether another program has (KeyChanges).
+                await database.WriteSharedAsync(_ => Task.FromResult(0), cancel);
+                if (remembered.Emptied is var emptied && emptied == walked)
+                    continue;
+                await ReadAllAsync(remembered, cancel);
+                walked = emptied;
+            }
+            catch (TryLaterException)
+            {
+                // The database is away or busy. Requests learn it, and it is told there.
+            }
     }
 
     /// <summary>As many as there is room for.</summary>

@@ -104,6 +104,7 @@ internal static class KeyVersionTable
     {
         if (await unit.SingleAsync<Dead>("SELECT service_id, MAX(version) AS version FROM service_keks WHERE destroyed_at > 0 AND cleared = 0 GROUP BY service_id ORDER BY service_id LIMIT 1", new { }) is not { } dead)
             return 0;
+        unit.ChangesNothingRemembered();
         var values = new { dead.ServiceId, dead.Version, Limit = (long)limit };
         var deleted = await unit.ExecuteAsync("""
             DELETE FROM key_versions WHERE service_id = @ServiceId AND (identity_kind, identity_value, number) IN (

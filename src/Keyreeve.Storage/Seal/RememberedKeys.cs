@@ -8,12 +8,12 @@ using Keyreeve.Wire.Seal;
 namespace Keyreeve.Storage;
 
 /// <summary>
-/// Rows of key records in memory, as sealed as they lie in the store, so that a key request need not look them up. Only for an engine whose every
-/// change passes through this process: a record is forgotten before whoever changed it is told (<see cref="KeyChanges"/>). Safe to use by many threads.
+/// Rows of key records in memory, as sealed as they lie in the store, so that a key request need not look them up. Only for an engine with one writer,
+/// in this process: a record is forgotten before whoever changed it is told (<see cref="KeyChanges"/>). Safe to use by many threads.
 /// </summary>
 /// <remarks>
 /// Remembered is what does not depend on the time: records of which no version waits to become active, whose newest one is wrapped by its service's
-/// key. All others are looked up, and so is what is not there.
+/// key. All others are looked up, and so is what is not there, or what shares its hash with another.
 /// </remarks>
 internal sealed class RememberedKeys
 {
@@ -21,7 +21,7 @@ internal sealed class RememberedKeys
     private const int Shards = 256;
 
     /// <summary>Octets of a row beside its own: the array's head, its place in the table. Counted, not measured.</summary>
-    private const int Overhead = 80;
+    private const int Overhead = 104;
 
     /// <summary>Octets of a record's key. Our choice: those with longer names are looked up.</summary>
     private const int MaxKey = 512;
@@ -51,7 +51,7 @@ internal sealed class RememberedKeys
     /// <summary>How often everything was forgotten.</summary>
     public long Emptied => Interlocked.Read(ref _emptied);
 
-    /// <summary>Taken before rows are read that are to be remembered: what changed since is not.</summary>
+    /// <summary>Taken before rows are read that are to be remembered: what may have changed since is not.</summary>
     public long Generation => Interlocked.Read(ref _generation);
 
     /// <summary>What <see cref="ActiveKeys"/> would find; null when that has to be asked.</summary>
@@ -66,8 +66,11 @@ internal sealed class RememberedKeys
         lock (shard.Gate)
             if (!shard.Rows.TryGetValue(hash, out entry))
                 return null;
-        // Another record may have the same hash. A clock that was set back may be before the version: then another one is the newest.
-        if (!KeyOf(entry.Row).SequenceEqual(key) || Read(entry) is var version && version.ActivatesAt > now)
+        if (!KeyOf(entry.Row).SequenceEqual(key))
+            return null;
+        var version = Read(entry);
+        // By a clock that was set back another one may be the newest.
+        if (version.ActivatesAt > now)
             return null;
         return version.IsActive(now) ? new(version, entry.Kek) : new(null, null);
     }
@@ -78,39 +81,46 @@ internal sealed class RememberedKeys
     /// <param name="version">As it was read.</param>
     /// <param name="kek">The key that wraps it, as it was read in the same state.</param>
     /// <param name="generation"><see cref="Generation"/> before that.</param>
-    public void Remember(string serviceId, KmIdentity identity, KeyVersion version, ServiceKek kek, long generation)
+    /// <param name="asked">Somebody asked for it: when its part is full, that begins anew. Else there is room, or it is not remembered.</param>
+    public void Remember(string serviceId, KmIdentity identity, KeyVersion version, ServiceKek kek, long generation, bool asked)
     {
         Span<byte> room = stackalloc byte[MaxKey];
         if (Capacity == 0 || version.KekVersion != kek.Version || kek.DestroyedAt != 0 || !TryWriteKey(serviceId, identity, room, out var length))
             return;
         var row = Pack(room[..length], version);
         var (shard, hash) = Place(room[..length]);
-        kek = Shared(kek);
         lock (shard.Gate)
-            if (Generation == generation)
-                shard.Add(hash, new(row, kek), Capacity / Shards);
+            if (shard.ChangedIn <= generation && shard.MakeRoom(hash, row.Length + Overhead, Capacity / Shards, asked))
+                // Only here: what was destroyed meanwhile does not come back.
+                shard.Rows.Add(hash, new(row, Shared(kek)));
     }
 
     /// <summary>A record was changed, or may have been.</summary>
     public void Forget(string serviceId, KmIdentity identity)
     {
-        // First: who read before it and comes to remember after it is refused.
-        Interlocked.Increment(ref _generation);
         Span<byte> room = stackalloc byte[MaxKey];
         if (!TryWriteKey(serviceId, identity, room, out var length))
             return;
         var (shard, hash) = Place(room[..length]);
+        // Who read before it and comes to remember after it is refused.
+        var generation = Interlocked.Increment(ref _generation);
         lock (shard.Gate)
+        {
+            shard.ChangedIn = generation;
             shard.Remove(hash);
+        }
     }
 
     /// <summary>Nobody knows which were changed.</summary>
     public void ForgetAll()
     {
-        Interlocked.Increment(ref _generation);
+        var generation = Interlocked.Increment(ref _generation);
         foreach (var shard in _shards)
             lock (shard.Gate)
+            {
+                shard.ChangedIn = generation;
                 shard.Clear();
+            }
         _keks.Clear();
         Interlocked.Increment(ref _emptied);
     }
@@ -188,8 +198,12 @@ internal sealed class RememberedKeys
     private sealed class Shard
     {
         public readonly Lock Gate = new();
-        public readonly Dictionary<int, Entry> Rows = [];
         public long Octets;
+
+        public Dictionary<int, Entry> Rows { get; private set; } = [];
+
+        /// <summary>The generation that the last change of one of its records began.</summary>
+        public long ChangedIn { get; set; }
 
         public int Count
         {
@@ -201,16 +215,15 @@ internal sealed class RememberedKeys
         }
 
         /// <summary>When it is full it begins anew: what is asked for comes back, the rest does not stay for ever.</summary>
-        public void Add(int hash, Entry entry, long most)
+        public bool MakeRoom(int hash, int octets, long most, bool clear)
         {
             Remove(hash);
-            var octets = entry.Row.Length + Overhead;
+            if (octets > most || Octets + octets > most && !clear)
+                return false;
             if (Octets + octets > most)
                 Clear();
-            if (octets > most)
-                return;
-            Rows.Add(hash, entry);
             Octets += octets;
+            return true;
         }
 
         public void Remove(int hash)
@@ -221,8 +234,8 @@ internal sealed class RememberedKeys
 
         public void Clear()
         {
-            Rows.Clear();
-            Octets = 0;
+            // Its room too.
+            (Rows, Octets) = ([], 0);
         }
     }
 }

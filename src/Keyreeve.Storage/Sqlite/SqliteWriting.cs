@@ -27,6 +27,8 @@ internal sealed class SqliteWriting(Func<SqliteConnection> open, SqliteCheckpoin
             checkpoints.Wrote(pages);
     }
 
+    public void BeginWrite() => keys.BeginWrite();
+
     public void Ended() => keys.Ended();
 
     public bool IsCollision(Exception failure) => false;

@@ -201,6 +201,10 @@ public sealed class RememberedKeysTests : IAsyncLifetime
         Assert.InRange(memory.Octets, 40 * 100, 40 * 400);
         Remembered.ForgetAll();
         await UntilAsync(() => memory.Count == 40);
+        // Another program, while nothing is written here.
+        await new KeyRecordStore(_other).RemoveAsync(Service, new(KmIdentityKind.User, "u7"), null, Now, Entry, None);
+        await UntilAsync(() => memory.Count == 39);
+        Assert.Null(await Keys.FindActiveAsync(Service, new(KmIdentityKind.User, "u7"), Now, None));
         await end.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
     }
