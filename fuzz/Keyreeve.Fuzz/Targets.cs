@@ -122,6 +122,11 @@ public sealed class KmRequestTarget : IFuzzTarget
     {
         if (KmRequest.TryRead(input.ToArray(), out var request, out _) && (request.ServiceId.Length == 0 || request.DateTime < 0 || request.Identity.Value is null))
             throw new InvalidOperationException("a request that may not exist was read");
+        // An escape means the same and is read the long way.
+        var escaped = System.Text.Encoding.Latin1.GetBytes(System.Text.Encoding.Latin1.GetString(input).Replace("\"version\"", "\"\\u0076ersion\"", StringComparison.Ordinal));
+        KmRequest.TryRead(escaped, out var strict, out _);
+        if (escaped.Length <= KmRequest.MaxLength && strict != request)
+            throw new InvalidOperationException("two ways to read a request differ");
         KmResponse.TryRead(input.ToArray(), out _, out _);
     }
 }

@@ -1,6 +1,8 @@
 using System.Buffers;
+using System.Buffers.Text;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
+using System.Text.Unicode;
 using Keyreeve.Wire.Jose;
 
 namespace Keyreeve.Wire.Seal;
@@ -83,7 +85,9 @@ public sealed record KmRequest
     /// <summary>Reads a request; never throws.</summary>
     public static bool TryRead(ReadOnlyMemory<byte> json, [NotNullWhen(true)] out KmRequest? request, [NotNullWhen(false)] out KmRequestError? error)
     {
-        request = null;
+        error = null;
+        if ((request = ReadPlain(json.Span)) is not null)
+            return true;
         if (!StrictJson.TryParseObject(json, MaxLength, out var document, out var refused))
         {
             error = new(null, refused == JoseError.TooLarge ? "the request is longer than 8 KiB" : "the body is not one JSON object with distinct members");
@@ -92,6 +96,72 @@ public sealed record KmRequest
         using (document)
             return TryRead(document.RootElement, out request, out error);
     }
+
+    /// <summary>
+    /// The usual message in one pass without a document: a flat object of the members above, each once, nothing escaped, all in order. Null for everything
+    /// else, which is then read strictly and told why.
+    /// </summary>
+    internal static KmRequest? ReadPlain(ReadOnlySpan<byte> json)
+    {
+        if (json.Length > MaxLength || json.Contains((byte)'\\') || !Utf8.IsValid(json))
+            return null;
+        var reader = new Utf8JsonReader(json);
+        var (version, uri, service, requestId, value, kind, seconds) = (false, default(string), default(string), default(string), default(string), KmIdentityKind.Service, -1L);
+        try
+        {
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+                return null;
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                var name = reader.ValueSpan;
+                if (!reader.Read())
+                    return null;
+                if (name.SequenceEqual("dateTime"u8))
+                {
+                    if (reader.TokenType != JsonTokenType.Number || seconds >= 0 || !Utf8Parser.TryParse(reader.ValueSpan, out seconds, out var read) || read != reader.ValueSpan.Length || seconds < 0)
+                        return null;
+                    continue;
+                }
+                if (reader.TokenType != JsonTokenType.String)
+                    return null;
+                if (name.SequenceEqual("version"u8) && !version)
+                {
+                    if (!(version = reader.ValueTextEquals(CurrentVersion)))
+                        return null;
+                }
+                else if (name.SequenceEqual("sKmsUri"u8) && uri is null)
+                    uri = reader.GetString();
+                else if (name.SequenceEqual("serviceId"u8) && service is null)
+                    service = reader.GetString();
+                else if (name.SequenceEqual("requestId"u8) && requestId is null)
+                    requestId = reader.GetString();
+                else if (value is null && (kind = KindOf(name)) != KmIdentityKind.Service)
+                    value = reader.GetString();
+                else
+                    return null;
+            }
+            // What follows the object is looked at too.
+            if (reader.TokenType != JsonTokenType.EndObject || reader.Read())
+                return null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+        return version && seconds >= 0 && Fits(uri, 2000) && Fits(service, 255) && (value is null || Fits(value, 255)) && (requestId is null || Fits(requestId, 64))
+            ? new() { SKmsUri = uri!, ServiceId = service!, Identity = value is null ? KmIdentity.ServiceOnly : new(kind, value), DateTime = seconds, RequestId = requestId ?? "" }
+            : null;
+
+        static bool Fits(string? text, int max) => text is not null && WhyNot("", text, max) is null;
+    }
+
+    private static KmIdentityKind KindOf(ReadOnlySpan<byte> member) => member switch
+    {
+        _ when member.SequenceEqual("userId"u8) => KmIdentityKind.User,
+        _ when member.SequenceEqual("deviceId"u8) => KmIdentityKind.Device,
+        _ when member.SequenceEqual("clientId"u8) => KmIdentityKind.Client,
+        _ => KmIdentityKind.Service,
+    };
 
     /// <summary>Makes a request that <see cref="TryRead(ReadOnlyMemory{byte}, out KmRequest?, out KmRequestError?)"/> will take; never throws.</summary>
     /// <param name="sKmsUri">The SKM-S it is meant for.</param>

@@ -56,6 +56,29 @@ public sealed class KmMessageTests
         }).QuickCheckThrowOnFailure();
     }
 
+    /// <summary>An escape in a member's name changes nothing of what it means, but who reads it.</summary>
+    [Fact]
+    public void The_short_way_of_a_request_reads_what_the_strict_one_reads()
+    {
+        var member = Gen.Elements("\"version\":\"1.0.0\"", "\"sKmsUri\":\"https://skm.example\"", "\"serviceId\":\"s\"", "\"userId\":\"u\"", "\"dateTime\":1795239571");
+        var odd = Gen.Elements("\"version\":\"1.0.1\"", "\"version\":1", "\"sKmsUri\":\"\"", "\"serviceId\":null", "\"serviceId\":\"Ä\u0001\"", "\"serviceId\":\"\\ud800\"", "\"clientId\":\"c\"", "\"deviceId\":\"d\"", "\"deviceId\":[]",
+            "\"requestId\":\"r\"", "\"requestId\":\"\"", "\"dateTime\":1e3", "\"dateTime\":-1", "\"dateTime\":-0", "\"dateTime\":01", "\"dateTime\":1.0", "\"dateTime\":9223372036854775808", "\"dateTime\":\"1\"",
+            "\"more\":{\"a\":[1]}", "\"Version\":\"1.0.0\"", "\"serviceid\":\"s\"", "\"payload\":\"p\"", "x", "", "/**/", "\"serviceId\":\"" + new string('s', 256) + "\"");
+        var all = Gen.Constant((string[])["\"version\":\"1.0.0\"", "\"sKmsUri\":\"https://skm.example\"", "\"serviceId\":\"s\"", "\"dateTime\":1795239571"]);
+        var more = Gen.OneOf(Gen.Constant<string[]>([]), Gen.Elements("\"userId\":\"u\"", "\"requestId\":\"r\"").Select(m => new[] { m }), odd.Select(m => new[] { m }), odd.Two().Select(m => new[] { m.Item1, m.Item2 }), member.Select(m => new[] { m }));
+        var text = all.SelectMany(a => more.SelectMany(m => Gen.Shuffle(a.Concat(m).ToArray()).SelectMany(parts => Gen.Elements(0, 0, 0, 3).SelectMany(taken =>
+            Gen.Elements("", "", "", "", "", "", " ", "\n", "x", "{}", ",", "\0").Select(end => "{" + string.Join(',', parts.Take(taken == 0 ? parts.Length : taken)) + "}" + end)))));
+        var read = 0;
+        Prop.ForAll(text.ToArbitrary(), json =>
+        {
+            var isRead = KmRequest.TryRead(Encoding.UTF8.GetBytes(json), out var request, out var error);
+            Assert.Equal(KmRequest.TryRead(Encoding.UTF8.GetBytes(json.Replace("\"version\"", "\"\\u0076ersion\"", StringComparison.Ordinal)), out var strict, out var why), isRead);
+            Assert.Equal((strict, why), (request, error));
+            read += isRead ? 1 : 0;
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
+        Assert.InRange(read, 100, 2900);
+    }
+
     [Fact]
     public void Neither_reader_throws_whatever_comes()
     {
