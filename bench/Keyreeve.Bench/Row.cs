@@ -36,8 +36,8 @@ internal sealed record Row(Work Work, string Name, string Against, double Budget
             "the server remembers 20,000 clients; of a million drawn at random nearly each is read from the store and parsed"),
         new(Work.Introspection, "introspection", "limit", 0.5, 1, "routing, form, client check, SHA-256 of the token, JSON",
             "the server remembers 20,000 clients; of a million drawn at random nearly each is read from the store and parsed"),
-        new(Work.KeyRequest, "KM request", "limit", 0.4, 1, "perf: a sixth of it is the store (three look-ups, the audit line), a seventh libcrypto (TLS, AES-GCM twice, hashes), a seventh the kernel, a fifth Kestrel and telemetry; the message read and a constant answered would be 0.73",
-            "deeper indexes, and pages that are in the kernel's cache but not in the connection's")
+        new(Work.KeyRequest, "KM request", "limit", 0.4, 1, "perf: two fifths of it are managed code (half of that ASP.NET, sockets and telemetry), a sixth libcrypto (TLS, AES-GCM twice, hashes), a sixth the kernel, a twentieth SQLite (the audit line); the record is in memory",
+            "records that are not in memory yet: at the start a walk reads them, and larger stores than Seal:KeyMemoryMegabytes do not fit")
         {
             WhyPostgres = "two journeys to the database (the memory of requests that nodes share, the record) and the audit line: two fifths are PostgreSQL's own time (of it DB), the rest, ours and the driver's, has no profile",
         },

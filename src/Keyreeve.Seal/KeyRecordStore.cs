@@ -64,17 +64,13 @@ public sealed record KeyVersion
     /// <summary>True when it is given out at a time.</summary>
     public bool IsActive(long now) => ActivatesAt <= now && (ExpiresAt == 0 || now < ExpiresAt);
 
-    /// <summary>What the payload is sealed for.</summary>
-    public static string PurposeOf(string record, long number, long activatesAt, long expiresAt) =>
-        string.Create(CultureInfo.InvariantCulture, $"{record}/{number}/{activatesAt}/{expiresAt}");
-
     /// <summary>What the data key is wrapped for.</summary>
     public static string KeyPurposeOf(string record, long number) => string.Create(CultureInfo.InvariantCulture, $"data key/{record}/{number}");
 
     /// <summary>Octets that either of the two has at most in UTF-8.</summary>
     internal static int MaxPurpose(string record) => Encoding.UTF8.GetMaxByteCount(record.Length) + 3 * 21 + 9;
 
-    /// <summary>Writes <see cref="PurposeOf"/> in UTF-8.</summary>
+    /// <summary>Writes what the payload is sealed for, in UTF-8.</summary>
     internal static ReadOnlySpan<byte> WritePurpose(Span<byte> to, string record, long number, long activatesAt, long expiresAt) =>
         Utf8.TryWrite(to, CultureInfo.InvariantCulture, $"{record}/{number}/{activatesAt}/{expiresAt}", out var length) ? to[..length] : throw new ArgumentException("too short", nameof(to));
 

@@ -60,17 +60,19 @@ public sealed class RecordVault : IDisposable
         if (held is null)
             return IsSealed ? SealedHere : Broken(version, $"key {kek.Version} of its VAL service does not open by the roots that are open here ({string.Join(", ", _roots.Versions)}); root {kek.Root} wraps it");
         Span<byte> data = stackalloc byte[DataKey.KeySize];
+        var purpose = ArrayPool<byte>.Shared.Rent(KeyVersion.MaxPurpose(record));
         try
         {
-            if (!held.Key.TryOpenTo(KeyVersion.KeyPurposeOf(record, version.Number), version.WrappedKey, data))
+            if (!held.Key.TryOpenTo(KeyVersion.WriteKeyPurpose(purpose, record, version.Number), version.WrappedKey, data))
                 return IsSealed ? SealedHere : Broken(version, "its data key does not open: the row was changed or moved");
-            return DataKey.Open(data, KeyVersion.PurposeOf(record, version.Number, version.ActivatesAt, version.ExpiresAt), version.Ciphertext) is { } payload
+            return DataKey.Open(data, KeyVersion.WritePurpose(purpose, record, version.Number, version.ActivatesAt, version.ExpiresAt), version.Ciphertext) is { } payload
                 ? payload
                 : Broken(version, "its payload does not open: the row was changed or moved");
         }
         finally
         {
             CryptographicOperations.ZeroMemory(data);
+            ArrayPool<byte>.Shared.Return(purpose);
         }
     }
 

@@ -86,25 +86,34 @@ public sealed class SealingKey : IDisposable
     }
 
     /// <summary>The same into octets of the caller's, for a value of exactly their length.</summary>
-    public bool TryOpenTo(string purpose, ReadOnlySpan<byte> sealedValue, Span<byte> plaintext)
+    public bool TryOpenTo(string purpose, ReadOnlySpan<byte> sealedValue, Span<byte> plaintext) => TryOpenTo(Encoding.UTF8.GetBytes(purpose), sealedValue, plaintext);
+
+    /// <summary>The same for a purpose in UTF-8.</summary>
+    public bool TryOpenTo(ReadOnlySpan<byte> purpose, ReadOnlySpan<byte> sealedValue, Span<byte> plaintext)
     {
         if (sealedValue.Length != Overhead + plaintext.Length || !IsOurs(sealedValue))
             return false;
+        var associated = ArrayPool<byte>.Shared.Rent(HeadSize + purpose.Length);
+        sealedValue[..HeadSize].CopyTo(associated);
+        purpose.CopyTo(associated.AsSpan(HeadSize));
         try
         {
-            var associated = Associated(sealedValue, purpose);
             lock (_oneAtATime)
             {
                 // Taken out of use while somebody still held it: it opens nothing any more.
                 if (_gone)
                     return false;
-                _aes.Decrypt(sealedValue.Slice(HeadSize, NonceSize), sealedValue.Slice(HeadSize + NonceSize, plaintext.Length), sealedValue[^TagSize..], plaintext, associated);
+                _aes.Decrypt(sealedValue.Slice(HeadSize, NonceSize), sealedValue.Slice(HeadSize + NonceSize, plaintext.Length), sealedValue[^TagSize..], plaintext, associated.AsSpan(0, HeadSize + purpose.Length));
             }
             return true;
         }
         catch (AuthenticationTagMismatchException)
         {
             return false;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(associated);
         }
     }
 
@@ -126,12 +135,4 @@ public sealed class SealingKey : IDisposable
     public override string ToString() => $"Kek {Id}";
 
     private bool IsOurs(ReadOnlySpan<byte> sealedValue) => sealedValue[0] == FormatVersion && sealedValue.Slice(1, 8).SequenceEqual(_id);
-
-    private static byte[] Associated(ReadOnlySpan<byte> head, string purpose)
-    {
-        var associated = new byte[HeadSize + Encoding.UTF8.GetByteCount(purpose)];
-        head[..HeadSize].CopyTo(associated);
-        Encoding.UTF8.GetBytes(purpose, associated.AsSpan(HeadSize));
-        return associated;
-    }
 }

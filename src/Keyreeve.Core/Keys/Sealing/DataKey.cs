@@ -43,16 +43,21 @@ public static class DataKey
     }
 
     /// <summary>Opens what was sealed for the same purpose by this key; null for anything else.</summary>
-    public static byte[]? Open(ReadOnlySpan<byte> key, string purpose, ReadOnlySpan<byte> sealedValue)
+    public static byte[]? Open(ReadOnlySpan<byte> key, string purpose, ReadOnlySpan<byte> sealedValue) => Open(key, Encoding.UTF8.GetBytes(purpose), sealedValue);
+
+    /// <summary>The same for a purpose in UTF-8.</summary>
+    public static byte[]? Open(ReadOnlySpan<byte> key, ReadOnlySpan<byte> purpose, ReadOnlySpan<byte> sealedValue)
     {
         if (sealedValue.Length < Overhead || sealedValue[0] != FormatVersion)
             return null;
         var opened = new byte[sealedValue.Length - Overhead];
         using var aes = new AesGcm(key, TagSize);
-        var associated = Rent(purpose, out var length);
+        var associated = ArrayPool<byte>.Shared.Rent(1 + purpose.Length);
+        associated[0] = FormatVersion;
+        purpose.CopyTo(associated.AsSpan(1));
         try
         {
-            aes.Decrypt(sealedValue.Slice(1, NonceSize), sealedValue.Slice(1 + NonceSize, opened.Length), sealedValue[^TagSize..], opened, associated.AsSpan(0, length));
+            aes.Decrypt(sealedValue.Slice(1, NonceSize), sealedValue.Slice(1 + NonceSize, opened.Length), sealedValue[^TagSize..], opened, associated.AsSpan(0, 1 + purpose.Length));
             return opened;
         }
         catch (AuthenticationTagMismatchException)
@@ -63,13 +68,5 @@ public static class DataKey
         {
             ArrayPool<byte>.Shared.Return(associated);
         }
-    }
-
-    private static byte[] Rent(string purpose, out int length)
-    {
-        var associated = ArrayPool<byte>.Shared.Rent(1 + Encoding.UTF8.GetMaxByteCount(purpose.Length));
-        associated[0] = FormatVersion;
-        length = 1 + Encoding.UTF8.GetBytes(purpose, associated.AsSpan(1));
-        return associated;
     }
 }
