@@ -98,10 +98,10 @@ public sealed record KmRequest
     }
 
     /// <summary>
-    /// The usual message in one pass without a document: a flat object of the members above, each once, nothing escaped, all in order. Null for everything
-    /// else, which is then read strictly and told why.
+    /// The usual message in one pass without a document: a flat object of the members above, each once, nothing escaped, every value as it has to be. Null for
+    /// everything else, of which <see cref="StrictJson"/> and <see cref="TryRead(JsonElement, out KmRequest?, out KmRequestError?)"/> find out what it is.
     /// </summary>
-    internal static KmRequest? ReadPlain(ReadOnlySpan<byte> json)
+    private static KmRequest? ReadPlain(ReadOnlySpan<byte> json)
     {
         if (json.Length > MaxLength || json.Contains((byte)'\\') || !Utf8.IsValid(json))
             return null;
