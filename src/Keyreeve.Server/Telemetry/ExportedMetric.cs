@@ -34,6 +34,8 @@ public sealed record ExportedMetric(string Name, string Unit, params string[] Ta
         new("keyreeve.audit.queue", "{entry}"),
         new("keyreeve.audit.refused", "{entry}"),
         new("keyreeve.store.writes", "{write}", "keyreeve.outcome"),
+        new("keyreeve.store.keys.remembered", "{record}"),
+        new("keyreeve.store.keys.size", "By"),
         new("keyreeve.store.queue", "{write}"),
         new("keyreeve.store.busy", "{write}"),
         new("keyreeve.store.write.wait", "s"),
